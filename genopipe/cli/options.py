@@ -1,0 +1,40 @@
+"""Options that mean the same everywhere, each worded once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from genopipe import device
+
+ExistingFile = click.Path(exists=True, dir_okay=False, path_type=Path)
+ExistingFolder = click.Path(exists=True, file_okay=False, path_type=Path)
+OutputFile = click.Path(dir_okay=False, path_type=Path)
+OutputFolder = click.Path(file_okay=False, path_type=Path)
+
+
+class Memory(click.ParamType):
+    """An amount of memory such as 800M or 20G, in bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", str(value), re.IGNORECASE)
+        if match is None:
+            self.fail(f"{value!r} is no amount of memory; write for example 800M or 20G", param, ctx)
+        return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), default=device.default_threads, show_default="all cores", help="Threads to use; the result does not depend on it."
+)
+device_option = click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True, help="Where the kernels run.")
+memory_option = click.option("--memory", type=Memory(), default="4G", show_default=True, help="Memory to stay within.")
+reference_option = click.option(
+    "--reference", "reference", type=ExistingFolder, required=True, help="Folder made by `genopipe reference build`."
+)

@@ -1,0 +1,80 @@
+"""The arrays the pipeline is about: name, axes, dtype, unit and missing value of each.
+
+Everything is a struct of arrays. Positions are 0-based, intervals half-open, always `start` and `end`. Ragged axes are flat arrays with a
+`*_start` array one longer than the number of rows: row i is `flat[start[i]:start[i + 1]]`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BASES = b"ACGTNRYSWKMBDHV"
+"""The letter of each base code. 0 to 3 are the bases, 4 is an unknown base, the rest are the IUPAC codes of a FASTA or BAM."""
+
+UNKNOWN_BASE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """A batch of sequencer reads, one row a read; with `paired`, rows 2i and 2i + 1 are the mates of pair i.
+
+    header        (header_bytes) uint8: FASTQ header lines without the '@'
+    header_start  (reads + 1) int64: where each header begins
+    name_length   (reads) int32: bytes of the header that are the read name (up to the first blank, without /1 and /2)
+    base          (bases) uint8: base codes, letters in `BASES`
+    quality       (bases) uint8: phred, no offset; 255 in every base of a read without qualities
+    base_start    (reads + 1) int64: where the bases and qualities of each read begin
+    """
+
+    paired: bool
+    header: NDArray[np.uint8]
+    header_start: NDArray[np.int64]
+    name_length: NDArray[np.int32]
+    base: NDArray[np.uint8]
+    quality: NDArray[np.uint8]
+    base_start: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.name_length)
+
+
+@dataclass(frozen=True, slots=True)
+class Contig:
+    """One sequence of a reference.
+
+    start   where it begins in the concatenated genome, a multiple of 32
+    length  bases
+    md5     the SAM M5 digest: MD5 of the upper-case letters, hex
+    refget  the GA4GH digest: `SQ.` and the sha512t24u of the upper-case letters
+    """
+
+    name: str
+    start: int
+    length: int
+    md5: str
+    refget: str
+
+
+@dataclass(frozen=True, slots=True)
+class Genome:
+    """A reference genome, two bits a base, contigs one after another, each beginning at a multiple of 32.
+
+    packed         (ceil(genome_length / 32)) uint64: base i is bits 2 * (i % 32) and up of word i // 32; unknown bases and padding are 0
+    unknown_start  (unknowns) int64: where runs of bases other than A, C, G, T begin in the concatenated genome, sorted
+    unknown_end    (unknowns) int64: where they end (exclusive)
+    """
+
+    name: str
+    contigs: tuple[Contig, ...]
+    packed: NDArray[np.uint64]
+    unknown_start: NDArray[np.int64]
+    unknown_end: NDArray[np.int64]
+
+    @property
+    def length(self) -> int:
+        """Bases of the concatenated genome, padding included."""
+        last = self.contigs[-1]
+        return last.start + last.length

@@ -1,0 +1,76 @@
+"""Files that appear whole under their final name or not at all.
+
+A writer gets a path beside the target, fills it, and only a clean end renames it (same folder, so the rename is atomic). On any exception,
+an interrupt included, the partial file goes away and an older target stays as it was. A full disk or a folder that cannot be written
+becomes one `BadEnvironment`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from genopipe.errors import BadEnvironment, GenopipeError
+
+_REMEDIES = {
+    errno.ENOSPC: ("the disk is full", "free space for the output", "Free space or choose another output folder, then run again."),
+    errno.EDQUOT: ("the disk quota is used up", "free space for the output", "Free space or choose another output folder, then run again."),
+    errno.EACCES: ("the folder cannot be written", "write permission", "Change its permissions or choose another output folder."),
+    errno.EPERM: ("the folder cannot be written", "write permission", "Change its permissions or choose another output folder."),
+    errno.EROFS: ("the file system is read-only", "a writable folder", "Choose another output folder."),
+    errno.ENOTDIR: ("a part of the path is a file", "a folder", "Choose another output folder."),
+}
+
+
+def environment_error(error: OSError, path: str | os.PathLike[str]) -> GenopipeError | None:
+    """The `BadEnvironment` for a full disk, a missing permission and the like; None for an error of another kind."""
+    remedy = _REMEDIES.get(error.errno or 0)
+    if remedy is None:
+        return None
+    came, wanted, do = remedy
+    return BadEnvironment(came, wanted=wanted, do=do, path=path)
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns the operating system's errors about writing `path` into `BadEnvironment`."""
+    try:
+        yield
+    except OSError as error:
+        told = environment_error(error, path)
+        if told is None:
+            raise
+        raise told from error
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """The folder `path`, made if need be. Raises BadEnvironment where it cannot be written."""
+    folder = Path(path)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "not writable", str(folder))
+    return folder
+
+
+@contextmanager
+def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a temporary path beside `target` to write to; renames it to `target` on success, removes it on any exception.
+
+    The temporary name keeps the target's suffixes, so that programs that look at names treat it alike. Raises BadEnvironment when the
+    folder cannot be written or the disk is full.
+    """
+    target = Path(target)
+    make_folder(target.parent)
+    partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
+    try:
+        with writing(target):
+            yield partial
+            with open(partial, "rb") as written:
+                os.fsync(written.fileno())
+            os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
