@@ -1,7 +1,7 @@
 """CPU or GPU: which one a run uses, decided once. The only importer of CuPy.
 
-`auto` takes the GPU when there is one. `gpu` without one is an error, never a silent fallback. The resolved device goes into the log and the
-run record.
+`auto` takes the GPU when there is one. `gpu` without one is an error, never a silent fallback. The resolved device goes into the
+log and the run record.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ OutputFile = click.Path(dir_okay=False, path_type=Path)
 OutputFolder = click.Path(file_okay=False, path_type=Path)
 
 
-class Memory(click.ParamType):
+class Memory(click.ParamType[int]):
     """An amount of memory such as 800M or 20G, in bytes."""
 
     name = "size"
@@ -31,9 +31,15 @@ class Memory(click.ParamType):
 
 
 threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), default=device.default_threads, show_default="all cores", help="Threads to use; the result does not depend on it."
+    "--threads",
+    type=click.IntRange(min=1),
+    default=device.default_threads,
+    show_default="all cores",
+    help="Threads to use; the result does not depend on it.",
 )
-device_option = click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True, help="Where the kernels run.")
+device_option = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True, help="Where the kernels run."
+)
 memory_option = click.option("--memory", type=Memory(), default="4G", show_default=True, help="Memory to stay within.")
 reference_option = click.option(
     "--reference", "reference", type=ExistingFolder, required=True, help="Folder made by `genopipe reference build`."

@@ -1,0 +1,273 @@
+"""Case and site configuration, read once into frozen dataclasses.
+
+A case file is YAML (schema: `schemas/case.schema.json`); paths in it are relative to it. Every mistake is told with its line: an
+unknown key with the nearest known one, a value that does not fit with what would. A site file holds what is the same for all
+cases; the environment (`GENOPIPE_...`) wins over it, and the command line over both. `Settings` remembers where each value came
+from.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from genopipe.errors import BadConfiguration
+from genopipe.formats.yaml_document import Lines, check, read_yaml
+
+SITE_FILE = "site.yaml"
+DEFAULTS: dict[str, Any] = {
+    "cores": None,
+    "memory": "4G",
+    "device": "auto",
+    "results": "results",
+    "archive_profile": "archive",
+    "site_key_file": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Proband:
+    """The person the case is about; `phenotypes` and `excluded` are HPO ids, `onset` an ISO 8601 duration or None."""
+
+    sample: str
+    sex: str
+    phenotypes: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    onset: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A sequenced relative of the proband; `relation` is mother or father."""
+
+    sample: str
+    relation: str
+    sex: str
+    affected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFiles:
+    """The FASTQ file or pair of one lane of one sample."""
+
+    sample: str
+    lane: int
+    r1: Path
+    r2: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ehr:
+    """Where pointer records hang: FHIR references, and the host that hands out objects (None: none yet)."""
+
+    patient: str
+    service_request: str | None = None
+    base: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case as its file describes it, paths resolved. `archive` and `ehr` are None where the case has none."""
+
+    path: Path
+    case: str
+    priority: str
+    reference: Path
+    evidence: Path
+    proband: Proband
+    family: tuple[Relative, ...]
+    pedigree: Path | None
+    reads: tuple[ReadFiles, ...]
+    archive: Path | None
+    ehr: Ehr | None
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """Every sample that has reads, in the order the file names them."""
+        return tuple(dict.fromkeys(files.sample for files in self.reads))
+
+    def read_files(self, sample: str) -> list[Path]:
+        """The FASTQ files of a sample, R1 and R2 of each lane in turn."""
+        return [path for files in self.reads if files.sample == sample for path in (files.r1, files.r2) if path is not None]
+
+    def sex_of(self, sample: str) -> str:
+        """female, male or unknown."""
+        known = {self.proband.sample: self.proband.sex} | {relative.sample: relative.sex for relative in self.family}
+        return known.get(sample, "unknown")
+
+
+def load_case(path: Path) -> Case:
+    """The case of a case file, checked, with paths resolved against the file's folder.
+
+    Raises BadConfiguration (file, line, key) for anything unknown, missing, contradicting or not there. The FASTQ files must exist; the
+    reference and the evidence set are checked by the stages that open them.
+    """
+    path = Path(path)
+    document, lines = read_yaml(path, "case")
+    check(document, lines, "case", path)
+    base = path.resolve().parent
+    proband = document["proband"]
+    case = Case(
+        path=path,
+        case=document["case"],
+        priority=document.get("priority", "routine"),
+        reference=base / document["reference"],
+        evidence=base / document["evidence"],
+        proband=Proband(
+            proband["sample"],
+            proband["sex"],
+            tuple(proband.get("phenotypes", ())),
+            tuple(proband.get("excluded", ())),
+            proband.get("onset"),
+        ),
+        family=tuple(Relative(**relative) for relative in document.get("family", ())),
+        pedigree=base / document["pedigree"] if "pedigree" in document else None,
+        reads=tuple(_read_files(document["reads"], base, path, lines)),
+        archive=base / document["archive"] if "archive" in document else None,
+        ehr=Ehr(**document["ehr"]) if "ehr" in document else None,
+    )
+    _check_people(case, lines)
+    return case
+
+
+def _read_files(reads: str | list[dict[str, Any]], base: Path, path: Path, lines: Lines) -> Iterator[ReadFiles]:
+    if isinstance(reads, str):
+        yield from _read_table(base / reads)
+        return
+    seen: dict[Path, int] = {}
+    for index, entry in enumerate(reads):
+        line = lines.at(("reads", index))
+        files = ReadFiles(entry["sample"], entry.get("lane", 1), base / entry["r1"], base / entry["r2"] if "r2" in entry else None)
+        _check_read_files(files, seen, path, line)
+        yield files
+
+
+def _read_table(table: Path) -> Iterator[ReadFiles]:
+    if not table.is_file():
+        raise BadConfiguration(
+            "no table of reads here",
+            wanted="a TSV with the columns sample, lane, r1, r2",
+            do="Check `reads:` in the case file.",
+            path=table,
+        )
+    seen: dict[Path, int] = {}
+    with open(table, newline="", encoding="utf-8") as stream:
+        rows = csv.DictReader(stream, delimiter="\t")
+        if not {"sample", "r1"} <= set(rows.fieldnames or ()):
+            raise BadConfiguration(
+                f"columns {rows.fieldnames}", wanted="the columns sample, lane, r1, r2", do="Mend the first line.", path=table, line=1
+            )
+        for line, row in enumerate(rows, start=2):
+            lane = row.get("lane") or "1"
+            if not lane.isdigit():
+                raise BadConfiguration(f"lane {lane!r}", wanted="a whole number", do="Mend this line.", path=table, line=line)
+            r2 = row.get("r2")
+            files = ReadFiles(row["sample"], int(lane), table.parent / row["r1"], table.parent / r2 if r2 else None)
+            _check_read_files(files, seen, table, line)
+            yield files
+
+
+def _check_read_files(files: ReadFiles, seen: dict[Path, int], path: Path, line: int) -> None:
+    for fastq in (files.r1, files.r2):
+        if fastq is None:
+            continue
+        if not fastq.is_file():
+            raise BadConfiguration(
+                f"no file {fastq}", wanted="an existing FASTQ file", do="Check the path; it is relative to this file.", path=path, line=line
+            )
+        if fastq in seen:
+            raise BadConfiguration(
+                f"{fastq.name} is named twice (line {seen[fastq]})", wanted="each FASTQ file once", do="Remove one.", path=path, line=line
+            )
+        seen[fastq] = line
+
+
+def _check_people(case: Case, lines: Lines) -> None:
+    """Samples, relations and reads must tell one story."""
+
+    def fault(came: str, wanted: str, do: str, *place: str | int) -> BadConfiguration:
+        return BadConfiguration(came, wanted=wanted, do=do, path=case.path, line=lines.at(place))
+
+    if case.family and case.pedigree:
+        raise fault("both `family` and `pedigree`", "one of the two", "Remove one.", "pedigree")
+    if case.pedigree and not case.pedigree.is_file():
+        raise fault(f"no file {case.pedigree}", "a PED file", "Check the path; it is relative to this file.", "pedigree")
+    people = [case.proband.sample, *(relative.sample for relative in case.family)]
+    for index, relative in enumerate(case.family):
+        place = ("family", index)
+        if relative.sample in people[: index + 1]:
+            raise fault(
+                f"sample {relative.sample} stands for two people", "a sample of its own for each person", "Mend the sample.", *place
+            )
+        if relative.relation in {other.relation for other in case.family[:index]}:
+            raise fault(f"two people are the {relative.relation}", "one mother and one father at most", "Mend the relation.", *place)
+        if relative.sex not in ({"mother": "female", "father": "male"}[relative.relation], "unknown"):
+            raise fault(
+                f"the {relative.relation} is {relative.sex}", "a female mother and a male father", "Mend the sex or the relation.", *place
+            )
+    if case.proband.sample not in case.samples:
+        raise fault(f"no reads of the proband's sample {case.proband.sample}", "reads of the proband", "Add them under `reads:`.", "reads")
+    if case.pedigree is None:
+        for sample in set(case.samples) - set(people):
+            raise fault(
+                f"reads of sample {sample}, who is nobody in this case",
+                "samples of the proband and the family",
+                "Name the person under `family:`.",
+                "reads",
+            )
+    for relative in case.family:
+        if relative.sample not in case.samples:
+            raise fault(
+                f"no reads of {relative.sample}",
+                "reads of everyone in `family:`",
+                "Add them under `reads:` or remove the person.",
+                "family",
+            )
+    both = set(case.proband.phenotypes) & set(case.proband.excluded)
+    if both:
+        raise fault(f"{min(both)} is both observed and excluded", "each term once", "Remove one.", "proband", "excluded")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run uses, and where each value came from (`default`, a file, a variable, or the command line)."""
+
+    value: Mapping[str, Any]
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_settings(given: Mapping[str, Any], *, folder: Path | None = None) -> Settings:
+    """Settings of a run: command line over environment (`GENOPIPE_CORES` and so on) over `site.yaml` over defaults.
+
+    `given` holds the values of the command line, None where it names none; `site.yaml` is sought in `folder` (default: here) unless
+    `GENOPIPE_SITE` names another file. Raises BadConfiguration.
+    """
+    value, origin = dict(DEFAULTS), dict.fromkeys(DEFAULTS, "default")
+    for source, found in (*_site_layers(folder or Path()), ("command line", given)):
+        for key, setting in found.items():
+            if setting is not None:
+                value[key], origin[key] = setting, source
+    return Settings(value, origin)
+
+
+def _site_layers(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    named = os.environ.get("GENOPIPE_SITE")
+    site = Path(named) if named else folder / SITE_FILE
+    if named or site.is_file():
+        document, lines = read_yaml(site, "site")
+        check(document, lines, "site", site)
+        for key in ("results", "site_key_file"):
+            if key in document:
+                document[key] = str(site.parent / document[key])
+        yield str(site), document
+    for key in DEFAULTS:
+        variable = f"GENOPIPE_{key.upper()}"
+        if variable in os.environ:
+            text = os.environ[variable]
+            document = {key: int(text) if key == "cores" and text.isdigit() else text}
+            check(document, Lines(None), "site", Path(variable))
+            yield variable, document

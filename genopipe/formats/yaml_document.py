@@ -1,0 +1,129 @@
+"""YAML documents that remember where each key stands, checked against a JSON schema.
+
+Every fault is told with file and line: broken YAML, an unknown key with the nearest known one, a missing key, a value that does
+not fit with what would. The schemas are in `genopipe/schemas/`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from genopipe.errors import BadConfiguration
+
+
+class Lines:
+    """1-based line of every key and list item of a YAML document, by its path from the root."""
+
+    def __init__(self, node: yaml.Node | None) -> None:
+        self.line: dict[tuple[str | int, ...], int] = {}
+        if node is not None:
+            self._walk(node, ())
+
+    def _walk(self, node: yaml.Node, path: tuple[str | int, ...]) -> None:
+        self.line.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                self.line[(*path, key.value)] = key.start_mark.line + 1
+                self._walk(value, (*path, key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self._walk(value, (*path, index))
+
+    def at(self, path: Sequence[str | int]) -> int:
+        """The line of `path`, or of the nearest enclosing key."""
+        return next((self.line[tuple(path[:n])] for n in range(len(path), -1, -1) if tuple(path[:n]) in self.line), 1)
+
+
+def read_yaml(path: Path, kind: str) -> tuple[dict[str, Any], Lines]:
+    """The mapping of a YAML file and its lines; `kind` (case, site) names it in errors. Raises BadConfiguration."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise BadConfiguration(
+            f"no {kind} file here", wanted="a YAML file", do="Check the path; `genopipe init` writes one.", path=path
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfiguration(
+            f"the {kind} file cannot be read ({error})", wanted="a readable YAML file", do="Check the file.", path=path
+        ) from error
+    try:
+        document, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        came = getattr(error, "problem", None) or "broken YAML"
+        raise BadConfiguration(
+            str(came), wanted="well-formed YAML", do="Mend this line.", path=path, line=mark.line + 1 if mark else 1
+        ) from error
+    if not isinstance(document, dict):
+        raise BadConfiguration(
+            f"a {kind} file that is no mapping",
+            wanted="lines such as `key: value`",
+            do="`genopipe init` writes one to start from.",
+            path=path,
+        )
+    return document, Lines(node)
+
+
+@cache
+def _schema(kind: str) -> Mapping[str, Any]:
+    return json.loads(resources.files("genopipe.schemas").joinpath(f"{kind}.schema.json").read_text())
+
+
+def check(document: dict[str, Any], lines: Lines, kind: str, path: Path) -> None:
+    """Raises BadConfiguration for the first fault the schema finds, an unknown key before all others."""
+    import jsonschema
+
+    faults = [_leaf(fault) for fault in jsonschema.Draft202012Validator(_schema(kind)).iter_errors(document)]
+    for leaf in sorted(faults, key=lambda leaf: (leaf.validator != "additionalProperties", lines.at(list(leaf.absolute_path)))):
+        place = list(leaf.absolute_path)
+        key = ".".join(map(str, place)) or None
+        if leaf.validator == "additionalProperties":
+            raise _unknown_key(leaf, lines, path)
+        if leaf.validator == "required":
+            missing = next(name for name in leaf.validator_value if name not in leaf.instance)
+            raise BadConfiguration(
+                f"`{missing}` is missing",
+                wanted=_wanted(leaf.schema["properties"][missing]),
+                do=f"Add `{missing}:` here.",
+                path=path,
+                line=lines.at(place),
+                key=key,
+            )
+        raise BadConfiguration(
+            f"{leaf.instance!r} does not fit", wanted=_wanted(leaf.schema), do="Mend this value.", path=path, line=lines.at(place), key=key
+        )
+
+
+def _leaf(fault: Any) -> Any:
+    """The deepest fault behind one of several alternatives."""
+    while fault.context:
+        fault = max(fault.context, key=lambda inner: len(inner.absolute_path))
+    return fault
+
+
+def _unknown_key(fault: Any, lines: Lines, path: Path) -> BadConfiguration:
+    known = list(fault.schema["properties"])
+    unknown = next(name for name in fault.instance if name not in known)
+    near = difflib.get_close_matches(str(unknown), known, n=1, cutoff=0.5)
+    place = [*fault.absolute_path, str(unknown)]
+    do = f"Did you mean `{near[0]}`?" if near else "Remove it."
+    return BadConfiguration(f"unknown key `{unknown}`", wanted="one of " + ", ".join(known), do=do, path=path, line=lines.at(place))
+
+
+def _wanted(schema: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        schema = _schema("case")["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    if "enum" in schema:
+        return "one of " + ", ".join(map(str, schema["enum"]))
+    text = schema.get("description", "")
+    if "pattern" in schema:
+        text += f" matching {schema['pattern']}"
+    return text.strip() or f"a {schema.get('type', 'value')}"
