@@ -1,0 +1,246 @@
+// CUDA on one CPU thread, for tests: a block's threads are fibers, and barriers, shuffles and votes are meeting points.
+//
+// Each thread counts the barriers it has reached (for the block and for its warp) and waits until the others of the block or of the mask
+// have counted as many. A round in which nobody could go on is a deadlock and stops the program with a message, as does a mask that names a
+// thread that has ended. Threads run in a fixed order, so races between barriers are not found here: that needs compute-sanitizer.
+#pragma once
+#include <ucontext.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <tuple>
+#include <utility>
+
+#define __global__
+#define __device__
+#define __host__
+#define __constant__ static
+#define __shared__ static
+#define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(...)
+
+struct dim3 {
+    unsigned x = 1, y = 1, z = 1;
+};
+struct Index3 {
+    unsigned x = 0, y = 0, z = 0;
+};
+static Index3 threadIdx, blockIdx;
+static dim3 blockDim, gridDim;
+static const int warpSize = 32;
+
+namespace shim {
+constexpr int THREADS = 1024, STACK = 1 << 18;
+struct Thread {
+    ucontext_t context;
+    char *stack = nullptr;
+    bool ended = false;
+    unsigned block_barriers = 0, warp_barriers = 0;
+    uint64_t slot[2] = {0, 0};
+};
+static Thread thread[THREADS];
+static ucontext_t scheduler;
+static int current, n_threads;
+static bool moved;
+static void (*body)();
+
+[[noreturn]] inline void stop(const char *why) {
+    std::fprintf(stderr, "CUDA shim: %s (block %u, thread %d)\n", why, blockIdx.x, current);
+    std::abort();
+}
+
+inline void yield() {
+    const int me = current;
+    swapcontext(&thread[me].context, &scheduler);
+    current = me;
+    threadIdx.x = me;
+}
+
+inline void run_body() {
+    body();
+    thread[current].ended = true;
+    moved = true;
+}
+
+inline void block_barrier() {
+    const unsigned reached = ++thread[current].block_barriers;
+    moved = true;
+    for (;;) {
+        bool all = true;
+        for (int i = 0; i < n_threads; i++) all &= thread[i].ended || thread[i].block_barriers >= reached;
+        if (all) return;
+        yield();
+    }
+}
+
+inline void warp_barrier(unsigned mask) {
+    const unsigned reached = ++thread[current].warp_barriers;
+    const int warp = current & ~31;
+    if (!(mask >> (current & 31) & 1)) stop("a thread calls a warp function whose mask leaves it out");
+    moved = true;
+    for (;;) {
+        bool all = true;
+        for (int lane = 0; lane < 32 && warp + lane < n_threads; lane++) {
+            if (!(mask >> lane & 1)) continue;
+            if (thread[warp + lane].ended && thread[warp + lane].warp_barriers < reached) stop("a warp mask names a thread that has ended");
+            all &= thread[warp + lane].warp_barriers >= reached;
+        }
+        if (all) return;
+        yield();
+    }
+}
+
+// The value each lane gave at this meeting point, by two slots in turn: nobody can be two meetings ahead.
+template <class T>
+T from_lane(unsigned mask, T value, int lane) {
+    static_assert(sizeof(T) <= 8, "a shuffled value has at most 8 bytes");
+    const int slot = thread[current].warp_barriers & 1, warp = current & ~31;
+    std::memcpy(&thread[current].slot[slot], &value, sizeof(T));
+    warp_barrier(mask);
+    const int source = warp + lane < n_threads ? warp + lane : current;
+    T got;
+    std::memcpy(&got, &thread[source].slot[slot], sizeof(T));
+    return got;
+}
+
+inline unsigned ballot(unsigned mask, bool vote) {
+    const int slot = thread[current].warp_barriers & 1, warp = current & ~31;
+    thread[current].slot[slot] = vote;
+    warp_barrier(mask);
+    unsigned votes = 0;
+    for (int lane = 0; lane < 32 && warp + lane < n_threads; lane++)
+        if (mask >> lane & 1) votes |= unsigned(thread[warp + lane].slot[slot] & 1) << lane;
+    return votes;
+}
+
+inline void run_block(unsigned threads) {
+    if (threads > THREADS) stop("a block has more than 1024 threads");
+    n_threads = int(threads);
+    for (int i = 0; i < n_threads; i++) {
+        Thread &t = thread[i];
+        if (!t.stack) t.stack = static_cast<char *>(std::malloc(STACK));
+        t.ended = false;
+        t.block_barriers = t.warp_barriers = 0;
+        getcontext(&t.context);
+        t.context.uc_stack.ss_sp = t.stack;
+        t.context.uc_stack.ss_size = STACK;
+        t.context.uc_link = &scheduler;
+        makecontext(&t.context, run_body, 0);
+    }
+    for (bool any = true; any;) {
+        any = moved = false;
+        for (int i = 0; i < n_threads; i++) {
+            if (thread[i].ended) continue;
+            any = true;
+            current = i;
+            threadIdx.x = i;
+            swapcontext(&scheduler, &thread[i].context);
+        }
+        if (any && !moved) stop("threads wait for each other for ever: a barrier or shuffle that not all of them reach");
+    }
+}
+
+// Launches like cuLaunchKernel: one pointer to each argument's value.
+template <class... A>
+struct Launch {
+    static void (*kernel)(A...);
+    static std::tuple<A...> *values;
+    static void call() { std::apply(kernel, *values); }
+    template <size_t... I>
+    static std::tuple<A...> unpack(void **pointer, std::index_sequence<I...>) {
+        return std::tuple<A...>(*static_cast<std::decay_t<A> *>(pointer[I])...);
+    }
+};
+template <class... A>
+void (*Launch<A...>::kernel)(A...);
+template <class... A>
+std::tuple<A...> *Launch<A...>::values;
+
+template <class... A>
+int launch(void (*kernel)(A...), unsigned blocks, unsigned threads, void **pointer, int n) {
+    if (n != int(sizeof...(A))) return int(sizeof...(A));
+    auto values = Launch<A...>::unpack(pointer, std::index_sequence_for<A...>{});
+    Launch<A...>::kernel = kernel;
+    Launch<A...>::values = &values;
+    body = Launch<A...>::call;
+    gridDim.x = blocks;
+    blockDim.x = threads;
+    for (unsigned block = 0; block < blocks; block++) {
+        blockIdx.x = block;
+        run_block(threads);
+    }
+    return -1;
+}
+}  // namespace shim
+
+inline void __syncthreads() { shim::block_barrier(); }
+inline void __syncwarp(unsigned mask = ~0u) { shim::warp_barrier(mask); }
+inline void __threadfence() {}
+inline void __threadfence_block() {}
+
+template <class T>
+T __shfl_sync(unsigned mask, T value, int lane, int width = 32) {
+    const int mine = shim::current & 31;
+    return shim::from_lane(mask, value, (mine & ~(width - 1)) | (lane & (width - 1)));
+}
+template <class T>
+T __shfl_up_sync(unsigned mask, T value, unsigned by, int width = 32) {
+    const int mine = shim::current & 31;
+    return shim::from_lane(mask, value, (mine & (width - 1)) >= int(by) ? mine - int(by) : mine);
+}
+template <class T>
+T __shfl_down_sync(unsigned mask, T value, unsigned by, int width = 32) {
+    const int mine = shim::current & 31;
+    return shim::from_lane(mask, value, (mine & (width - 1)) + int(by) < width ? mine + int(by) : mine);
+}
+template <class T>
+T __shfl_xor_sync(unsigned mask, T value, int by, int = 32) {
+    return shim::from_lane(mask, value, (shim::current & 31) ^ by);
+}
+inline unsigned __ballot_sync(unsigned mask, int vote) { return shim::ballot(mask, vote != 0); }
+inline int __any_sync(unsigned mask, int vote) { return shim::ballot(mask, vote != 0) != 0; }
+inline int __all_sync(unsigned mask, int vote) { return (shim::ballot(mask, vote != 0) & mask) == mask; }
+
+template <class T>
+T atomicAdd(T *at, T value) { T old = *at; *at = T(old + value); return old; }
+template <class T>
+T atomicMax(T *at, T value) { T old = *at; *at = old > value ? old : value; return old; }
+template <class T>
+T atomicMin(T *at, T value) { T old = *at; *at = old < value ? old : value; return old; }
+template <class T>
+T atomicOr(T *at, T value) { T old = *at; *at = T(old | value); return old; }
+template <class T>
+T atomicExch(T *at, T value) { T old = *at; *at = value; return old; }
+template <class T>
+T atomicCAS(T *at, T expected, T value) { T old = *at; if (old == expected) *at = value; return old; }
+
+template <class T>
+T __ldg(const T *at) { return *at; }
+inline int __popc(unsigned x) { return __builtin_popcount(x); }
+inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
+inline int __clz(int x) { return x ? __builtin_clz(unsigned(x)) : 32; }
+inline int __clzll(long long x) { return x ? __builtin_clzll((unsigned long long)x) : 64; }
+inline int __ffs(int x) { return __builtin_ffs(x); }
+inline int __ffsll(long long x) { return __builtin_ffsll(x); }
+
+inline float __fadd_rn(float a, float b) { return a + b; }
+inline float __fsub_rn(float a, float b) { return a - b; }
+inline float __fmul_rn(float a, float b) { return a * b; }
+inline float __fdiv_rn(float a, float b) { return a / b; }
+inline float __fmaf_rn(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline double __dadd_rn(double a, double b) { return a + b; }
+inline double __dmul_rn(double a, double b) { return a * b; }
+inline double __fma_rn(double a, double b, double c) { return __builtin_fma(a, b, c); }
+inline unsigned __float_as_uint(float x) { unsigned u; std::memcpy(&u, &x, 4); return u; }
+inline float __uint_as_float(unsigned u) { float x; std::memcpy(&x, &u, 4); return x; }
+inline int __float_as_int(float x) { int i; std::memcpy(&i, &x, 4); return i; }
+inline float __int_as_float(int i) { float x; std::memcpy(&x, &i, 4); return x; }
+
+// CUDA's overloads of min and max: the mixed ones go to the common type.
+template <class A, class B>
+constexpr auto max(A a, B b) -> decltype(a + b) { return a > b ? a : b; }
+template <class A, class B>
+constexpr auto min(A a, B b) -> decltype(a + b) { return a < b ? a : b; }
