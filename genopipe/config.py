@@ -211,6 +211,8 @@ def _check_people(case: Case, lines: Lines) -> None:
             )
     if case.proband.sample not in case.samples:
         raise fault(f"no reads of the proband's sample {case.proband.sample}", "reads of the proband", "Add them under `reads:`.", "reads")
+    if case.case in case.samples:
+        raise fault(f"the case is named like its sample {case.case}", "a name of its own for the case", "Rename one.", "case")
     if case.pedigree is None:
         for sample in set(case.samples) - set(people):
             raise fault(

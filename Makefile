@@ -1,0 +1,48 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Python 3.11 or newer and make are all they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+THREADS := $(shell nproc)
+
+.PHONY: demo test check environment lock benchmark clean
+
+demo: environment
+	$(BIN)/genopipe demo demo
+
+test: $(VENV)/test-installed
+	$(BIN)/python -m pytest
+
+check: $(VENV)/test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflows
+
+environment: $(VENV)/installed
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "genopipe needs Python 3.11 or newer; set PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing: install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml requirements.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable .
+	@touch $@
+
+$(VENV)/test-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[test]'
+	@touch $@
+
+# The exact versions of everything, from a fresh environment.
+lock:
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^genopipe' > requirements.lock
+
+benchmark: $(VENV)/test-installed
+	for script in align call interpret archive; do $(BIN)/python benchmarks/$$script.py --output benchmarks/results/$$script.json || exit 1; done
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info

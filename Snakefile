@@ -1,0 +1,54 @@
+"""One case from reads to pointers: ingest, align, call, interpret, archive, ehr.
+
+genopipe run CASE.yaml
+snakemake --cores 2 --configfile CASE.yaml
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+from genopipe import provenance
+from genopipe.cases.plan import plan_case
+
+min_version("9.27")
+
+# The genopipe that runs the steps is the one beside this Snakemake.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+PLAN = plan_case(workflow.configfiles, config)
+CASE = PLAN.case
+OUT = str(PLAN.folder)
+
+
+wildcard_constraints:
+    sample="[A-Za-z0-9_-]+",
+
+
+rule all:
+    default_target: True
+    input:
+        lambda wildcards: [getattr(rules, stage).input for stage in PLAN.stages],
+
+
+include: "workflows/ingest.smk"
+include: "workflows/align.smk"
+include: "workflows/call.smk"
+include: "workflows/interpret.smk"
+include: "workflows/archive.smk"
+include: "workflows/ehr.smk"
+
+
+onstart:
+    PLAN.start()
+
+
+onsuccess:
+    provenance.write_run_record(
+        PLAN.folder,
+        parameters={"case": CASE.case, "device": PLAN.device, "issued": PLAN.issued, "memory": PLAN.settings.value["memory"]},
+        inputs=[CASE.path, *(path for sample in CASE.samples for path in CASE.read_files(sample))],
+        timings=PLAN.folder / "timings",
+    )

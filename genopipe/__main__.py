@@ -1,0 +1,5 @@
+"""`python -m genopipe`."""
+
+from genopipe.cli import main
+
+main()

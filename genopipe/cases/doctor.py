@@ -1,0 +1,65 @@
+"""Whether this machine can do the work, and what to do where it cannot; and the kernels compiled once, so that no case waits for them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from genopipe import device
+from genopipe.cases.run import workflow_folder
+from genopipe.config import load_settings
+from genopipe.errors import GenopipeError
+
+GIB = 1 << 30
+MEMORY_FOR_A_GENOME = 24 * GIB
+DISK_FOR_A_GENOME = 300 * GIB
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: what was found, whether a case can run with it, and what to do otherwise."""
+
+    name: str
+    found: str
+    good: bool
+    do: str = ""
+
+
+def examine(folder: Path) -> Iterator[Check]:
+    """Every check in turn; `folder` is where results would go."""
+    yield Check("cores", str(device.default_threads()), True)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    yield Check("memory", f"{memory / GIB:.0f} GiB", memory >= 4 * GIB, "The demonstration needs 4 GiB, a human genome 24 GiB.")
+    free = shutil.disk_usage(folder).free
+    yield Check("disk", f"{free / GIB:.0f} GiB free", free >= 2 * GIB, "The demonstration needs 2 GiB, a 30x human genome about 300 GiB.")
+    yield Check("folder", str(folder), os.access(folder, os.W_OK), "Change its permissions or work in another folder.")
+    yield Check("gpu", "a GPU (not used by any stage yet)" if device.gpu_present() else "none; the kernels run on the CPU", True)
+    yield _configuration()
+    yield _workflow()
+
+
+def _configuration() -> Check:
+    try:
+        settings = load_settings({})
+    except GenopipeError as error:
+        return Check("configuration", str(error), good=False, do=error.do)
+    return Check("configuration", ", ".join(f"{key}={value}" for key, value in settings.value.items() if value is not None), good=True)
+
+
+def _workflow() -> Check:
+    try:
+        return Check("workflow", str(workflow_folder()), good=True)
+    except GenopipeError as error:
+        return Check("workflow", str(error), good=False, do=error.do)
+
+
+def warm_kernels() -> None:
+    """Compiles every kernel into the cache on disk by aligning and calling a tiny simulated genome."""
+    from genopipe.cases.demo import small_chain
+
+    with tempfile.TemporaryDirectory() as folder:
+        small_chain(Path(folder))

@@ -1,0 +1,75 @@
+"""A first case file from a folder of reads: samples and lanes are read off the names, the rest is left to fill in, with comments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from genopipe.config import ReadFiles
+from genopipe.errors import BadInput
+from genopipe.outputs import whole_file
+
+FASTQ_NAME = re.compile(r"^(?P<sample>.+?)(?:_S\d+)?(?:_L(?P<lane>\d{3}))?_R?(?P<mate>[12])(?:_001)?\.(?:fastq|fq)(?:\.gz|\.bgz)?$")
+"""`SAMPLE_S1_L001_R1_001.fastq.gz` (bcl2fastq) and its shorter forms."""
+
+TEMPLATE = """\
+case: {case}                 # letters, digits, - and _; never a name or a record number
+priority: routine               # stat | urgent | routine
+reference: refs/GRCh38          # made by `genopipe reference build`
+evidence: evidence/current      # locked by `genopipe evidence lock`
+proband:
+  sample: {proband}
+  sex: unknown                  # female | male | unknown
+  phenotypes: []                # HPO terms seen, such as [HP:0001250, HP:0001252]
+  excluded: []                  # HPO terms looked for and not found
+{family}reads:
+{reads}archive: archive                # a folder; remove this line to archive nothing
+"""
+
+PARENTS = (("mother", "female"), ("father", "male"))
+RELATIVE = "  - {{sample: {sample}, relation: {relation}, sex: {sex}, affected: false}}   # check who is who\n"
+
+
+def find_reads(folder: Path) -> list[ReadFiles]:
+    """The FASTQ files in `folder`, paired by name, sorted by sample and lane. Raises BadInput when there are none or a mate is alone."""
+    found: dict[tuple[str, int], dict[str, Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if match := FASTQ_NAME.match(path.name):
+            found.setdefault((re.sub(r"[^A-Za-z0-9_-]", "-", match["sample"]), int(match["lane"] or 1)), {})[match["mate"]] = path
+    if not found:
+        raise BadInput(
+            "no FASTQ files", wanted="names such as S1_R1.fastq.gz and S1_R2.fastq.gz", do="Name the folder with the reads.", path=folder
+        )
+    for mates in found.values():
+        if "1" not in mates:
+            raise BadInput("an R2 without its R1", wanted="R1 beside it", do="Check the folder.", path=mates["2"])
+    return [ReadFiles(sample, lane, mates["1"], mates.get("2")) for (sample, lane), mates in sorted(found.items())]
+
+
+def write_case(folder: Path, target: Path) -> Sequence[ReadFiles]:
+    """Writes a commented case file for the reads in `folder`; the first sample is taken for the proband, the next
+    two for mother and father.
+
+    Raises BadInput when there are no reads or `target` exists.
+    """
+    if target.exists():
+        raise BadInput("a case file is already here", wanted="a new file", do="Choose another name with -o, or remove it.", path=target)
+    reads = find_reads(folder)
+    samples = list(dict.fromkeys(files.sample for files in reads))
+    relatives = "".join(
+        f"  - {{sample: {sample}, relation: mother, sex: female, affected: false}}   # mother | father\n" for sample in samples[1:]
+    )
+    lines = "".join(_line(files, target.resolve().parent) for files in reads)
+    text = TEMPLATE.format(case="CASE-1", proband=samples[0], family=f"family:\n{relatives}" if relatives else "", reads=lines)
+    with whole_file(target) as partial:
+        partial.write_text(text)
+    return reads
+
+
+def _line(files: ReadFiles, base: Path) -> str:
+    def shown(path: Path) -> Path:
+        return path.resolve().relative_to(base) if path.resolve().is_relative_to(base) else path.resolve()
+
+    r2 = f", r2: {shown(files.r2)}" if files.r2 else ""
+    return f"  - {{sample: {files.sample}, lane: {files.lane}, r1: {shown(files.r1)}{r2}}}\n"

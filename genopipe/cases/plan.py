@@ -1,0 +1,118 @@
+"""What a case will do before anything is done: its file and settings resolved, what it needs checked, its results named.
+
+`genopipe run` and plain `snakemake --configfile CASE.yaml` both start here, so they do the same. The date that results carry is
+chosen once, when a case starts for the first time, and kept in `issued` in its results folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from genopipe import device
+from genopipe.config import Case, Settings, load_case, load_settings
+from genopipe.errors import BadConfiguration
+from genopipe.outputs import make_folder, whole_file
+
+STAGES = ("ingest", "align", "call", "interpret", "archive", "ehr")
+"""The stages in the order data takes; also the names of the workflow's target rules."""
+
+RULES = {
+    "ingest": ("measure_reads",),
+    "align": ("align_reads",),
+    "call": ("call_variants", "genotype_family"),
+    "interpret": ("rank_findings",),
+    "archive": ("archive_sample", "archive_case"),
+    "ehr": ("write_pointers",),
+}
+"""The rules that do each stage's work."""
+
+SETTING_KEYS = ("memory", "device", "results", "archive_profile", "site_key_file", "issued")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A case ready to run. `folder` holds its results; `issued` is the ISO 8601 instant that results carry."""
+
+    case: Case
+    settings: Settings
+    folder: Path
+    device: str
+    issued: str
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages this case goes through."""
+        return STAGES[: 4 + (self.case.archive is not None) + (self.case.archive is not None and self.case.ehr is not None)]
+
+    def read_options(self, sample: str) -> str:
+        """The FASTQ files of a sample as `-1`, `-2` options, lane by lane."""
+        lanes = [files for files in self.case.reads if files.sample == sample]
+        return " ".join(f"-1 '{files.r1}'" + (f" -2 '{files.r2}'" if files.r2 else "") for files in lanes)
+
+    @property
+    def pedigree_option(self) -> str:
+        """Where `genopipe joint` reads the family from."""
+        return f"--ped '{self.case.pedigree}'" if self.case.pedigree else f"--case '{self.case.path}'"
+
+    @property
+    def site_key_option(self) -> str:
+        """Where `genopipe ehr pointers` finds the site's secret; empty where the environment names it."""
+        key = self.settings.value["site_key_file"]
+        return f"--site-key-file '{key}'" if key else ""
+
+    def start(self) -> None:
+        """Makes the results folder and fixes the date of the results."""
+        make_folder(self.folder)
+        if not (self.folder / "issued").exists():
+            with whole_file(self.folder / "issued") as partial:
+                partial.write_text(self.issued + "\n")
+
+
+def plan_case(configfiles: Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> Plan:
+    """The plan of one case file, with settings from `overrides` (the command line), the environment and `site.yaml`.
+
+    Raises BadConfiguration when no or several case files are given, or when the reference or the evidence set is not there.
+    """
+    if len(configfiles) != 1:
+        raise BadConfiguration(f"{len(configfiles)} case files", wanted="one case file", do="Give it with --configfile CASE.yaml.")
+    case = load_case(Path(configfiles[0]).resolve())
+    settings = load_settings({key: (overrides or {}).get(key) for key in SETTING_KEYS})
+    folder = Path(settings.value["results"]) / case.case
+    _check_needs(case)
+    return Plan(case, settings, folder, device.resolve(settings.value["device"]), _issued(folder, settings.value.get("issued")))
+
+
+def _check_needs(case: Case) -> None:
+    if not (case.reference / "reference.json").is_file():
+        raise BadConfiguration(
+            f"no reference in {case.reference}",
+            wanted="a folder made by `genopipe reference build`",
+            do=f"Run `genopipe reference build REF.fa -o {case.reference}`, or mend `reference:`.",
+            path=case.path,
+            key="reference",
+        )
+    if not case.evidence.exists() and not case.evidence.with_suffix(".json").exists():
+        raise BadConfiguration(
+            f"no evidence set {case.evidence}",
+            wanted="a set locked by `genopipe evidence lock`",
+            do="See `genopipe evidence list`, or mend `evidence:`.",
+            path=case.path,
+            key="evidence",
+        )
+
+
+def _issued(folder: Path, asked: str | None) -> str:
+    """The date already fixed for this case, else the one asked for, else now."""
+    kept = folder / "issued"
+    if kept.is_file():
+        return kept.read_text().strip()
+    if asked is None:
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", str(asked)):
+        raise BadConfiguration(f"date {asked!r}", wanted="an instant in UTC such as 2026-11-20T10:00:00Z", do="Mend it.", key="--issued")
+    return str(asked)

@@ -1,0 +1,47 @@
+"""How far every case has come, read from the results folder alone."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LAST_FILES = {
+    "ingest": "ingest/*.qc.json",
+    "align": "align/*.bam",
+    "call": "call/{case}.vcf.gz",
+    "interpret": "interpret/report.html",
+    "archive": "archive/receipt.json",
+    "ehr": "ehr/bundle.json",
+}
+"""What stands when a stage is done, by stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStatus:
+    """One case: the stages whose results stand, whether a run is under way, whether the last run ended well."""
+
+    case: str
+    done: tuple[str, ...]
+    running: bool
+    complete: bool
+
+
+def case_statuses(results: Path) -> Iterator[CaseStatus]:
+    """The status of every case under `results`, by name."""
+    for folder in sorted(path.parent for path in results.glob("*/issued")):
+        done = tuple(stage for stage, pattern in LAST_FILES.items() if any(folder.glob(pattern.format(case=folder.name))))
+        yield CaseStatus(folder.name, done, _running(folder), (folder / "run.json").is_file())
+
+
+def _running(folder: Path) -> bool:
+    lock = folder / ".lock"
+    if not lock.is_file():
+        return False
+    with open(lock) as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -1,0 +1,47 @@
+"""Exit codes and messages of the program itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from genopipe import __version__
+
+
+def genopipe(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "genopipe", *arguments], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def test_version_and_help_end_with_0() -> None:
+    assert genopipe("--version").stdout == f"genopipe, version {__version__}\n"
+    assert genopipe("run", "--help").returncode == 0
+
+
+def test_a_wrong_command_line_ends_with_2() -> None:
+    done = genopipe("run", "nothing.yaml")
+    assert done.returncode == 2
+    assert "nothing.yaml" in done.stderr
+
+
+def test_an_unknown_command_ends_with_2() -> None:
+    done = genopipe("rnu")
+    assert done.returncode == 2
+    assert "No such command 'rnu'" in done.stderr
+
+
+def test_bad_data_ends_with_1_one_message_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "case.yaml").write_text("case: A\nprobant: {}\n")
+    done = genopipe("run", "case.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "case.yaml:2: unknown key `probant`" in done.stderr
+    assert "Did you mean `proband`?" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_traceback_is_shown_when_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "case.yaml").write_text("case: A\nprobant: {}\n")
+    done = genopipe("--debug", "run", "case.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr

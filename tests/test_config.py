@@ -1,0 +1,142 @@
+"""Case and site files: what is read, and the one clear error for everything that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genopipe.config import load_case, load_settings
+from genopipe.errors import BadConfiguration
+
+GOOD = """\
+case: NICU-0001
+priority: stat
+reference: refs/small
+evidence: evidence/now
+proband:
+  sample: S1
+  sex: female
+  phenotypes: [HP:0001250, HP:0001252]
+  excluded: [HP:0000252]
+  onset: P3D
+family:
+  - {sample: S2, relation: mother, sex: female, affected: false}
+reads:
+  - {sample: S1, lane: 1, r1: S1_R1.fq, r2: S1_R2.fq}
+  - {sample: S2, r1: S2.fq}
+archive: archive
+ehr: {patient: Patient/abc, service_request: ServiceRequest/def, base: null}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("S1_R1.fq", "S1_R2.fq", "S2.fq"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "case.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_case_is_read_with_paths_relative_to_its_file(folder: Path) -> None:
+    case = load_case(write(folder, GOOD))
+    assert (case.case, case.priority, case.proband.onset) == ("NICU-0001", "stat", "P3D")
+    assert case.reference == folder / "refs/small"
+    assert case.samples == ("S1", "S2")
+    assert case.read_files("S1") == [folder / "S1_R1.fq", folder / "S1_R2.fq"]
+    assert case.sex_of("S2") == "female"
+    assert case.ehr is not None and case.ehr.patient == "Patient/abc"
+
+
+def test_reads_may_stand_in_a_table(folder: Path) -> None:
+    (folder / "reads.tsv").write_text("sample\tlane\tr1\tr2\nS1\t2\tS1_R1.fq\tS1_R2.fq\nS2\t1\tS2.fq\t\n")
+    text = GOOD[: GOOD.index("reads:")] + "reads: reads.tsv\n"
+    case = load_case(write(folder, text))
+    assert [(files.sample, files.lane, files.r2 is None) for files in case.reads] == [("S1", 2, False), ("S2", 1, True)]
+
+
+FAULTS = {
+    "unknown key": (("priority:", "prioritty:"), r"case.yaml:2: unknown key `prioritty`.*Did you mean `priority`\?"),
+    "unknown inner key": (("onset:", "onest:"), r"case.yaml:10: unknown key `onest`.*Did you mean `onset`\?"),
+    "unknown key of reads": (("r2: S1", "r3: S1"), r"case.yaml:14: unknown key `r3`.*Did you mean `r[12]`\?"),
+    "missing key": (("evidence: evidence/now\n", ""), r"case.yaml:1: `evidence` is missing"),
+    "bad value": (("priority: stat", "priority: now"), r"case.yaml:2: priority: 'now' does not fit; wanted one of stat, urgent, routine"),
+    "bad name": (("NICU-0001", "Jane Doe"), r"case.yaml:1: case: 'Jane Doe' does not fit"),
+    "bad term": (("HP:0000252", "HP:252"), r"case.yaml:9: .*'HP:252' does not fit; wanted matching \^HP"),
+    "term observed and excluded": (("[HP:0000252]", "[HP:0001250]"), r"HP:0001250 is both observed and excluded"),
+    "no such file": (("S2.fq", "S9.fq"), r"case.yaml:15: no file .*S9.fq"),
+    "file twice": (("r2: S1_R2.fq", "r2: S1_R1.fq"), r"case.yaml:14: S1_R1.fq is named twice"),
+    "two mothers of one sample": (("{sample: S2, relation", "{sample: S1, relation"), r"case.yaml:12: sample S1 stands for two people"),
+    "male mother": (("relation: mother, sex: female", "relation: mother, sex: male"), r"case.yaml:12: the mother is male"),
+    "no reads of the proband": (("sample: S1\n", "sample: S7\n"), r"no reads of the proband's sample S7"),
+    "reads of nobody": (("{sample: S2, r1", "{sample: S3, r1"), r"reads of sample S3, who is nobody in this case"),
+    "case named like a sample": (("case: NICU-0001", "case: S1"), r"the case is named like its sample S1"),
+    "broken YAML": (("[HP:0000252]", "[HP:0000252"), r"case.yaml:\d+: .*wanted well-formed YAML"),
+    "two pedigrees": (("archive: archive", "archive: archive\npedigree: family.ped"), r"both `family` and `pedigree`"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_with_its_line(folder: Path, name: str) -> None:
+    (old, new), message = FAULTS[name]
+    assert old in GOOD
+    with pytest.raises(BadConfiguration, match=message):
+        load_case(write(folder, GOOD.replace(old, new, 1)))
+
+
+def test_a_missing_case_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadConfiguration, match=r"nothing.yaml: no case file here"):
+        load_case(tmp_path / "nothing.yaml")
+
+
+TABLE_FAULTS = {
+    "columns": ("sample\tfile\nS1\tS1_R1.fq\n", r"reads.tsv:1: columns"),
+    "lane": ("sample\tlane\tr1\nS1\tone\tS1_R1.fq\n", r"reads.tsv:2: lane 'one'"),
+    "file": ("sample\tr1\nS1\tgone.fq\n", r"reads.tsv:2: no file .*gone.fq"),
+}
+
+
+@pytest.mark.parametrize("name", TABLE_FAULTS)
+def test_a_fault_in_the_table_of_reads_is_named(folder: Path, name: str) -> None:
+    table, message = TABLE_FAULTS[name]
+    (folder / "reads.tsv").write_text(table)
+    with pytest.raises(BadConfiguration, match=message):
+        load_case(write(folder, GOOD[: GOOD.index("reads:")] + "reads: reads.tsv\n"))
+
+
+@given(text=st.text(max_size=200))
+def test_any_text_is_a_case_or_a_clear_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("fuzz") / "case.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadConfiguration):
+        load_case(path)
+
+
+def test_settings_say_where_each_value_came_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "site.yaml").write_text("memory: 8G\ncores: 3\ndevice: cpu\n")
+    monkeypatch.setenv("GENOPIPE_CORES", "5")
+    settings = load_settings({"device": "auto", "results": None}, folder=tmp_path)
+    assert (settings.value["memory"], settings.value["cores"], settings.value["device"]) == ("8G", 5, "auto")
+    assert settings.origin["memory"] == str(tmp_path / "site.yaml")
+    assert settings.origin["cores"] == "GENOPIPE_CORES"
+    assert settings.origin["device"] == "command line"
+    assert settings.origin["results"] == "default"
+
+
+def test_a_bad_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENOPIPE_CORES", "many")
+    with pytest.raises(BadConfiguration, match="GENOPIPE_CORES.*'many' does not fit"):
+        load_settings({}, folder=tmp_path)
+
+
+def test_an_unknown_site_key_is_named(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text("memroy: 8G\n")
+    with pytest.raises(BadConfiguration, match=r"site.yaml:1: unknown key `memroy`.*Did you mean `memory`\?"):
+        load_settings({}, folder=tmp_path)

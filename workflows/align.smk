@@ -1,0 +1,28 @@
+"""Reads become sorted, duplicate-marked, indexed alignments."""
+
+
+rule align:
+    input:
+        expand(f"{OUT}/align/{{sample}}.bam", sample=CASE.samples),
+
+
+rule align_reads:
+    input:
+        reads=lambda wildcards: CASE.read_files(wildcards.sample),
+        reference=CASE.reference / "reference.json",
+        checked=f"{OUT}/ingest/{{sample}}.qc.json",
+    output:
+        bam=f"{OUT}/align/{{sample}}.bam",
+        index=f"{OUT}/align/{{sample}}.bam.bai",
+        duplicates=f"{OUT}/align/{{sample}}.duplicates.tsv",
+    log:
+        f"{OUT}/logs/align.{{sample}}.log",
+    benchmark:
+        f"{OUT}/timings/align.{{sample}}.tsv"
+    threads: workflow.cores or 1
+    params:
+        reads=lambda wildcards: PLAN.read_options(wildcards.sample),
+        memory=PLAN.settings.value["memory"],
+    shell:
+        "genopipe align --reference {CASE.reference} {params.reads} --sample {wildcards.sample} --threads {threads}"
+        " --memory {params.memory} -o {output.bam} 2> {log}"

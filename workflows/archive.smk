@@ -1,0 +1,47 @@
+"""Everything worth keeping goes into the archive, restored and compared before it counts as kept."""
+
+
+rule archive:
+    input:
+        f"{OUT}/archive/receipt.json",
+
+
+rule archive_sample:
+    input:
+        reads=lambda wildcards: CASE.read_files(wildcards.sample),
+        bam=f"{OUT}/align/{{sample}}.bam",
+        gvcf=f"{OUT}/call/{{sample}}.g.vcf.gz",
+        qc=f"{OUT}/ingest/{{sample}}.qc.json",
+    output:
+        f"{OUT}/archive/{{sample}}.receipt.json",
+    log:
+        f"{OUT}/logs/archive.{{sample}}.log",
+    benchmark:
+        f"{OUT}/timings/archive.{{sample}}.tsv"
+    threads: workflow.cores or 1
+    params:
+        archive=CASE.archive,
+        profile=PLAN.settings.value["archive_profile"],
+    shell:
+        "genopipe archive put {input.bam} {input.reads} {input.gvcf} {input.qc} --archive {params.archive}"
+        " --sample {wildcards.sample} --reference {CASE.reference} --profile {params.profile} --receipt {output} 2> {log}"
+
+
+rule archive_case:
+    input:
+        samples=expand(f"{OUT}/archive/{{sample}}.receipt.json", sample=CASE.samples),
+        vcf=f"{OUT}/call/{CASE.case}.vcf.gz",
+        findings=multiext(f"{OUT}/interpret/", "findings.json", "findings.tsv", "findings.vcf.gz", "phenopacket.json", "report.html"),
+    output:
+        f"{OUT}/archive/receipt.json",
+    log:
+        f"{OUT}/logs/archive.log",
+    benchmark:
+        f"{OUT}/timings/archive.tsv"
+    params:
+        archive=CASE.archive,
+        profile=PLAN.settings.value["archive_profile"],
+        samples=lambda wildcards, input: " ".join(f"--merge '{receipt}'" for receipt in input.samples),
+    shell:
+        "genopipe archive put {input.vcf} {input.findings} --archive {params.archive} --profile {params.profile}"
+        " {params.samples} --receipt {output} 2> {log}"

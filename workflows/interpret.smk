@@ -1,0 +1,24 @@
+"""Variants, phenotype and evidence become a ranked, explained list."""
+
+
+rule interpret:
+    input:
+        f"{OUT}/interpret/report.html",
+
+
+rule rank_findings:
+    input:
+        vcf=f"{OUT}/call/{CASE.case}.vcf.gz",
+        case=CASE.path,
+        reference=CASE.reference / "reference.json",
+    output:
+        multiext(f"{OUT}/interpret/", "findings.json", "findings.tsv", "findings.vcf.gz", "phenopacket.json", "report.html"),
+    log:
+        f"{OUT}/logs/interpret.log",
+    benchmark:
+        f"{OUT}/timings/interpret.tsv"
+    params:
+        issued=PLAN.issued,
+    shell:
+        "genopipe interpret --variants {input.vcf} --case {input.case} --evidence {CASE.evidence}"
+        " --reference {CASE.reference} --issued {params.issued} -o {OUT}/interpret 2> {log}"
