@@ -132,7 +132,7 @@ def test_settings_say_where_each_value_came_from(tmp_path: Path, monkeypatch: py
 
 def test_a_bad_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENOPIPE_CORES", "many")
-    with pytest.raises(BadConfiguration, match="GENOPIPE_CORES.*'many' does not fit"):
+    with pytest.raises(BadConfiguration, match=r"GENOPIPE_CORES.*'many' does not fit"):
         load_settings({}, folder=tmp_path)
 
 

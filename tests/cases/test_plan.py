@@ -1,0 +1,103 @@
+"""A plan: what a case will do, checked before anything is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from genopipe.cases.plan import Plan, plan_case
+from genopipe.cases.run import snakemake_command
+from genopipe.errors import BadConfiguration, BadEnvironment
+
+CASE = """\
+case: C1
+reference: reference
+evidence: evidence/now
+proband: {sample: S1, sex: female}
+reads:
+  - {sample: S1, lane: 1, r1: a_R1.fq, r2: a_R2.fq}
+  - {sample: S1, lane: 2, r1: b.fq}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("a_R1.fq", "a_R2.fq", "b.fq"):
+        (tmp_path / name).touch()
+    for name in ("reference/reference.json", "evidence/now.json"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "case.yaml").write_text(CASE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def plan(folder: Path, **given: object) -> Plan:
+    return plan_case([folder / "case.yaml"], given)
+
+
+def test_lanes_become_options_in_order(folder: Path) -> None:
+    assert plan(folder).read_options("S1") == f"-1 '{folder}/a_R1.fq' -2 '{folder}/a_R2.fq' -1 '{folder}/b.fq'"
+
+
+def test_a_case_without_archive_ends_with_its_interpretation(folder: Path) -> None:
+    assert plan(folder).stages == ("ingest", "align", "call", "interpret")
+
+
+def test_a_case_with_archive_and_ehr_goes_through_every_stage(folder: Path) -> None:
+    (folder / "case.yaml").write_text(CASE + "archive: archive\nehr: {patient: Patient/a}\n")
+    assert plan(folder).stages == ("ingest", "align", "call", "interpret", "archive", "ehr")
+
+
+def test_the_date_of_results_is_fixed_when_a_case_starts(folder: Path) -> None:
+    first = plan(folder, issued="2026-01-02T03:04:05Z")
+    first.start()
+    later = plan(folder, issued="2027-01-01T00:00:00Z")
+    later.start()
+    assert later.issued == "2026-01-02T03:04:05Z"
+
+
+def test_planning_alone_writes_nothing(folder: Path) -> None:
+    before = sorted(folder.rglob("*"))
+    plan(folder)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_stage_can_be_forced_or_be_the_last(folder: Path) -> None:
+    command = snakemake_command(plan(folder), first="call", last="interpret")
+    assert command[command.index("--forcerun") + 1 :][:3] == ["call_variants", "genotype_family", "rank_findings"]
+    assert command[-2:] == ["--", "interpret"]
+
+
+FAULTS = {
+    "reference": (
+        "reference/reference.json",
+        r"case.yaml: reference: no reference in .*; wanted a folder made by `genopipe reference build`",
+    ),
+    "evidence": ("evidence/now.json", r"case.yaml: evidence: no evidence set .*; wanted a set locked by `genopipe evidence lock`"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_a_case_needs_is_looked_for_before_work_starts(folder: Path, name: str) -> None:
+    missing, message = FAULTS[name]
+    (folder / missing).unlink()
+    with pytest.raises(BadConfiguration, match=message):
+        plan(folder)
+
+
+def test_a_date_that_is_no_instant_is_an_error(folder: Path) -> None:
+    with pytest.raises(BadConfiguration, match=r"--issued: date 'yesterday'; wanted an instant in UTC"):
+        plan(folder, issued="yesterday")
+
+
+def test_a_gpu_that_is_not_there_is_an_error(folder: Path) -> None:
+    with pytest.raises(BadEnvironment, match=r"--device: .*; wanted .* Use --device cpu"):
+        plan(folder, device="gpu")
+
+
+@pytest.mark.parametrize("files", [[], ["a.yaml", "b.yaml"]])
+def test_one_case_file_is_wanted(files: list[str]) -> None:
+    with pytest.raises(BadConfiguration, match=f"{len(files)} case files; wanted one case file"):
+        plan_case(files)
