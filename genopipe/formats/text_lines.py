@@ -1,0 +1,36 @@
+"""The numbered lines of a text file, plain or gzip, with any line ends: what every reader of a line-based format begins with.
+
+The end of each line is taken off, `\\r\\n` too. A file that is not there, is not UTF-8 or is a truncated gzip is a `BadInput`
+with its path and, where there is one, the line.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from genopipe.errors import BadInput
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yields (line number from 1, line without its end). Raises BadInput."""
+    number = 0
+    try:
+        with open(path, "rb") as raw:
+            zipped = raw.read(2) == _GZIP_MAGIC
+            raw.seek(0)
+            for line in gzip.GzipFile(fileobj=raw) if zipped else raw:
+                number += 1
+                yield number, line.decode().rstrip("\r\n")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise BadInput("no such file", wanted="a readable file", do="Check the path.", path=path) from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadInput(
+            f"the gzip data is damaged or ends early after line {number}", wanted="a whole gzip file", do="Copy the file again.", path=path
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BadInput("bytes that are no UTF-8", wanted="text", do="Check the file's encoding.", path=path, line=number) from error
