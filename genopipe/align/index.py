@@ -1,0 +1,173 @@
+"""The seed index of a genome: every syncmer of the reference, sorted by hash, with a directory of buckets.
+
+Building reads the packed genome twice: once to count the seeds of each of 256 partitions of the hash, once to put them there; then each
+partition is sorted by itself, so that memory stays near 16 bytes a seed (3.2 bytes a base). A folder appears whole: the genome and its
+index are built in a temporary folder beside the target, which is renamed at the end. `seeds.json` names the digest of the genome the index
+was made from; an index of another genome, or one that was not finished, is refused.
+
+On disk and in memory: 8 bytes a seed (hash and position, 4 each), one seed in five bases, and 4 bytes a bucket, one for 2 to 4 seeds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.errors import BadInput
+from genopipe.formats.genome import build_genome, load_genome, unpack_into
+from genopipe.kernels import seed as kernel
+from genopipe.model import Genome
+from genopipe.outputs import make_folder, writing
+from genopipe.progress import log, progress
+
+SCHEMA_VERSION = 1
+_MANIFEST = "seeds.json"
+_ARRAYS = {"key": "seeds.key.npy", "position": "seeds.position.npy", "bucket": "seeds.bucket.npy"}
+_STRETCH = 1 << 20
+_BUILD = "Run `genopipe reference build REF.fa.gz -o FOLDER` and use that folder."
+
+
+@dataclass(frozen=True, slots=True)
+class SeedIndex:
+    """The seeds of a genome, sorted by hash.
+
+    key       (seeds) uint32: low 32 bits of the seed: 31 of hash, 1 of strand
+    position  (seeds) uint32: first base of the seed in the concatenated genome
+    bucket    (2 ** bucket_bits + 1) uint32: where the seeds with these top bits of hash begin
+    """
+
+    key: NDArray[np.uint32]
+    position: NDArray[np.uint32]
+    bucket: NDArray[np.uint32]
+    bucket_bits: int
+
+
+def build_reference(fasta: Path, folder: Path, *, name: str, threads: int = 1) -> Genome:
+    """Packs and indexes `fasta` into `folder`, which appears whole or not at all; an older one is replaced at the end."""
+    with _whole_folder(folder) as partial:
+        log.info("packing %s", fasta)
+        genome = build_genome(fasta, partial, name=name, threads=threads)
+        write_index(build_index(genome), genome, partial)
+    return load_genome(folder)
+
+
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    make_folder(folder.parent)
+    if folder.exists() and not (folder / "reference.json").exists() and any(folder.iterdir()):
+        raise BadInput(
+            "the folder exists and is no reference", wanted="a new folder or a reference to replace", do="Choose another.", path=folder
+        )
+    partial = folder.with_name(f".partial-{os.getpid()}-{folder.name}")
+    try:
+        with writing(folder):
+            partial.mkdir()
+            yield partial
+            if folder.exists():
+                shutil.rmtree(folder)
+            partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def genome_digest(genome: Genome) -> str:
+    """SHA-256 over where each contig begins and what it is: an index fits a genome only if both are the same."""
+    text = "".join(f"{contig.start} {contig.length} {contig.refget}\n" for contig in genome.contigs)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def build_index(genome: Genome) -> SeedIndex:
+    """The seeds of all known bases of `genome`."""
+    count = np.zeros(1 << kernel.PARTITION_BITS, np.int64)
+    for seed, _, n, _ in _stretches(genome, "counting seeds"):
+        kernel.count_seeds(seed, n, count)
+    start = np.concatenate((np.zeros(1, np.int64), np.cumsum(count)))
+    entry = np.empty(start[-1], np.uint64)
+    following = start[:-1].copy()
+    for seed, position, n, offset in _stretches(genome, "placing seeds"):
+        kernel.scatter_seeds(seed, position, n, offset, following, entry)
+    return _sorted_index(entry, start)
+
+
+def _sorted_index(entry: NDArray[np.uint64], start: NDArray[np.int64]) -> SeedIndex:
+    """Sorts each partition and splits its entries into keys and positions."""
+    bucket_bits = max(kernel.PARTITION_BITS, int(max(len(entry), 1)).bit_length() - 2)
+    bucket = np.empty((1 << bucket_bits) + 1, np.uint32)
+    key, position = np.empty(len(entry), np.uint32), np.empty(len(entry), np.uint32)
+    for partition in range(len(start) - 1):
+        rows = slice(start[partition], start[partition + 1])
+        part = np.sort(entry[rows])
+        kernel.fill_buckets(part, partition, bucket_bits, start[partition], bucket)
+        key[rows], position[rows] = part >> np.uint64(32), part.astype(np.uint32)
+    bucket[-1] = len(entry)
+    return SeedIndex(key, position, bucket, bucket_bits)
+
+
+def _known_runs(genome: Genome) -> Iterator[tuple[int, int]]:
+    """Start and end of the runs of known bases, none reaching over the border of a contig."""
+    for contig in genome.contigs:
+        first, last = contig.start, contig.start + contig.length
+        rows = slice(np.searchsorted(genome.unknown_end, first, "right"), np.searchsorted(genome.unknown_start, last, "left"))
+        borders = [first, *np.column_stack((genome.unknown_start[rows], genome.unknown_end[rows])).ravel().tolist(), last]
+        yield from ((start, end) for start, end in zip(borders[::2], borders[1::2], strict=True) if start < end)
+
+
+def _stretches(genome: Genome, what: str) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.int64], int, int]]:
+    """Seeds, their positions, how many they are, and what to add to their positions, stretch by stretch."""
+    code = np.empty(_STRETCH + kernel.K - 1, np.uint8)
+    seed, position = np.empty(len(code), np.uint64), np.empty(len(code), np.int64)
+    with progress(what, total=genome.length, unit="bases") as bases:
+        for run_start, run_end in _known_runs(genome):
+            for start in range(run_start, run_end, _STRETCH):
+                length = min(run_end - start, len(code))
+                unpack_into(genome.packed, start, code[:length])
+                yield seed, position, kernel.syncmers(code, 0, length, seed, position), start
+                bases.advance(min(length, _STRETCH))
+
+
+def write_index(index: SeedIndex, genome: Genome, folder: Path) -> None:
+    """Writes the index of `genome` into `folder`, its manifest last."""
+    for array, file in _ARRAYS.items():
+        with writing(folder / file), open(folder / file, "wb") as out:
+            np.save(out, getattr(index, array))
+    content = {
+        "schema": SCHEMA_VERSION,
+        "genome": genome_digest(genome),
+        "k": kernel.K,
+        "s": kernel.S,
+        "hash_bits": kernel.HASH_BITS,
+        "bucket_bits": index.bucket_bits,
+        "files": {file: (folder / file).stat().st_size for file in _ARRAYS.values()},
+    }
+    with writing(folder / _MANIFEST):
+        (folder / _MANIFEST).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def load_index(folder: Path, genome: Genome) -> SeedIndex:
+    """The index in `folder`, mapped into memory. Raises BadInput where it is missing, unfinished, or made from another genome."""
+    path = folder / _MANIFEST
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise BadInput("the reference has no seed index", wanted=f"a folder with {_MANIFEST}", do=_BUILD, path=folder) from None
+    except ValueError:
+        raise BadInput("the manifest of the seed index is damaged", wanted="JSON", do=_BUILD, path=path) from None
+    expected = {"schema": SCHEMA_VERSION, "k": kernel.K, "s": kernel.S, "hash_bits": kernel.HASH_BITS}
+    if {key: content.get(key) for key in expected} != expected:
+        raise BadInput("the seed index was made by another version", wanted="an index of this version", do=_BUILD, path=path)
+    if content["genome"] != genome_digest(genome):
+        raise BadInput("the seed index was made from another genome", wanted="an index of this genome", do=_BUILD, path=path)
+    for file, size in content["files"].items():
+        if not (folder / file).exists() or (folder / file).stat().st_size != size:
+            raise BadInput("a file of the seed index is not whole", wanted=f"{size:,} bytes", do=_BUILD, path=folder / file)
+    key, position, bucket = (np.load(folder / file, mmap_mode="r") for file in _ARRAYS.values())
+    return SeedIndex(key, position, bucket, content["bucket_bits"])

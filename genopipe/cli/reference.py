@@ -1,0 +1,35 @@
+"""`genopipe reference`: genomes, packed and indexed once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from genopipe.cli.options import ExistingFile, OutputFolder, threads_option
+
+
+@click.group()
+def reference() -> None:
+    """Prepare a reference genome.
+
+    \b
+    genopipe reference build GRCh38.fa.gz -o refs/GRCh38
+    """
+
+
+@reference.command()
+@click.argument("fasta", type=ExistingFile)
+@click.option("-o", "--output", type=OutputFolder, required=True, help="Folder to make.")
+@click.option("--name", help="Name of the genome; the folder's name when not given.")
+@threads_option
+def build(fasta: Path, output: Path, name: str | None, threads: int) -> None:
+    """Pack and index a genome once; every command that needs it takes the folder as --reference.
+
+    \b
+    genopipe reference build GRCh38.fa.gz -o refs/GRCh38 --name GRCh38
+    """
+    from genopipe.align.index import build_reference
+
+    genome = build_reference(fasta, output, name=name or output.resolve().name, threads=threads)
+    click.echo(f"{output}: {len(genome.contigs)} contigs, {sum(contig.length for contig in genome.contigs):,} bases", err=True)

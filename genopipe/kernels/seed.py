@@ -1,0 +1,258 @@
+"""Seeds: canonical open syncmers, their look-up in a sorted index, and the places of the genome a read's seeds agree on.
+
+In order: `syncmers` picks the seeds of a sequence; `lookup` finds each seed's run of entries in the index (first all bucket heads of a
+read, then all entries, so that the cache misses of one read overlap); `candidates` turns hits into diagonals, votes for both strands at
+once and keeps the best clusters of every read of a batch. The rest builds the index.
+
+A syncmer here is a k-mer whose middle s-mer has a hash strictly below those of its other s-mers. S-mers and k-mers are canonical (the
+smaller of the sequence and its reverse complement), and the middle is the same on both strands, so both strands have the same seeds. A tie
+selects nothing, which keeps homopolymers and dinucleotide repeats out of the index. K-mers that are their own reverse complement have no
+strand and are no seeds.
+
+A seed is one uint64: 39 bits of hash, then 1 bit of strand (1: the reverse complement was the smaller). The index keeps the low 32 bits of
+it as `key`; the upper bits are implied by the bucket.
+
+Source: R. Edgar, PeerJ 9:e10805 (2021), syncmers.
+"""
+
+# mypy: disallow-untyped-defs=False, check-untyped-defs=False, disallow-untyped-calls=False
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from genopipe.kernels.bits import popcount
+
+K = 20
+S = 16
+HASH_BITS = 39
+PARTITION_BITS = HASH_BITS + 1 - 32
+"""Bits of a seed above those that the index keeps: as many partitions are sorted one by one when the index is built."""
+
+MAX_SEEDS = 255
+"""Seeds of a read that are used: a seed's number in its read must fit 8 bits."""
+
+MAX_HITS = 4096
+MAX_CANDIDATES = 16
+"""Places kept for each read."""
+
+USUAL_OCCURRENCES = 40
+"""Seeds found at more places than this are only used when a read has hardly any others."""
+
+REPEAT_OCCURRENCES = 600
+FEW_SEEDS = 3
+CLUSTER_GAP = 32
+CLUSTER_SPREAD = 100
+"""Diagonals this far apart still are one candidate: the longest insertion or deletion that seeds can bridge."""
+
+_K_MASK = np.uint64((1 << 2 * K) - 1)
+_S_MASK = np.uint64((1 << 2 * S) - 1)
+_TOP = np.uint64(2 * (K - 1))
+_DROP = np.uint64(2 * (K - S))
+_HASH_SHIFT = np.uint64(64 - HASH_BITS)
+_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
+_ORDER = np.uint64(0x9E3779B97F4A7C15)
+_1, _2, _3, _29, _32 = (np.uint64(n) for n in (1, 2, 3, 29, 32))
+
+_DIAGONAL_OFFSET = 1 << 16
+_REVERSE_BIT = 42
+
+
+@njit(inline="always")
+def _mix(x):
+    x ^= x >> _32
+    x *= _MULTIPLIER
+    x ^= x >> _29
+    x *= _MULTIPLIER
+    return x ^ (x >> _32)
+
+
+@njit(cache=True, nogil=True)
+def syncmers(code, start, end, seed, position):
+    """Writes the seeds of `code[start:end]` and their positions in `code`; gives how many.
+
+    code      (bases) uint8: 0 to 3, anything above is unknown and breaks seeds
+    seed      (>= (end - start) // 3 + 2) uint64: 39 bits of hash, 1 bit of strand
+    position  (as seed) int64: first base of the k-mer
+    """
+    n = 0
+    run = 0
+    forward = np.uint64(0)
+    reverse = np.uint64(0)
+    h0 = h1 = h2 = h3 = h4 = np.uint64(0)
+    for i in range(start, end):
+        c = np.uint64(code[i])
+        if c > _3:
+            run = 0
+            continue
+        run += 1
+        forward = ((forward << _2) | c) & _K_MASK
+        reverse = (reverse >> _2) | ((_3 - c) << _TOP)
+        h0, h1, h2, h3 = h1, h2, h3, h4
+        h4 = min(forward & _S_MASK, reverse >> _DROP) * _ORDER
+        seed[n] = (min(forward, reverse) << _1) | np.uint64(reverse < forward)
+        position[n] = i - K + 1
+        n += np.int64((run >= K) & (h2 < h0) & (h2 < h1) & (h2 < h3) & (h2 < h4) & (forward != reverse))
+    for j in range(n):
+        seed[j] = ((_mix(seed[j] >> _1) >> _HASH_SHIFT) << _1) | (seed[j] & _1)
+    return n
+
+
+@njit(cache=True, nogil=True)
+def lookup(seed, n, key, bucket, bucket_bits, first, count):
+    """Writes where the entries of each of the first `n` seeds begin in the index and how many they are.
+
+    key     (entries) uint32: sorted within buckets; lowest bit is the strand and not part of the comparison
+    bucket  (2 ** bucket_bits + 1) uint32: where each bucket begins; the bucket is the top bits of the hash
+    """
+    shift = np.uint64(HASH_BITS + 1 - bucket_bits)
+    for i in range(n):
+        b = np.int64(seed[i] >> shift)
+        first[i] = bucket[b]
+        count[i] = np.int64(bucket[b + 1]) - np.int64(bucket[b])
+    for i in range(n):
+        wanted = np.uint32(seed[i]) >> np.uint32(1)
+        low = first[i]
+        high = low + count[i]
+        while high - low > 16:
+            middle = (low + high) >> 1
+            if (key[middle] >> np.uint32(1)) < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        end = first[i] + count[i]
+        while low < end and (key[low] >> np.uint32(1)) < wanted:
+            low += 1
+        last = low
+        while last < end and (key[last] >> np.uint32(1)) == wanted:
+            last += 1
+        first[i] = low
+        count[i] = last - low
+
+
+@njit(cache=True, nogil=True)
+def _add_hits(seed, where, n, first, count, length, least, most, key, place, hit, n_hits):
+    for i in range(n):
+        if count[i] < least or count[i] > most or n_hits + count[i] > MAX_HITS:
+            continue
+        for entry in range(first[i], first[i] + count[i]):
+            reverse = np.int64((key[entry] ^ np.uint32(seed[i])) & np.uint32(1))
+            offset = length - K - where[i] if reverse else where[i]
+            hit[n_hits] = (reverse << _REVERSE_BIT) | ((np.int64(place[entry]) - offset + _DIAGONAL_OFFSET) << 8) | i
+            n_hits += 1
+    return n_hits
+
+
+@njit(cache=True, nogil=True)
+def _sort(hit, n):
+    if n > 48:
+        hit[:n].sort()
+        return
+    for i in range(1, n):
+        x = hit[i]
+        j = i - 1
+        while j >= 0 and hit[j] > x:
+            hit[j + 1] = hit[j]
+            j -= 1
+        hit[j + 1] = x
+
+
+@njit(cache=True, nogil=True)
+def candidates(base, base_start, index_key, index_position, index_bucket, bucket_bits, low, high, reverse, vote, n_candidate, repeats):
+    """The places each read of a batch may come from, best first.
+
+    base, base_start                          the reads, as in `model.Reads`
+    index_key, index_position, index_bucket   the seed index; see `lookup`
+    low, high    (reads, MAX_CANDIDATES) int64, out: lowest and highest diagonal: the genome position of the first base of the read (of its
+                 reverse complement where `reverse`) by the seeds before and after an indel
+    reverse      (reads, MAX_CANDIDATES) uint8, out: 1 where the read is the reverse complement of the genome
+    vote         (reads, MAX_CANDIDATES) int32, out: different seeds that agree
+    n_candidate  (reads) int32, out
+    repeats      (reads) int32, out: seeds that were left out because they are at too many places
+    """
+    seed = np.empty(MAX_SEEDS * 8, np.uint64)
+    where = np.empty(MAX_SEEDS * 8, np.int64)
+    first = np.empty(MAX_SEEDS, np.int64)
+    count = np.empty(MAX_SEEDS, np.int64)
+    hit = np.empty(MAX_HITS, np.int64)
+    cluster_low = np.empty(MAX_HITS, np.int64)
+    cluster_high = np.empty(MAX_HITS, np.int64)
+    cluster_vote = np.empty(MAX_HITS, np.int64)
+    for read in range(len(base_start) - 1):
+        begin = base_start[read]
+        length = base_start[read + 1] - begin
+        n = min(syncmers(base, begin, base_start[read + 1], seed, where), MAX_SEEDS)
+        for i in range(n):
+            where[i] -= begin
+        lookup(seed, n, index_key, index_bucket, bucket_bits, first, count)
+        usual = 0
+        frequent = 0
+        for i in range(n):
+            usual += np.int64(0 < count[i] <= USUAL_OCCURRENCES)
+            frequent += np.int64(count[i] > USUAL_OCCURRENCES)
+        n_hits = _add_hits(seed, where, n, first, count, length, 1, USUAL_OCCURRENCES, index_key, index_position, hit, 0)
+        if usual < FEW_SEEDS and frequent > 0:
+            n_hits = _add_hits(
+                seed, where, n, first, count, length, USUAL_OCCURRENCES + 1, REPEAT_OCCURRENCES, index_key, index_position, hit, n_hits
+            )
+        repeats[read] = frequent
+        _sort(hit, n_hits)
+        n_clusters = 0
+        voters = np.uint64(0)
+        for h in range(n_hits):
+            diagonal = hit[h] >> 8
+            if h == 0 or diagonal - cluster_high[n_clusters - 1] > CLUSTER_GAP or diagonal - cluster_low[n_clusters - 1] > CLUSTER_SPREAD:
+                cluster_low[n_clusters] = diagonal
+                n_clusters += 1
+                voters = np.uint64(0)
+            cluster_high[n_clusters - 1] = diagonal
+            voters |= _1 << np.uint64(hit[h] & 63)
+            cluster_vote[n_clusters - 1] = popcount(voters)
+        kept = 0
+        most = 0
+        while kept < MAX_CANDIDATES and kept < n_clusters:
+            best = 0
+            for c in range(1, n_clusters):
+                if cluster_vote[c] > cluster_vote[best]:
+                    best = c
+            if kept == 0:
+                most = cluster_vote[best]
+            if cluster_vote[best] * 4 < most or cluster_vote[best] <= 0:
+                break
+            strand = cluster_low[best] >> (_REVERSE_BIT - 8)
+            reverse[read, kept] = strand
+            bias = (strand << (_REVERSE_BIT - 8)) + _DIAGONAL_OFFSET
+            low[read, kept] = cluster_low[best] - bias
+            high[read, kept] = cluster_high[best] - bias
+            vote[read, kept] = cluster_vote[best]
+            cluster_vote[best] = -1
+            kept += 1
+        n_candidate[read] = kept
+
+
+@njit(cache=True, nogil=True)
+def count_seeds(seed, n, partition_count):
+    """Adds the first `n` seeds to the counts of their partitions: the top 8 bits of the hash."""
+    for i in range(n):
+        partition_count[np.int64(seed[i] >> _32)] += 1
+
+
+@njit(cache=True, nogil=True)
+def scatter_seeds(seed, position, n, offset, partition_next, entry):
+    """Puts each seed into its partition of `entry` as low 32 bits of the seed, then position + offset."""
+    for i in range(n):
+        partition = np.int64(seed[i] >> _32)
+        entry[partition_next[partition]] = (seed[i] << _32) | np.uint64(position[i] + offset)
+        partition_next[partition] += 1
+
+
+@njit(cache=True, nogil=True)
+def fill_buckets(entry, partition, bucket_bits, start, bucket):
+    """Writes where the buckets of one partition begin; `entry` is the sorted partition, which begins at `start` of the index."""
+    per_partition = 1 << (bucket_bits - PARTITION_BITS)
+    shift = np.uint64(64 - (bucket_bits - PARTITION_BITS))
+    i = 0
+    for b in range(per_partition):
+        while i < len(entry) and bucket_bits > PARTITION_BITS and np.int64(entry[i] >> shift) < b:
+            i += 1
+        bucket[partition * per_partition + b] = start + i
