@@ -1,0 +1,99 @@
+"""`genopipe evidence`: versioned annotation data and the sets a run names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from genopipe.cli.options import ExistingFile, ExistingFolder
+
+store_option = click.option(
+    "--store", "store", type=click.Path(file_okay=False, path_type=Path), required=True, help="The evidence folder."
+)
+
+
+@click.group()
+def evidence() -> None:
+    """Keep versioned annotation data.
+
+    \b
+    genopipe evidence add clinvar clinvar.vcf.gz --name clinvar --version 2026-11 --date 2026-11-15 \\
+        --licence "public domain" --assembly GRCh38 --store evidence
+    genopipe evidence lock 2026-11 --store evidence
+    """
+
+
+@evidence.command()
+@click.argument("kind")
+@click.argument("file", type=ExistingFile)
+@click.option("--name", required=True, help="Name of the data set.")
+@click.option("--version", required=True, help="Its version, as its makers call it.")
+@click.option("--date", required=True, help="Its date, such as 2026-11-20.")
+@click.option("--licence", required=True, help="Its licence.")
+@click.option("--assembly", help="Assembly of its positions, such as GRCh38.")
+@click.option("--reference", type=ExistingFolder, help="Reference folder: left-aligns variants and checks their REF alleles.")
+@store_option
+def add(kind: str, file: Path, reference: Path | None, store: Path, **release: str | None) -> None:
+    """Convert FILE and keep it as a data set.
+
+    KIND is one of hpo, hpo-annotations, genes, constraint, frequency, clinvar.
+
+    \b
+    genopipe evidence add hpo hp.obo --name hpo --version 2026-06 --date 2026-06-23 --licence HPO --store evidence
+    """
+    from genopipe.formats.genome import load_genome
+    from genopipe.interpret.evidence import Release
+    from genopipe.interpret.evidence import add as add_dataset
+
+    genome = load_genome(reference) if reference else None
+    add_dataset(store, kind, file, release=Release(**release), genome=genome)  # type: ignore[arg-type]
+
+
+@evidence.command()
+@click.argument("name")
+@click.option("--dataset", "only", multiple=True, help="Lock only this data set; may be given again.")
+@store_option
+def lock(name: str, only: tuple[str, ...], store: Path) -> None:
+    """Freeze the newest version of every data set as the set NAME.
+
+    \b
+    genopipe evidence lock 2026-11 --store evidence
+    """
+    from genopipe.interpret.evidence import lock as lock_set
+
+    locked = lock_set(store, name, only=only)
+    click.echo(f"{locked.name}\t{locked.digest}")
+
+
+@evidence.command(name="list")
+@store_option
+def list_(store: Path) -> None:
+    """List the data sets: name, version, kind, date, assembly, licence, records.
+
+    \b
+    genopipe evidence list --store evidence
+    """
+    from genopipe.interpret.evidence import datasets
+
+    for dataset in datasets(store):
+        row = (dataset.name, dataset.version, dataset.kind, dataset.date, dataset.assembly or "-", dataset.licence, f"{dataset.records}")
+        click.echo("\t".join(row))
+
+
+@evidence.command()
+@click.argument("old", type=ExistingFile)
+@click.argument("new", type=ExistingFile)
+def diff(old: Path, new: Path) -> None:
+    """Count added, removed and changed records between two sets.
+
+    \b
+    genopipe evidence diff evidence/2026-10 evidence/2026-11
+    """
+    from genopipe.interpret.evidence import diff as difference
+    from genopipe.interpret.evidence import open_set
+
+    for change in difference(open_set(old), open_set(new)):
+        click.echo(
+            f"{change.name}\t{change.old or '-'} to {change.new or '-'}\t+{change.added}\t-{change.removed}\tchanged {change.changed}"
+        )

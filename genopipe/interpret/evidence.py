@@ -1,0 +1,300 @@
+"""The evidence folder: data sets with versions, and locked sets of them, which are the only thing a run may name.
+
+A data set is one Parquet object in a content-addressed store and a manifest that says what it is: name, kind, version, date, licence,
+assembly, digest and number of records. `add` converts a file and writes both; adding the same file again changes nothing. `lock` freezes
+the newest version of every data set (or of those named) into one file `E/NAME` with one digest, which every output of a run repeats. A
+locked set never changes, and data sets on different assemblies are never locked together.
+
+What the kinds hold is in `evidence_tables` and `evidence_variants`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from genopipe.errors import BadInput
+from genopipe.interpret import evidence_tables, evidence_variants
+from genopipe.model import Genome
+from genopipe.outputs import whole_file
+from genopipe.progress import log
+from genopipe.store import FolderStore, file_digest
+
+SCHEMA_VERSION = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RESERVED = ("objects", "partial", "datasets")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+TABLE_KINDS = {
+    "hpo": evidence_tables.write_hpo,
+    "hpo-annotations": evidence_tables.write_annotations,
+    "genes": evidence_tables.write_genes,
+    "constraint": evidence_tables.write_constraint,
+}
+VARIANT_KINDS = {"frequency": evidence_variants.write_frequency, "clinvar": evidence_variants.write_clinvar}
+KINDS = (*TABLE_KINDS, *VARIANT_KINDS)
+POSITIONAL = ("genes", *VARIANT_KINDS)
+"""Kinds whose records have places on an assembly."""
+ONCE = ("hpo", "genes", "constraint")
+"""Kinds of which a set holds one data set at most."""
+
+_ASSEMBLIES = {
+    "hg19": "GRCh37",
+    "b37": "GRCh37",
+    "hs37d5": "GRCh37",
+    "hg38": "GRCh38",
+    "hs38dh": "GRCh38",
+    "grch37": "GRCh37",
+    "grch38": "GRCh38",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What the person who adds a data set says about it. `date` is ISO 8601, `assembly` None for data without places."""
+
+    name: str
+    version: str
+    date: str
+    licence: str
+    assembly: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """The manifest of one version of one data set. `digest` names its Parquet object, `source` is the SHA-256 of the file it came from."""
+
+    name: str
+    kind: str
+    version: str
+    date: str
+    licence: str
+    assembly: str | None
+    digest: str
+    records: int
+    source: str
+    schema: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSet:
+    """A locked set, and the store that holds its objects. `assembly` is None when nothing in it has places."""
+
+    name: str
+    digest: str
+    assembly: str | None
+    datasets: tuple[DataSet, ...]
+    store: FolderStore
+
+    def of_kind(self, kind: str) -> tuple[DataSet, ...]:
+        return tuple(dataset for dataset in self.datasets if dataset.kind == kind)
+
+    def one(self, kind: str) -> DataSet | None:
+        return next(iter(self.of_kind(kind)), None)
+
+    def table(self, dataset: DataSet) -> Path:
+        """The Parquet file of a data set. Raises BadInput when it is missing."""
+        if not self.store.has(dataset.digest):
+            raise BadInput(
+                f"the records of {dataset.name} {dataset.version} are not in the evidence folder",
+                wanted=f"object {dataset.digest[:12]}",
+                do="Restore the evidence folder, or add and lock the data again.",
+                path=self.store.root,
+            )
+        return self.store.path(dataset.digest)
+
+
+def canonical_assembly(name: str) -> str:
+    """GRCh37 or GRCh38 for their other names; every other name as it is."""
+    return _ASSEMBLIES.get(re.sub(r"\.p\d+$", "", name).lower(), name)
+
+
+def add(folder: Path, kind: str, file: Path, *, release: Release, genome: Genome | None = None) -> DataSet:
+    """Converts `file` and keeps it as a data set; with `genome`, variants are left-aligned and their REF alleles checked.
+
+    Raises BadInput for a file or a description that does not fit, and for another content under the same name and version.
+    """
+    release = _checked(release, kind)
+    store = FolderStore(folder)
+    with store.scratch() as scratch:
+        partial = scratch.with_suffix(".parquet")
+        try:
+            records = _convert(kind, file, partial, genome)
+            digest = store.put_file(partial)
+        finally:
+            partial.unlink(missing_ok=True)
+    dataset = DataSet(**asdict(release), kind=kind, digest=digest, records=records, source=file_digest(file))
+    _keep_manifest(folder, dataset)
+    log.info("%s %s: %s records", dataset.name, dataset.version, f"{records:,}")
+    return dataset
+
+
+def _convert(kind: str, file: Path, target: Path, genome: Genome | None) -> int:
+    if kind in VARIANT_KINDS:
+        return VARIANT_KINDS[kind](file, target, genome=genome)
+    return TABLE_KINDS[kind](file, target)
+
+
+def _checked(release: Release, kind: str) -> Release:
+    if kind not in KINDS:
+        near = difflib.get_close_matches(kind, KINDS, 1)
+        raise BadInput(f"kind {kind!r}", wanted=", ".join(KINDS), do=f"Did you mean {near[0]}?" if near else "Choose one.", key="KIND")
+    for key in ("name", "version"):
+        value = getattr(release, key)
+        if not _NAME.fullmatch(value):
+            raise BadInput(f"{key} {value!r}", wanted="letters, digits, `.`, `_` and `-`", do="Choose another.", key=f"--{key}")
+    if not _DATE.fullmatch(release.date):
+        raise BadInput(f"date {release.date!r}", wanted="a date such as 2026-11-20", do="Give the date of the release.", key="--date")
+    if kind not in POSITIONAL:
+        return Release(release.name, release.version, release.date, release.licence, None)
+    if release.assembly is None:
+        raise BadInput(f"no assembly for {kind}", wanted="the assembly its positions are on", do="Add --assembly.", key="--assembly")
+    return Release(release.name, release.version, release.date, release.licence, canonical_assembly(release.assembly))
+
+
+def _keep_manifest(folder: Path, dataset: DataSet) -> None:
+    path = folder / "datasets" / f"{dataset.name}@{dataset.version}.json"
+    if path.exists():
+        known = DataSet(**json.loads(path.read_text()))
+        if known.digest != dataset.digest or known.kind != dataset.kind:
+            raise BadInput(
+                f"{dataset.name} {dataset.version} is here with other content",
+                wanted="a version of its own for each content",
+                do="Give this file another --version.",
+                path=path,
+            )
+    _write_json(path, asdict(dataset))
+
+
+def datasets(folder: Path) -> tuple[DataSet, ...]:
+    """Every data set in the folder, sorted by name, date and version."""
+    paths = sorted((folder / "datasets").glob("*.json"))
+    found = (DataSet(**json.loads(path.read_text())) for path in paths)
+    return tuple(sorted(found, key=lambda dataset: (dataset.name, dataset.date, dataset.version)))
+
+
+def lock(folder: Path, name: str, *, only: Iterable[str] = ()) -> EvidenceSet:
+    """Freezes the newest version of every data set, or of those named in `only`, as the set `name`.
+
+    Raises BadInput when there is nothing to lock, for mixed assemblies, for two data sets of a kind that a set holds once, and for a
+    name that is taken by another content.
+    """
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        raise BadInput(f"set name {name!r}", wanted="letters, digits, `.`, `_` and `-`", do="Choose another name.", key="NAME")
+    newest = {dataset.name: dataset for dataset in datasets(folder)}
+    chosen = _chosen(newest, tuple(only), folder)
+    _check_together(chosen, folder)
+    content = [asdict(dataset) for dataset in chosen]
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    path = folder / name
+    if path.exists() and json.loads(path.read_text())["digest"] != digest:
+        raise BadInput(
+            f"the set {name} is locked with other content", wanted="a new name for a new set", do="Choose another name.", path=path
+        )
+    _write_json(path, {"schema": SCHEMA_VERSION, "name": name, "digest": digest, "datasets": content})
+    return open_set(path)
+
+
+def _chosen(newest: Mapping[str, DataSet], only: tuple[str, ...], folder: Path) -> list[DataSet]:
+    for name in only:
+        if name not in newest:
+            raise BadInput(
+                f"no data set {name!r}", wanted=", ".join(newest) or "a data set", do="See `genopipe evidence list`.", path=folder
+            )
+    chosen = [dataset for name, dataset in sorted(newest.items()) if not only or name in only]
+    if not chosen:
+        raise BadInput("nothing to lock", wanted="at least one data set", do="Add data with `genopipe evidence add`.", path=folder)
+    return chosen
+
+
+def _check_together(chosen: list[DataSet], folder: Path) -> None:
+    assemblies = {dataset.assembly: dataset.name for dataset in chosen if dataset.assembly is not None}
+    if len(assemblies) > 1:
+        story = ", ".join(f"{name} is on {assembly}" for assembly, name in sorted(assemblies.items()))
+        raise BadInput(
+            f"mixed assemblies: {story}", wanted="one assembly in a set", do="Name the data sets to lock with --dataset.", path=folder
+        )
+    for kind in ONCE:
+        names = [dataset.name for dataset in chosen if dataset.kind == kind]
+        if len(names) > 1:
+            raise BadInput(
+                f"{len(names)} data sets of kind {kind}: {', '.join(names)}",
+                wanted="one of them in a set",
+                do="Name the data sets to lock with --dataset.",
+                path=folder,
+            )
+
+
+def open_set(path: Path) -> EvidenceSet:
+    """The locked set at `E/NAME`. Raises BadInput when there is none, or when its digest is not that of its content."""
+    if not path.is_file():
+        locked = sorted(other.name for other in path.parent.glob("*") if other.is_file()) if path.parent.is_dir() else []
+        wanted = f"a locked set, such as {', '.join(locked)}" if locked else "a set made by `genopipe evidence lock`"
+        raise BadInput(f"no evidence set {path.name!r}", wanted=wanted, do="Check the name, or lock one.", path=path)
+    try:
+        document: dict[str, Any] = json.loads(path.read_text())
+        content = document["datasets"]
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        intact = digest == document["digest"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            "this is no evidence set", wanted="a file made by `genopipe evidence lock`", do="Check the path.", path=path
+        ) from error
+    if not intact:
+        raise BadInput("the set was changed after it was locked", wanted="its locked content", do="Lock a new set.", path=path)
+    members = tuple(DataSet(**dataset) for dataset in content)
+    assembly = next((dataset.assembly for dataset in members if dataset.assembly is not None), None)
+    return EvidenceSet(document["name"], digest, assembly, members, FolderStore(path.parent))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What changed in one data set between two sets; `old` and `new` are versions, None where the set lacks it."""
+
+    name: str
+    old: str | None
+    new: str | None
+    added: int
+    removed: int
+    changed: int
+
+
+def diff(old: EvidenceSet, new: EvidenceSet) -> tuple[Difference, ...]:
+    """Added, removed and changed records of every data set that is not the same in both sets."""
+    before = {dataset.name: dataset for dataset in old.datasets}
+    after = {dataset.name: dataset for dataset in new.datasets}
+    found = []
+    for name in sorted(before.keys() | after.keys()):
+        left, right = before.get(name), after.get(name)
+        if left is None or right is None or left.digest != right.digest:
+            rows = _rows(old, left), _rows(new, right)
+            counts = _count_changes(*rows)
+            found.append(Difference(name, left.version if left else None, right.version if right else None, *counts))
+    return tuple(found)
+
+
+def _rows(evidence: EvidenceSet, dataset: DataSet | None) -> dict[tuple[Any, ...], str]:
+    if dataset is None:
+        return {}
+    table: pa.Table = pq.read_table(evidence.table(dataset))
+    keys = evidence_variants.KEY if dataset.kind in VARIANT_KINDS else evidence_tables.KEYS[dataset.kind]
+    return {tuple(row[key] for key in keys): json.dumps(row, sort_keys=True) for row in table.to_pylist()}
+
+
+def _count_changes(before: Mapping[Any, str], after: Mapping[Any, str]) -> tuple[int, int, int]:
+    both = before.keys() & after.keys()
+    return len(after) - len(both), len(before) - len(both), sum(before[key] != after[key] for key in both)
+
+
+def _write_json(path: Path, document: Mapping[str, Any]) -> None:
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")

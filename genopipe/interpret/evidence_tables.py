@@ -1,0 +1,198 @@
+"""Evidence without variants: the ontology, what is known of each gene, and the gene models, each as one Parquet table.
+
+`write_<kind>(source, target)` reads the forms a kind is published in, tells them apart by their content, and gives the number of records:
+
+hpo              hp.obo, or a table of id, name, obsolete (0/1), replaced-by, parents
+hpo-annotations  genes_to_phenotype.txt of today (with header) and of 2013, gene or OMIM disease to term
+genes            GFF3 or GTF
+constraint       gnomAD's table of genes with pLI and LOEUF, `#` lines allowed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from genopipe.errors import BadInput
+from genopipe.formats.gff import read_genes
+from genopipe.formats.obo import Term, read_obo
+from genopipe.formats.text_lines import read_lines
+
+KEYS = {
+    "hpo": ("id",),
+    "hpo-annotations": ("gene", "disease", "term"),
+    "genes": ("id", "contig", "start"),
+    "constraint": ("gene",),
+}
+"""What tells the records of a kind apart."""
+
+_Columns = dict[str, pa.DataType]
+_TEXTS: pa.DataType = pa.list_(pa.string())
+_SPANS: pa.DataType = pa.list_(pa.int32())
+COLUMNS: dict[str, _Columns] = {
+    "hpo": {
+        "id": pa.string(),
+        "name": pa.string(),
+        "parents": _TEXTS,
+        "alternative": _TEXTS,
+        "obsolete": pa.bool_(),
+        "replaced_by": pa.string(),
+    },
+    "hpo-annotations": {"gene": pa.string(), "disease": pa.string(), "disease_name": pa.string(), "term": pa.string()},
+    "genes": {
+        "contig": pa.string(),
+        "start": pa.int32(),
+        "end": pa.int32(),
+        "id": pa.string(),
+        "gene_id": pa.string(),
+        "gene": pa.string(),
+        "biotype": pa.string(),
+        "strand": pa.string(),
+        "exon_start": _SPANS,
+        "exon_end": _SPANS,
+        "coding_start": _SPANS,
+        "coding_end": _SPANS,
+        "phase": pa.int8(),
+        "mane": pa.bool_(),
+        "canonical": pa.bool_(),
+    },
+    "constraint": {"gene": pa.string(), "pli": pa.float64(), "loeuf": pa.float64()},
+}
+
+
+def write_hpo(source: Path, target: Path) -> int:
+    """Terms of an ontology."""
+    if any("\t" in text for _, text in _first_lines(source, 1)):
+        rows = [asdict(term) for term in _term_table(source)]
+    else:
+        rows = [asdict(term) for term in read_obo(source).terms]
+    return _write("hpo", rows, target)
+
+
+def _term_table(source: Path) -> Iterator[Term]:
+    known: set[str] = set()
+    terms = []
+    for line, column in _columns(source, 4):
+        identifier, name, obsolete, replaced_by = column[:4]
+        if obsolete not in ("0", "1"):
+            raise _fault(f"obsolete is {obsolete!r}", "0 or 1 in the third column", source, line)
+        parents = tuple(parent for parent in column[4].split(",") if parent) if len(column) > 4 else ()
+        terms.append(Term(identifier, name, parents, (), obsolete == "1", replaced_by or None))
+        known.add(identifier)
+    for term in terms:
+        yield Term(term.id, term.name, tuple(p for p in term.parents if p in known), (), term.obsolete, term.replaced_by)
+
+
+def write_annotations(source: Path, target: Path) -> int:
+    """Which gene (or disease) shows which term."""
+    _, first = next(iter(_first_lines(source, 1)), (1, ""))
+    row = _annotation_reader(first.split("\t"), source)
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    for line, column in _columns(source, 3):
+        if column[0] == "ncbi_gene_id":
+            continue
+        gene, disease, name, term = row(column)
+        if not term.startswith("HP:"):
+            raise _fault(f"{term!r} in the place of a term", "an HPO id", source, line)
+        rows[gene, disease, term] = {"gene": gene, "disease": disease, "disease_name": name, "term": term}
+    return _write("hpo-annotations", [rows[key] for key in sorted(rows)], target)
+
+
+def _annotation_reader(column: list[str], source: Path) -> Callable[[list[str]], tuple[str, str, str, str]]:
+    """How to read (gene, disease, disease name, term) from the columns of this form of table."""
+    if column[0] == "ncbi_gene_id":
+        disease = column.index("disease_id") if "disease_id" in column else None
+        symbol, term = column.index("gene_symbol"), column.index("hpo_id")
+        return lambda value: (value[symbol], value[disease] if disease is not None else "", "", value[term])
+    if column[0].startswith("#") or (len(column) == 4 and column[3].startswith("HP:")):
+        return lambda value: (value[1], "", "", value[3])
+    if len(column) >= 3 and column[2].startswith("HP:"):
+        if column[0].startswith(("OMIM:", "ORPHA:", "DECIPHER:")):
+            return lambda value: ("", value[0], value[1], value[2])
+        return lambda value: (value[1], "", "", value[2])
+    raise _fault(f"columns {column[:4]}", "one of HPO's tables of genes or diseases and terms", source, 1)
+
+
+def write_genes(source: Path, target: Path) -> int:
+    """Transcripts, sorted by contig and start."""
+    rows = []
+    for transcript in read_genes(source):
+        row: dict[str, Any] = {"start": transcript.start, "end": transcript.end}
+        for kind, spans in (("exon", transcript.exons), ("coding", transcript.coding)):
+            row[f"{kind}_start"], row[f"{kind}_end"] = [start for start, _ in spans], [end for _, end in spans]
+        kept = ("contig", "id", "gene_id", "gene", "biotype", "strand", "phase", "mane", "canonical")
+        rows.append(row | {name: getattr(transcript, name) for name in kept})
+    return _write("genes", rows, target)
+
+
+def write_constraint(source: Path, target: Path) -> int:
+    """pLI and LOEUF of genes; of a gene with several rows the one with the lowest LOEUF."""
+    table = ((line, text.lstrip("#").split("\t")) for line, text in read_lines(source) if text.strip() and not text.startswith("##"))
+    first = next(table, None)
+    if first is None:
+        raise BadInput("nothing in it", wanted="a table of genes", do="Check the file.", path=source)
+    header = [name.lower() for name in first[1]]
+    gene = _place(header, ("gene", "gene_symbol"), source, first[0])
+    loeuf = _place(header, ("oe_lof_upper", "loeuf", "lof.oe_ci.upper"), source, first[0])
+    pli = next((header.index(name) for name in ("pli", "lof.pli") if name in header), None)
+    rows: dict[str, dict[str, Any]] = {}
+    for line, column in table:
+        if len(column) != len(header):
+            raise _fault(f"{len(column)} columns", f"{len(header)}, as in the header", source, line)
+        row: dict[str, Any] = {
+            "gene": column[gene],
+            "pli": _number(column[pli]) if pli is not None else None,
+            "loeuf": _number(column[loeuf]),
+        }
+        known = rows.get(row["gene"])
+        if known is None or (row["loeuf"] is not None and (known["loeuf"] is None or row["loeuf"] < known["loeuf"])):
+            rows[row["gene"]] = row
+    return _write("constraint", [rows[name] for name in sorted(rows)], target)
+
+
+def _place(header: list[str], names: tuple[str, ...], source: Path, line: int) -> int:
+    for name in names:
+        if name in header:
+            return header.index(name)
+    raise _fault(f"columns {', '.join(header)}", f"a column {' or '.join(names)}", source, line)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
+
+
+def _columns(source: Path, n: int) -> Iterator[tuple[int, list[str]]]:
+    """(line, columns) of a tab-separated table without its `#` and empty lines; fewer than `n` columns are an error."""
+    for line, text in read_lines(source):
+        if text.startswith("#") or not text.strip():
+            continue
+        column = text.split("\t")
+        if len(column) < n:
+            raise _fault(f"{len(column)} columns", f"at least {n}, with tabs between", source, line)
+        yield line, column
+
+
+def _first_lines(source: Path, n: int) -> Iterator[tuple[int, str]]:
+    for line, text in read_lines(source):
+        if line > n:
+            return
+        yield line, text
+
+
+def _write(kind: str, rows: list[dict[str, Any]], target: Path) -> int:
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(COLUMNS[kind])), target, compression="zstd")
+    return len(rows)
+
+
+def _fault(came: str, wanted: str, path: Path, line: int) -> BadInput:
+    return BadInput(came, wanted=wanted, do="Check that this is the right file for the kind.", path=path, line=line)

@@ -1,0 +1,210 @@
+"""The Human Phenotype Ontology in arrays: terms by number, what stands above each, and which genes show each.
+
+`load_phenotypes` makes both from an evidence set: `Ontology` resolves what people write (also alternative and obsolete ids) to term
+numbers; `Annotations` holds which genes are known to show which terms. The information content of a term is -log2 of the share of
+annotated genes that show it or something below it, so it depends on the set's own annotations.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from genopipe.errors import BadInput
+from genopipe.interpret.evidence import EvidenceSet
+from genopipe.progress import log
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ontology:
+    """Terms numbered in the order of the file, obsolete ones left out.
+
+    above        flat int32: the numbers of a term and everything above it, see `above_start`
+    above_start  (terms + 1) int64
+    renamed      alternative and replaced ids to the id in use
+    """
+
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    number: Mapping[str, int]
+    renamed: Mapping[str, str]
+    above: Int32
+    above_start: Int64
+
+    def ancestors(self, term: int) -> Int32:
+        """Numbers of the term itself and all terms above it."""
+        return self.above[self.above_start[term] : self.above_start[term + 1]]
+
+    def resolve(self, term: str, *, path: Path | None = None, key: str | None = None) -> int:
+        """The number of an HPO id; alternative and replaced ids are followed and logged.
+
+        Raises BadInput with the nearest terms for an unknown id, and for an obsolete one without replacement.
+        """
+        current = self.renamed.get(term, term)
+        if current in self.number:
+            if current != term:
+                log.info("HPO term %s is taken as %s (%s)", term, current, self.names[self.number[current]])
+            return self.number[current]
+        raise BadInput(
+            f"unknown or obsolete HPO term {term!r}",
+            wanted=f"a term of the evidence set, such as {self._nearest(term)}",
+            do="Correct the term, or use an evidence set with a newer HPO.",
+            path=path,
+            key=key,
+        )
+
+    def _nearest(self, term: str) -> str:
+        """Three terms whose ids or names look most alike."""
+        wanted = term.strip()
+        if wanted.upper().startswith("HP") or wanted.isdigit():
+            digits = "".join(c for c in wanted if c.isdigit())
+            guess = f"HP:{digits[-7:]:0>7}"
+            near = [guess] if guess in self.number else difflib.get_close_matches(guess, self.ids, 3, 0.8)
+        else:
+            lower = {name.lower(): index for index, name in enumerate(self.names)}
+            near = [self.ids[lower[name]] for name in difflib.get_close_matches(wanted.lower(), lower, 3, 0.5)]
+        return ", ".join(f"{found} ({self.names[self.number[found]]})" for found in near or self.ids[:1])
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """Which genes show which terms.
+
+    own, own_start      the terms each gene is annotated with (gene by gene)
+    gene_of, gene_start the genes that show each term or something below it (term by term)
+    information         (terms) float64: -log2 of the share of genes; 0 for a term that no gene shows
+    diseases            the disease ids known for each gene
+    """
+
+    genes: tuple[str, ...]
+    number: Mapping[str, int]
+    own: Int32
+    own_start: Int64
+    gene_of: Int32
+    gene_start: Int64
+    information: NDArray[np.float64]
+    diseases: Mapping[str, tuple[str, ...]]
+
+    def genes_with(self, term: int) -> Int32:
+        """Numbers of the genes that show the term or something below it."""
+        return self.gene_of[self.gene_start[term] : self.gene_start[term + 1]]
+
+    def terms_of(self, gene: int) -> Int32:
+        """Numbers of the terms a gene is annotated with."""
+        return self.own[self.own_start[gene] : self.own_start[gene + 1]]
+
+
+def load_phenotypes(evidence: EvidenceSet) -> tuple[Ontology, Annotations]:
+    """The ontology and the gene annotations of a set. Raises BadInput when it lacks one."""
+    hpo = evidence.one("hpo")
+    annotated = evidence.of_kind("hpo-annotations")
+    if hpo is None or not annotated:
+        lacking = "hpo" if hpo is None else "hpo-annotations"
+        raise BadInput(
+            f"the evidence set {evidence.name} has no {lacking}",
+            wanted="an ontology and gene annotations",
+            do=f"Add data of kind {lacking} and lock a new set.",
+            path=evidence.store.root / evidence.name,
+        )
+    ontology = build_ontology(pq.read_table(evidence.table(hpo)))
+    tables = [pq.read_table(evidence.table(dataset)) for dataset in annotated]
+    return ontology, build_annotations(ontology, pa.concat_tables(tables))
+
+
+def build_ontology(table: pa.Table) -> Ontology:
+    """The ontology of a Parquet table of kind hpo."""
+    column = table.to_pydict()
+    kept = [i for i, obsolete in enumerate(column["obsolete"]) if not obsolete]
+    ids = tuple(column["id"][i] for i in kept)
+    number = {term: i for i, term in enumerate(ids)}
+    parents = [[number[parent] for parent in column["parents"][i] if parent in number] for i in kept]
+    renamed = {other: ids[row] for row, i in enumerate(kept) for other in column["alternative"][i]}
+    for old, new in zip(column["id"], column["replaced_by"], strict=True):
+        if new is not None and old not in number:
+            renamed[old] = new
+    above = _closed(parents)
+    start = np.concatenate(([0], np.cumsum([len(group) for group in above]))).astype(np.int64)
+    flat = np.fromiter((term for group in above for term in group), np.int32, int(start[-1]))
+    return Ontology(ids, tuple(column["name"][i] for i in kept), number, renamed, flat, start)
+
+
+def _closed(parents: list[list[int]]) -> list[list[int]]:
+    """For each term itself and all above it, sorted. A parent may stand anywhere in the file."""
+    known: list[set[int] | None] = [None] * len(parents)
+    for first in range(len(parents)):
+        stack = [first]
+        while stack:
+            term = stack[-1]
+            open_parents = [parent for parent in parents[term] if known[parent] is None and parent not in stack]
+            if known[term] is None and not open_parents:
+                known[term] = {term}.union(*(known[parent] or () for parent in parents[term]))
+            if known[term] is not None:
+                stack.pop()
+            else:
+                stack.extend(open_parents)
+    return [sorted(group or ()) for group in known]
+
+
+def build_annotations(ontology: Ontology, table: pa.Table) -> Annotations:
+    """Gene annotations of Parquet tables of kind hpo-annotations."""
+    column: dict[str, list[Any]] = {name: table[name].to_pylist() for name in ("gene", "term", "disease")}
+    kept = [i for i, symbol in enumerate(column["gene"]) if symbol]
+    symbols: list[str] = [column["gene"][i] for i in kept]
+    terms: list[str] = [column["term"][i] for i in kept]
+    genes = tuple(sorted(set(symbols)))
+    gene_number = {gene: i for i, gene in enumerate(genes)}
+    gene = np.fromiter((gene_number[symbol] for symbol in symbols), np.int64, len(symbols))
+    term = np.fromiter((_term_number(ontology, text) for text in terms), np.int64, len(symbols))
+    gene, term = _unique_pairs(gene[term >= 0], term[term >= 0], len(ontology.ids))
+    own_start = np.searchsorted(gene, np.arange(len(genes) + 1))
+    lengths = np.diff(ontology.above_start)[term]
+    spread_gene = np.repeat(gene, lengths)
+    spread_term = ontology.above[_ranges(ontology.above_start[term], lengths)].astype(np.int64)
+    spread_term, spread_gene = _unique_pairs(spread_term, spread_gene, len(genes))
+    gene_start = np.searchsorted(spread_term, np.arange(len(ontology.ids) + 1))
+    count = np.diff(gene_start)
+    information = np.where(count > 0, -np.log2(np.maximum(count, 1) / max(len(genes), 1)), 0.0)
+    return Annotations(
+        genes,
+        gene_number,
+        term.astype(np.int32),
+        own_start.astype(np.int64),
+        spread_gene.astype(np.int32),
+        gene_start.astype(np.int64),
+        information,
+        _diseases(symbols, [column["disease"][i] for i in kept]),
+    )
+
+
+def _term_number(ontology: Ontology, term: str) -> int:
+    return ontology.number.get(ontology.renamed.get(term, term), -1)
+
+
+def _unique_pairs(first: Int64, second: Int64, n_second: int) -> tuple[Int64, Int64]:
+    key = np.unique(first * n_second + second)
+    return key // max(n_second, 1), key % max(n_second, 1)
+
+
+def _ranges(start: Int64, length: Int64) -> Int64:
+    """All of start[i], start[i] + 1, ... start[i] + length[i] - 1, one after the other."""
+    offset = np.repeat(np.cumsum(length) - length, length)
+    return np.arange(int(length.sum()), dtype=np.int64) - offset + np.repeat(start, length)
+
+
+def _diseases(genes: Iterable[str], diseases: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, set[str]] = {}
+    for gene, disease in zip(genes, diseases, strict=True):
+        if disease:
+            found.setdefault(gene, set()).add(disease)
+    return {gene: tuple(sorted(of_gene)) for gene, of_gene in found.items()}

@@ -1,0 +1,140 @@
+"""How well a patient's phenotype fits each gene.
+
+Every observed term looks for the most informative thing it shares with the terms of a gene; their mean is set against the best any gene
+could reach, so that a score is between 0 (nothing shared) and 1 (every term shown exactly). Genes without annotations score 0.
+
+What a term shares with a gene:
+resnik     information content of the most informative common ancestor (Resnik, IJCAI 1995)
+phenodigm  sqrt(Jaccard index of the ancestors * information content of that ancestor) (Smedley et al., Database 2013)
+genopipe   the square of phenodigm, so that few close matches count more than many faint ones; and a gene known for very many features
+           loses `BREADTH_WEIGHT` of its score with each e-fold of them, as some of them fit anybody
+
+Terms that the patient was found not to have take a bounded part of the score from genes that show them. It is small on purpose: what is
+looked for and not found in a patient is mostly what others with the same disease have (measured in benchmarks/interpret.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.interpret.ontology import Annotations, Ontology
+
+EXCLUDED_WEIGHT = 0.01
+"""The largest part of a score that excluded terms can take away."""
+BREADTH_WEIGHT = 0.04
+METHODS = ("genopipe", "phenodigm", "resnik")
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One observed term of the patient and the term of the gene it fits best; `shared` is their most informative common ancestor."""
+
+    observed: str
+    found: str
+    shared: str
+    information: float
+
+
+class PhenotypeScorer:
+    """Scores all genes of a set of annotations for one patient after the other."""
+
+    def __init__(self, ontology: Ontology, annotations: Annotations) -> None:
+        self.ontology, self.annotations = ontology, annotations
+        self._n_above = np.diff(ontology.above_start)
+        below = np.argsort(ontology.above, kind="stable")
+        self._below = np.repeat(np.arange(len(ontology.ids)), self._n_above)[below]
+        self._below_start = np.searchsorted(ontology.above[below], np.arange(len(ontology.ids) + 1))
+        n_shown = np.bincount(annotations.gene_of, minlength=len(annotations.genes))
+        self._narrow = 1 - BREADTH_WEIGHT * np.log(np.maximum(n_shown, 1))
+        self._annotated = np.flatnonzero(np.diff(annotations.own_start) > 0)
+
+    def score(self, observed: Sequence[int], excluded: Sequence[int] = (), *, method: str = "genopipe") -> Float64:
+        """(genes) float64 from 0 to 1. All 0 when no term carries information."""
+        base = self._mean(sorted(set(observed)), method)
+        if method == "genopipe":
+            base = base * self._narrow
+        score: Float64 = base * (1 - EXCLUDED_WEIGHT * self._contradicted(excluded))
+        return score
+
+    def _mean(self, observed: Sequence[int], method: str) -> Float64:
+        total = np.zeros(len(self.annotations.genes))
+        best = 0.0
+        for term in observed:
+            information = self._information(term)
+            if method == "resnik":
+                total, best = total + self.resnik(term), best + information
+            elif method == "phenodigm":
+                total, best = total + self.phenodigm(term), best + float(np.sqrt(information))
+            else:
+                total, best = total + self.phenodigm(term) ** 2, best + information
+        return np.minimum(total / best, 1.0) if best > 0 else total
+
+    def _information(self, term: int) -> float:
+        """What the term itself carries; for a term that no gene shows, what the most informative term above it carries."""
+        return float(self.annotations.information[self.ontology.ancestors(term)].max())
+
+    def resnik(self, term: int) -> Float64:
+        """(genes) information content of the most informative ancestor of `term` that each gene shows."""
+        score = np.zeros(len(self.annotations.genes))
+        for ancestor in self._by_information(term):
+            score[self.annotations.genes_with(ancestor)] = self.annotations.information[ancestor]
+        return score
+
+    def phenodigm(self, term: int) -> Float64:
+        """(genes) the best Phenodigm similarity of `term` with a term of each gene."""
+        score = np.zeros(len(self.annotations.genes))
+        if len(self._annotated):
+            of_terms = self._similarity(term)[self.annotations.own]
+            score[self._annotated] = np.maximum.reduceat(of_terms, self.annotations.own_start[self._annotated])
+        return score
+
+    def _similarity(self, term: int) -> Float64:
+        """(terms) Phenodigm similarity of `term` with every term."""
+        shared = np.zeros(len(self.ontology.ids))
+        information = np.zeros(len(self.ontology.ids))
+        ancestors = self._by_information(term)
+        for ancestor in ancestors:
+            below = self._below[self._below_start[ancestor] : self._below_start[ancestor + 1]]
+            shared[below] += 1
+            information[below] = self.annotations.information[ancestor]
+        together = len(ancestors) + self._n_above - shared
+        similarity: Float64 = np.sqrt(shared / together * information)
+        return similarity
+
+    def _by_information(self, term: int) -> list[int]:
+        """The term and all above it, the most informative last."""
+        ancestors = self.ontology.ancestors(term)
+        order = np.lexsort((ancestors, self.annotations.information[ancestors]))
+        return [int(ancestor) for ancestor in ancestors[order]]
+
+    def _contradicted(self, excluded: Sequence[int]) -> Float64:
+        """(genes) the share, by information content, of the excluded terms that each gene shows."""
+        terms = sorted(set(excluded))
+        weight = self.annotations.information[terms]
+        shown = np.zeros(len(self.annotations.genes))
+        for term, information in zip(terms, weight, strict=True):
+            shown[self.annotations.genes_with(term)] += information
+        return shown / weight.sum() if weight.sum() > 0 else shown
+
+    def matches(self, gene: str, observed: Sequence[int]) -> tuple[Match, ...]:
+        """For every observed term the gene's best fitting one, the most telling first; nothing for a gene without annotations."""
+        number = self.annotations.number.get(gene)
+        own = self.annotations.terms_of(number) if number is not None else np.empty(0, np.int32)
+        if not len(own):
+            return ()
+        found = [self._match(term, own) for term in sorted(set(observed))]
+        return tuple(sorted(found, key=lambda match: (-match.information, match.observed)))
+
+    def _match(self, term: int, own: NDArray[np.int32]) -> Match:
+        best = int(own[np.argmax(self._similarity(term)[own])])
+        common = np.intersect1d(self.ontology.ancestors(term), self.ontology.ancestors(best))
+        information = self.annotations.information
+        shared = int(common[np.argmax(information[common])]) if len(common) else best
+        ids = self.ontology.ids
+        return Match(ids[term], ids[best], ids[shared], float(information[shared]) if len(common) else 0.0)
