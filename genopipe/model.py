@@ -78,3 +78,34 @@ class Genome:
         """Bases of the concatenated genome, padding included."""
         last = self.contigs[-1]
         return last.start + last.length
+
+
+@dataclass(frozen=True, slots=True)
+class Alignments:
+    """Reads placed on one contig, sorted by position, filtered to those that count as evidence.
+
+    position         (reads) int64: leftmost reference base
+    end              (reads) int64: one past the rightmost reference base
+    flag             (reads) uint16: SAM FLAG
+    mapping_quality  (reads) uint8
+    name_hash        (reads) uint64: FNV-1a of the read name; the mates of a pair share it
+    cigar            (operations) uint32: as in BAM, length << 4 | operation
+    cigar_start      (reads + 1) int64
+    base             (bases) uint8: base codes, letters in `BASES`; every ambiguous base is `UNKNOWN_BASE`
+    quality          (bases) uint8: phred
+    base_start       (reads + 1) int64
+    """
+
+    position: NDArray[np.int64]
+    end: NDArray[np.int64]
+    flag: NDArray[np.uint16]
+    mapping_quality: NDArray[np.uint8]
+    name_hash: NDArray[np.uint64]
+    cigar: NDArray[np.uint32]
+    cigar_start: NDArray[np.int64]
+    base: NDArray[np.uint8]
+    quality: NDArray[np.uint8]
+    base_start: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.position)

@@ -1,0 +1,61 @@
+"""Reference blocks of a gVCF: runs of bases without a record whose confidence falls into the same band.
+
+The confidence of a base is GQ from its fit to the reference; a block tells the lowest depth, GQ and PL over its bases. Blocks end at
+records, at unknown reference bases, where the band changes, and at the ends of what is given (a window of the absolute grid).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.call.settings import Settings
+from genopipe.call.sites import MAX_LIKELIHOOD, MAX_QUALITY, Site
+from genopipe.kernels.pileup import Pileup
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Bases `start` to `end` with the reference genotype; `likelihood` over the reference and any other allele."""
+
+    start: int
+    end: int
+    reference: str
+    genotype_quality: int
+    depth: int
+    likelihood: tuple[int, ...]
+    ploidy: int
+
+
+def reference_blocks(
+    pileup: Pileup, reference: NDArray[np.uint8], sites: list[Site], *, span: tuple[int, int, int], settings: Settings
+) -> list[Block]:
+    """The blocks of bases start to end, with ploidy: the three numbers of `span`. `reference` are the codes of the pileup's bases."""
+    start, end, ploidy = span
+    here = slice(start - pileup.start, end - pileup.start)
+    likelihood, quality = _confidence(pileup.fit[here], ploidy)
+    free = reference[here] < 4
+    for site in sites:
+        free[max(site.position - start, 0) : max(site.end - start, 0)] = False
+    band = np.where(free, np.searchsorted(settings.gvcf_bands, quality, side="right"), 0)
+    bounds = np.flatnonzero(np.diff(band, prepend=-1, append=-1))
+    first = bounds[:-1]
+    if not len(first):
+        return []
+    lowest = np.minimum.reduceat(np.column_stack((likelihood, quality, pileup.depth[here])), first, axis=0).tolist()
+    letter = "ACGTN"
+    return [
+        Block(start + a, start + b, letter[reference[a + start - pileup.start]], row[-2], row[-1], tuple(row[:-2]), ploidy)
+        for a, b, row in zip(first.tolist(), bounds[1:].tolist(), lowest, strict=True)
+        if band[a]
+    ]
+
+
+def _confidence(fit: NDArray[np.int64], ploidy: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """PL over the genotypes (bases, genotypes), and GQ of the reference genotype."""
+    cost = fit if ploidy == 2 else fit[:, [0, 2]]
+    likelihood = np.minimum((cost - cost.min(axis=1, keepdims=True) + 500) // 1000, MAX_LIKELIHOOD)
+    gap = (cost[:, 1:].min(axis=1) - cost[:, 0] + 500) // 1000
+    return likelihood, np.clip(gap, 0, MAX_QUALITY)

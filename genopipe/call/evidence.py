@@ -1,0 +1,137 @@
+"""What the reads of a region say about its haplotypes: one cost for each fragment and haplotype.
+
+Reads are cut to the surroundings of the core, the haplotypes spelled over a little more, and every new pair of the two goes through the
+pair-HMM, all regions of a window in one batch. A read may speak against a haplotype no louder than its mapping quality lets it; the two
+mates of a pair speak as one fragment, again with a cap, so that what both show counts once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.call.events import Haplotype, Stretch, spell
+from genopipe.call.regions import Region
+from genopipe.call.settings import Settings
+from genopipe.kernels.assembly import GAP_RATE, gap_chance
+from genopipe.kernels.pairhmm import likelihoods
+from genopipe.kernels.pileup import cut
+from genopipe.model import Alignments
+
+_SHORTEST_PIECE = 10
+
+
+@dataclass(slots=True)
+class Evidence:
+    """The cut reads of one region, its haplotypes so far, and their costs.
+
+    base, quality   (bases) uint8 of the pieces; piece i begins at piece_start[i]
+    fragment        (pieces) int64: row of the fragment that a piece belongs to
+    cap             (pieces) int64: milli-phred by mapping quality
+    reverse         (pieces) bool: strand
+    span            (pieces, 2) int64: reference span of the whole read
+    column          haplotype to its column in `cost`
+    cost            (pieces, haplotypes) int32 milli-phred
+    """
+
+    region: Region
+    stretch: Stretch
+    base: NDArray[np.uint8]
+    quality: NDArray[np.uint8]
+    piece_start: NDArray[np.int64]
+    fragment: NDArray[np.int64]
+    cap: NDArray[np.int64]
+    reverse: NDArray[np.bool_]
+    span: NDArray[np.int64]
+    column: dict[Haplotype, int]
+    cost: NDArray[np.int32]
+
+    @property
+    def n_fragments(self) -> int:
+        return int(self.fragment.max(initial=-1)) + 1
+
+    def fragment_costs(self, haplotypes: list[Haplotype], settings: Settings) -> NDArray[np.int64]:
+        """(fragments, haplotypes) int64: capped costs of the given haplotypes."""
+        # caps are relative to the best haplotype seen, whichever are asked for
+        best = self.cost.min(axis=1, initial=1 << 30)
+        columns = self.cost[:, [self.column[haplotype] for haplotype in haplotypes]].astype(np.int64)
+        capped = np.minimum(columns - best[:, None], self.cap[:, None])
+        total = np.zeros((self.n_fragments, len(haplotypes)), np.int64)
+        np.add.at(total, self.fragment, capped)
+        return np.minimum(total, total.min(axis=1, initial=1 << 30, keepdims=True) + settings.read_cap)
+
+
+def gather_evidence(reads: Alignments, region: Region, around: Stretch, *, longest: int, settings: Settings) -> Evidence:
+    """The evidence of one region, without haplotypes yet. `longest` is the longest reference span of a read."""
+    stretch = around.cut(region.start - settings.flank, region.end + settings.flank)
+    low, high = region.start - settings.flank + settings.inset, region.end + settings.flank - settings.inset
+    row = np.arange(*np.searchsorted(reads.position, (low - longest, high)))
+    row = row[reads.end[row] > low]
+    part = np.empty((len(row), 4), np.int64)
+    cut(row, reads.position, reads.cigar, reads.cigar_start, low, high, part)
+    used = (part[:, 1] - part[:, 0] >= _SHORTEST_PIECE) & (part[:, 2] < region.end) & (part[:, 3] > region.start)
+    row, part = _fewer(reads, row[used], part[used], settings.max_fragments)
+    first = reads.base_start[row] + part[:, 0]
+    length = part[:, 1] - part[:, 0]
+    piece_start = np.concatenate(([0], np.cumsum(length)))
+    index = np.arange(piece_start[-1]) + np.repeat(first - piece_start[:-1], length)
+    cap = reads.mapping_quality[row]
+    quality = np.minimum(reads.quality[index], np.repeat(cap, length))
+    fragment = np.unique(reads.name_hash[row], return_inverse=True)[1].astype(np.int64)
+    reverse = (reads.flag[row] & 16) > 0
+    empty = np.empty((len(row), 0), np.int32)
+    return Evidence(
+        region, stretch, reads.base[index], quality, piece_start, fragment, cap.astype(np.int64) * 1000, reverse, part[:, 2:], {}, empty
+    )
+
+
+def _fewer(reads: Alignments, row: NDArray[np.int64], part: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The same rows, or where they hold more fragments than `most`, those of the lowest mixed name hashes."""
+    if len(row) <= most:
+        return row, part
+    mixed = reads.name_hash[row] * np.uint64(0x9E3779B97F4A7C15)
+    distinct = np.unique(mixed)
+    if len(distinct) <= most:
+        return row, part
+    kept = mixed < distinct[most]
+    return row[kept], part[kept]
+
+
+def judge(work: list[tuple[Evidence, list[Haplotype]]]) -> None:
+    """Adds the costs of the haplotypes that each evidence lacks, in one batch."""
+    new = [(evidence, [h for h in dict.fromkeys(haplotypes) if h not in evidence.column]) for evidence, haplotypes in work]
+    new = [(evidence, haplotypes) for evidence, haplotypes in new if haplotypes]
+    if not new:
+        return
+    spelled = [np.frombuffer(spell(h, evidence.stretch), np.uint8) for evidence, haplotypes in new for h in haplotypes]
+    gap = [_gap_chances(base) for base in spelled]
+    haplotype_start = np.concatenate(([0], np.cumsum([len(base) for base in spelled])))
+    read_start = np.concatenate(([0], np.cumsum(np.concatenate([np.diff(evidence.piece_start) for evidence, _ in new]))))
+    reads = (np.concatenate([e.base for e, _ in new]), np.concatenate([e.quality for e, _ in new]), read_start)
+    pairs = _pairs(new)
+    cost = likelihoods(reads, (np.concatenate(spelled), np.concatenate(gap), haplotype_start), pair_read=pairs[0], pair_haplotype=pairs[1])
+    at = 0
+    for evidence, haplotypes in new:
+        n = len(evidence.fragment) * len(haplotypes)
+        evidence.cost = np.concatenate((evidence.cost, cost[at : at + n].reshape(-1, len(haplotypes))), axis=1)
+        for haplotype in haplotypes:
+            evidence.column[haplotype] = len(evidence.column)
+        at += n
+
+
+def _pairs(new: list[tuple[Evidence, list[Haplotype]]]) -> NDArray[np.int64]:
+    """(2, pairs): read and haplotype of every pair, in the order of regions, reads, haplotypes."""
+    blocks, read, haplotype = [], 0, 0
+    for evidence, haplotypes in new:
+        n, m = len(evidence.fragment), len(haplotypes)
+        blocks.append(np.stack((np.repeat(np.arange(read, read + n), m), np.tile(np.arange(haplotype, haplotype + m), n))))
+        read, haplotype = read + n, haplotype + m
+    return np.concatenate(blocks, axis=1)
+
+
+def _gap_chances(base: NDArray[np.uint8]) -> NDArray[np.float32]:
+    out = np.empty(len(base), np.float32)
+    gap_chance(base, GAP_RATE, out)
+    return out

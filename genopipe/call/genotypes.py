@@ -1,0 +1,76 @@
+"""Genotypes of the sites of a region, from the costs of its haplotypes.
+
+The two best haplotypes are kept, and at one site after the other every allele is put on either of them; the cost of a genotype is that of
+the better way to put its two alleles on the two haplotypes. So the other sites of the region are held at their best while one is judged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.call.events import Event
+from genopipe.call.haplotypes import Search, site_alleles, with_allele
+from genopipe.call.settings import Settings
+from genopipe.call.sites import Site, choose, genotypes, normalised, record_alleles, strand_counts
+from genopipe.kernels.genotype import pair_costs
+
+_CLEAR = 3_000
+"""Milli-phred by which the best allele must lead for a fragment to show it."""
+
+
+def region_sites(search: Search, settings: Settings) -> list[Site]:
+    """The records of one region."""
+    found = [_site(search, site, events, settings) for site, events in site_alleles(search).items()]
+    return [site for site in found if site is not None]
+
+
+def _site(search: Search, site: tuple[int, bool], events: list[Event], settings: Settings) -> Site | None:
+    first, second = ([with_allele(haplotype, site, event) for event in (None, *events)] for haplotype in search.pair)
+    cost = search.evidence.fragment_costs(first + second, settings)
+    n = len(events) + 1
+    allele_cost = np.minimum(cost[:, :n], cost[:, n:])
+    called = _genotype_costs(cost, n, search.ploidy)
+    choice = choose(called, [search.prior[event] for event in events])
+    if choice.quality * 1000 < settings.min_emitted or not any(choice.genotype):
+        return None
+    position, alleles = record_alleles(events, search.evidence.stretch)
+    over = _over(search, position, position + len(alleles[0]))
+    shown = np.where(over, _shown(allele_cost), -1)
+    depths = tuple(int((shown == allele).sum()) for allele in range(n))
+    strands = strand_counts(shown[search.evidence.fragment], search.evidence.reverse)
+    likelihood = normalised(_with_any_other(called, allele_cost, search.ploidy))
+    return Site(
+        position, alleles, choice.genotype, likelihood, choice.genotype_quality, choice.quality, int(over.sum()), depths, strands, True
+    )
+
+
+def _genotype_costs(cost: NDArray[np.int64], n: int, ploidy: int) -> dict[tuple[int, ...], int]:
+    if ploidy == 1:
+        return {(allele,): int(cost[:, allele].sum()) for allele in range(n)}
+    pair = pair_costs(cost)
+    return {(a, b): int(min(pair[a, n + b], pair[b, n + a])) for a, b in genotypes(n, 2)}
+
+
+def _with_any_other(called: dict[tuple[int, ...], int], allele_cost: NDArray[np.int64], ploidy: int) -> list[int]:
+    """Costs of all genotypes, those with an allele that was not seen included: it fits each fragment as badly as the worst allele seen."""
+    with_other = np.concatenate((allele_cost, allele_cost.max(axis=1, keepdims=True)), axis=1)
+    pair = pair_costs(with_other)
+    alone = with_other.sum(axis=0)
+    rough = {genotype: int(pair[genotype] if ploidy == 2 else alone[genotype]) for genotype in genotypes(with_other.shape[1], ploidy)}
+    best = min(called, key=lambda genotype: (called[genotype], genotype))
+    return [called[g] if g in called else called[best] + max(rough[g] - rough[best], 0) for g in genotypes(with_other.shape[1], ploidy)]
+
+
+def _over(search: Search, start: int, end: int) -> NDArray[np.bool_]:
+    """Which fragments lie over any base of a span."""
+    evidence = search.evidence
+    over = np.zeros(evidence.n_fragments, bool)
+    over[evidence.fragment[(evidence.span[:, 0] < end) & (evidence.span[:, 1] > start)]] = True
+    return over
+
+
+def _shown(allele_cost: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The allele each fragment clearly shows, or -1."""
+    ordered = np.sort(allele_cost, axis=1)
+    return np.where(ordered[:, 1] - ordered[:, 0] >= _CLEAR, np.argmin(allele_cost, axis=1), -1)

@@ -1,0 +1,151 @@
+"""Which pair of haplotypes explains the reads of a region best, found by trying.
+
+The first haplotypes are the reference, each event that the alignments show, and each detour that assembly finds. Then, round by round, the
+events are put on and taken off the two best haplotypes, until no change makes the pair better. An event costs its prior once, wherever it
+stands. `settle` leaves, besides the best pair, the costs of every allele on either of them, so that genotypes of single sites can be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.call.events import Event, Haplotype, Stretch, compatible, events_of, spread, with_event, without_event
+from genopipe.call.evidence import Evidence, judge
+from genopipe.call.settings import Settings
+from genopipe.kernels.assembly import detours
+from genopipe.kernels.genotype import pair_costs
+
+_ROUNDS = 5
+_MANY_UNITS = 5
+
+
+@dataclass(slots=True)
+class Search:
+    """The state of one region: known events with their priors, and the best pair so far."""
+
+    evidence: Evidence
+    ploidy: int
+    prior: dict[Event, int]
+    pair: tuple[Haplotype, Haplotype] = ((), ())
+    done: bool = False
+
+
+def settle(evidences: list[Evidence], *, ploidy: int, settings: Settings) -> list[Search]:
+    """The best pair of haplotypes of each region; with ploidy 1 both are the same one."""
+    searches, work = [], []
+    for evidence in evidences:
+        first = _first_haplotypes(evidence, settings)
+        events = list(dict.fromkeys(event for haplotype in first for event in haplotype))
+        searches.append(Search(evidence, ploidy, {event: event_prior(event, evidence.stretch, settings) for event in events}))
+        work.append((evidence, first))
+    judge(work)
+    for _ in range(_ROUNDS):
+        running = [search for search in searches if not search.done]
+        judge([(search.evidence, _improve(search, settings)) for search in running])
+    for search in searches:
+        search.pair = best_pair(search, settings)
+    judge([(search.evidence, list(variations(search))) for search in searches])
+    return searches
+
+
+def event_prior(event: Event, stretch: Stretch, settings: Settings) -> int:
+    """Cost of an event: the rate of heterozygous sites in human genomes, higher for indels in long tandem repeats."""
+    if not event.is_indel:
+        return settings.snv_prior
+    low, high = spread(event, stretch)
+    unit = max(abs(event.ref_length - len(event.alt)), 1)
+    return settings.repeat_prior if (high - low) >= _MANY_UNITS * unit else settings.indel_prior
+
+
+def best_pair(search: Search, settings: Settings) -> tuple[Haplotype, Haplotype]:
+    """The pair of judged haplotypes with the lowest cost; of equal ones the first in order of their events."""
+    haplotypes = sorted(search.evidence.column)
+    cost = search.evidence.fragment_costs(haplotypes, settings)
+    if search.ploidy == 1:
+        alone = cost.sum(axis=0) + [sum(search.prior[event] for event in haplotype) for haplotype in haplotypes]
+        best = haplotypes[int(np.argmin(alone))]
+        return best, best
+    total = pair_costs(cost) + _pair_priors(haplotypes, search.prior)
+    row, column = divmod(int(np.argmin(total)), len(haplotypes))
+    return haplotypes[row], haplotypes[column]
+
+
+def _pair_priors(haplotypes: list[Haplotype], prior: dict[Event, int]) -> NDArray[np.int64]:
+    events = list(prior)
+    row = {event: i for i, event in enumerate(events)}
+    has = np.zeros((len(haplotypes), len(events)), np.int64)
+    for i, haplotype in enumerate(haplotypes):
+        for event in haplotype:
+            has[i, row[event]] = 1
+    weight = np.array([prior[event] for event in events], np.int64)
+    alone = has @ weight
+    return alone[:, None] + alone[None, :] - (has * weight) @ has.T
+
+
+def _first_haplotypes(evidence: Evidence, settings: Settings) -> list[Haplotype]:
+    found: dict[Haplotype, None] = {(): None}
+    for event in evidence.region.events[: settings.max_events]:
+        if evidence.stretch.start < event.position and event.end < evidence.stretch.end:
+            found[(event,)] = None
+    for haplotype in _assembled(evidence, settings):
+        if len({event for h in found for event in h} | set(haplotype)) <= settings.max_events:
+            found[haplotype] = None
+    return list(found)
+
+
+def _assembled(evidence: Evidence, settings: Settings) -> Iterable[Haplotype]:
+    """Haplotypes with one detour each, best supported first, that lie inside the stretch and touch the core."""
+    stretch, reference = evidence.stretch, np.frombuffer(evidence.stretch.base, np.uint8)
+    shown = np.where(evidence.quality >= 10, evidence.base, 4).astype(np.uint8)
+    base = np.concatenate((reference, shown))
+    start = np.concatenate(([0], evidence.piece_start + len(reference)))
+    support = max(settings.min_support, int(settings.min_indel_share * evidence.n_fragments))
+    found: dict[Haplotype, int] = {}
+    for k in settings.kmers:
+        for detour in detours(base, start, k=k, min_support=support):
+            sequence = stretch.base[: detour.leave] + detour.base + stretch.base[detour.join :]
+            haplotype = events_of(sequence, stretch)
+            if haplotype and stretch.start < haplotype[0].position and haplotype[-1].end < stretch.end:
+                found[haplotype] = max(found.get(haplotype, 0), detour.support)
+    return sorted(found, key=lambda haplotype: (-found[haplotype], haplotype))
+
+
+def _improve(search: Search, settings: Settings) -> list[Haplotype]:
+    """The neighbours of the best pair that are not judged yet; none ends the search."""
+    pair = best_pair(search, settings)
+    new = [neighbour for haplotype in dict.fromkeys(pair) for neighbour in _neighbours(haplotype, search.prior)]
+    new = [haplotype for haplotype in new if haplotype not in search.evidence.column]
+    search.pair, search.done = pair, not new
+    return new
+
+
+def _neighbours(haplotype: Haplotype, events: Iterable[Event]) -> Iterable[Haplotype]:
+    for event in events:
+        yield without_event(haplotype, event) if event in haplotype else with_event(haplotype, event)
+
+
+def site_alleles(search: Search) -> dict[tuple[int, bool], list[Event]]:
+    """The events of the best pair by site."""
+    sites: dict[tuple[int, bool], list[Event]] = {}
+    for event in sorted({event for haplotype in search.pair for event in haplotype}):
+        sites.setdefault(event.site, []).append(event)
+    return sites
+
+
+def variations(search: Search) -> Iterable[Haplotype]:
+    """Both best haplotypes with every allele of every site of either."""
+    for site, events in site_alleles(search).items():
+        for haplotype in search.pair:
+            yield from (with_allele(haplotype, site, event) for event in (None, *events))
+
+
+def with_allele(haplotype: Haplotype, site: tuple[int, bool], event: Event | None) -> Haplotype:
+    """The haplotype with this event (None: the reference) at a site, in place of whatever it has there."""
+    bare = tuple(other for other in haplotype if other.site != site)
+    if event is None:
+        return bare
+    return with_event(bare, event) if not compatible(event, bare) else tuple(sorted((*bare, event)))

@@ -1,0 +1,74 @@
+"""Sites and blocks as lines of a VCF or gVCF."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genopipe.call.blocks import Block
+from genopipe.call.ploidy import is_mitochondrial
+from genopipe.call.settings import Settings
+from genopipe.call.sites import Site, genotypes
+from genopipe.formats.vcf import ANY_OTHER
+from genopipe.model import Contig
+
+KINDS = ("FILTER/LowQual", "INFO/ASM", *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "SB", "AF")))
+_AF_DIGITS = 4
+
+
+def vcf_line(contig: Contig, site: Site, settings: Settings) -> str:
+    """The record of a site."""
+    n = len(site.alleles)
+    likelihood = [pl for genotype, pl in zip(genotypes(n + 1, len(site.genotype)), site.likelihood, strict=True) if max(genotype) < n]
+    return _line(contig, site, settings, site.alleles[1:], site.allele_depth, likelihood)
+
+
+def gvcf_line(contig: Contig, site: Site, settings: Settings) -> str:
+    """The record of a site with <NON_REF> as last allele."""
+    return _line(contig, site, settings, (*site.alleles[1:], ANY_OTHER), (*site.allele_depth, 0), site.likelihood)
+
+
+def block_line(contig: Contig, block: Block) -> str:
+    """The record of a reference block."""
+    genotype = "/".join("0" * block.ploidy)
+    sample = f"{genotype}:{block.depth}:{block.genotype_quality}:{_joined(block.likelihood)}"
+    place = f"{contig.name}\t{block.start + 1}\t.\t{block.reference}\t{ANY_OTHER}"
+    return f"{place}\t.\t.\tEND={block.end}\tGT:DP:GQ:PL\t{sample}\n"
+
+
+def _line(
+    contig: Contig, site: Site, settings: Settings, alternatives: Sequence[str], allele_depth: Sequence[int], likelihood: Sequence[int]
+) -> str:
+    filters = "PASS" if site.quality >= settings.min_quality else "LowQual"
+    names, values = "GT:AD:DP:GQ:PL:SB", _sample(site, allele_depth, likelihood)
+    if is_mitochondrial(contig):
+        names, values = names + ":AF", values + ":" + _fractions(allele_depth)
+    info = "ASM" if site.assembled else "."
+    place = f"{contig.name}\t{site.position + 1}\t.\t{site.alleles[0]}\t{','.join(alternatives)}"
+    return f"{place}\t{site.quality}\t{filters}\t{info}\t{names}\t{values}\n"
+
+
+def _sample(site: Site, allele_depth: Sequence[int], likelihood: Sequence[int]) -> str:
+    values = (
+        genotype_text(site.genotype),
+        _joined(allele_depth),
+        site.depth,
+        site.genotype_quality,
+        _joined(likelihood),
+        _joined(site.strand),
+    )
+    return ":".join(map(str, values))
+
+
+def genotype_text(genotype: Sequence[int]) -> str:
+    return "/".join(map(str, genotype))
+
+
+def _fractions(allele_depth: Sequence[int]) -> str:
+    """Share of each alternative allele, in decimals made from integers."""
+    total = max(sum(allele_depth), 1)
+    shares = [(depth * 10**_AF_DIGITS + total // 2) // total for depth in allele_depth[1:]]
+    return ",".join(f"{share // 10**_AF_DIGITS}.{share % 10**_AF_DIGITS:0{_AF_DIGITS}d}" for share in shares)
+
+
+def _joined(values: Sequence[int]) -> str:
+    return ",".join(map(str, values))

@@ -1,0 +1,123 @@
+"""Where something differs from the reference: simple sites, and regions that need assembly.
+
+Indels shown by the alignments are put as far left as they go and counted by fragment; bases that differ are counted by site; soft clips
+are counted where they begin. An indel, a pile of clips, or three differing sites close together make a region, which takes in the repeat
+that an indel stands in and the differing sites near it. What is left are single differing sites.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.call.events import Event, Stretch, left_aligned, spread
+from genopipe.call.settings import Settings
+from genopipe.kernels.pileup import Pileup
+from genopipe.model import Alignments
+
+_CROWD, _CROWD_SPAN = 3, 12
+
+
+@dataclass(slots=True)
+class Region:
+    """A core, `start` to `end`, and the events that the alignments show in it, best supported first."""
+
+    start: int
+    end: int
+    events: list[Event] = field(default_factory=list)
+
+
+def find_regions(reads: Alignments, pileup: Pileup, stretch: Stretch, *, settings: Settings) -> tuple[list[Region], NDArray[np.int64]]:
+    """The regions, sorted, and the positions of the simple differing sites outside them."""
+    indels = indel_candidates(reads, pileup, stretch, settings=settings)
+    site, alternative = differing_sites(pileup, stretch, settings=settings)
+    clips = _clip_sites(pileup, settings)
+    spans = [(low - 3, high + 3) for low, high in (spread(event, stretch) for event in indels)]
+    spans += [(position - 3, position + 4) for position in clips]
+    spans += _crowds(site)
+    regions = _merged(spans, settings)
+    inside = _take_in(regions, site, settings)
+    _give_events(regions, indels, site, alternative)
+    return regions, site[~inside]
+
+
+def indel_candidates(reads: Alignments, pileup: Pileup, stretch: Stretch, *, settings: Settings) -> dict[Event, int]:
+    """Indels with enough support, left-aligned, with the number of fragments that show them."""
+    fragments: dict[Event, set[int]] = defaultdict(set)
+    base, base_start, name_hash = reads.base, reads.base_start, reads.name_hash
+    aligned: dict[Event, Event] = {}
+    for read, position, offset, length in pileup.indel.tolist():
+        first = int(base_start[read]) + offset
+        raw = Event(position, -length, b"") if length < 0 else Event(position, 0, base[first : first + length].tobytes())
+        if raw not in aligned:
+            aligned[raw] = left_aligned(raw, stretch)
+        fragments[aligned[raw]].add(int(name_hash[read]))
+    found = {}
+    for event, names in fragments.items():
+        at = event.position - pileup.start
+        depth = int(pileup.depth[max(at - 1, 0)])
+        known = max(event.alt, default=0) < 4 and max(stretch.cut(event.position - 1, event.end + 1).base, default=4) < 4
+        if known and len(names) >= max(settings.min_support, settings.min_indel_share * depth):
+            found[event] = len(names)
+    return found
+
+
+def differing_sites(pileup: Pileup, stretch: Stretch, *, settings: Settings) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Positions with enough bases that differ from the reference, and (sites, 4) which codes those are."""
+    count = pileup.count.reshape(-1, 4, 2).sum(axis=2)
+    reference = np.frombuffer(stretch.base, np.uint8)
+    known = np.flatnonzero(reference < 4)
+    total = count.sum(axis=1)
+    count[known, reference[known]] = 0
+    enough = count >= np.maximum(settings.min_support, settings.min_snv_share * total)[:, None]
+    enough[reference > 3] = False
+    row = np.flatnonzero(enough.any(axis=1))
+    return row + pileup.start, enough[row]
+
+
+def _clip_sites(pileup: Pileup, settings: Settings) -> list[int]:
+    enough = pileup.clipped >= np.maximum(settings.min_support + 1, settings.min_clip_share * pileup.depth)
+    return [int(row) + pileup.start for row in np.flatnonzero(enough)]
+
+
+def _crowds(site: NDArray[np.int64]) -> list[tuple[int, int]]:
+    if len(site) < _CROWD:
+        return []
+    first, last = site[: -_CROWD + 1], site[_CROWD - 1 :]
+    return [(int(a), int(b) + 1) for a, b in zip(first, last, strict=True) if b - a < _CROWD_SPAN]
+
+
+def _merged(spans: list[tuple[int, int]], settings: Settings) -> list[Region]:
+    regions: list[Region] = []
+    for low, high in sorted(spans):
+        if (
+            regions
+            and low <= regions[-1].end + settings.reach
+            and max(high, regions[-1].end) - regions[-1].start <= settings.longest_region
+        ):
+            regions[-1].end = max(high, regions[-1].end)
+        else:
+            regions.append(Region(low, high))
+    return regions
+
+
+def _take_in(regions: list[Region], site: NDArray[np.int64], settings: Settings) -> NDArray[np.bool_]:
+    """Stretches regions to the differing sites within reach; returns which sites are inside one."""
+    inside = np.zeros(len(site), bool)
+    for region in regions:
+        near = slice(*np.searchsorted(site, (region.start - settings.reach, region.end + settings.reach)))
+        inside[near] = True
+        if near.stop > near.start:
+            region.start, region.end = min(region.start, int(site[near.start]) - 1), max(region.end, int(site[near.stop - 1]) + 2)
+    return inside
+
+
+def _give_events(regions: list[Region], indels: dict[Event, int], site: NDArray[np.int64], alternative: NDArray[np.bool_]) -> None:
+    ordered = sorted(indels, key=lambda event: (-indels[event], event))
+    for region in regions:
+        region.events = [event for event in ordered if region.start <= event.position and event.end <= region.end]
+        near = range(*np.searchsorted(site, (region.start, region.end)))
+        region.events += [Event(int(site[row]), 1, bytes([code])) for row in near for code in np.flatnonzero(alternative[row]).tolist()]

@@ -1,0 +1,107 @@
+"""Sites: what one VCF record says about the sample, and how costs become genotypes.
+
+Everything is integers. A genotype's posterior cost is its likelihood cost plus the priors of the alternative alleles in it; the genotype
+is the one with the lowest, QUAL is how much better the best genotype with an alternative allele is than the one without, GQ how much
+better the best one is than the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.call.events import Event, Stretch
+from genopipe.model import BASES
+
+MAX_QUALITY = 99
+MAX_LIKELIHOOD = 9_999
+_LETTERS = bytes.maketrans(bytes(range(5)), BASES[:5])
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One record. Position 0-based, of the first base of `alleles[0]`, the reference allele.
+
+    genotype     allele numbers, one a chromosome copy
+    likelihood   PL over the alleles and, last, any other one, in the order of the VCF specification
+    depth        fragments that count
+    allele_depth fragments that clearly show each allele
+    strand       reference forward and reverse, alternative forward and reverse
+    assembled    whether haplotypes were compared, rather than the bases at one place
+    """
+
+    position: int
+    alleles: tuple[str, ...]
+    genotype: tuple[int, ...]
+    likelihood: tuple[int, ...]
+    genotype_quality: int
+    quality: int
+    depth: int
+    allele_depth: tuple[int, ...]
+    strand: tuple[int, int, int, int]
+    assembled: bool
+
+    @property
+    def end(self) -> int:
+        return self.position + len(self.alleles[0])
+
+
+def letters(codes: bytes) -> str:
+    """The text of base codes."""
+    return codes.translate(_LETTERS).decode()
+
+
+def record_alleles(events: list[Event], stretch: Stretch) -> tuple[int, tuple[str, ...]]:
+    """Position and alleles of the record of events of one site; indels get the base before as anchor."""
+    start, end = events[0].position, max(event.end for event in events)
+    if events[0].is_indel:
+        start -= 1
+    reference = stretch.cut(start, end).base
+    alternatives = [reference[: event.position - start] + event.alt + reference[event.end - start :] for event in events]
+    return start, (letters(reference), *map(letters, alternatives))
+
+
+def genotypes(n_alleles: int, ploidy: int) -> list[tuple[int, ...]]:
+    """All genotypes in the order of the VCF specification."""
+    if ploidy == 1:
+        return [(allele,) for allele in range(n_alleles)]
+    return sorted(combinations_with_replacement(range(n_alleles), 2), key=lambda pair: (pair[1], pair[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chosen genotype with its qualities (phred)."""
+
+    genotype: tuple[int, ...]
+    genotype_quality: int
+    quality: int
+
+
+def choose(cost: dict[tuple[int, ...], int], prior: list[int]) -> Choice:
+    """The genotype of the lowest posterior cost; `prior` is that of each alternative allele, in milli-phred."""
+    posterior = {genotype: value + sum(prior[allele - 1] for allele in set(genotype) if allele) for genotype, value in cost.items()}
+    ordered = sorted(posterior, key=lambda genotype: (posterior[genotype], genotype))
+    reference = tuple(0 for _ in ordered[0])
+    alternative = next(genotype for genotype in ordered if any(genotype))
+    gap = posterior[ordered[1]] - posterior[ordered[0]]
+    return Choice(ordered[0], min(phred(gap), MAX_QUALITY), max(phred(posterior[reference] - posterior[alternative]), 0))
+
+
+def phred(cost: int) -> int:
+    """Milli-phred rounded to phred."""
+    return (cost + 500) // 1000
+
+
+def normalised(costs: list[int]) -> tuple[int, ...]:
+    """PL: phred above the smallest."""
+    low = min(costs)
+    return tuple(min(phred(cost - low), MAX_LIKELIHOOD) for cost in costs)
+
+
+def strand_counts(allele: NDArray[np.int64], reverse: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Reads of the reference allele (0) and of others (1 and up; negative counts nowhere) by strand."""
+    groups = ((allele == 0) & ~reverse, (allele == 0) & reverse, (allele > 0) & ~reverse, (allele > 0) & reverse)
+    return tuple(int(group.sum()) for group in groups)  # type: ignore[return-value]

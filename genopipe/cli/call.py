@@ -1,0 +1,39 @@
+"""`genopipe call`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from genopipe.cli.options import ExistingFile, OutputFile, reference_option, threads_option
+
+
+@click.command()
+@reference_option
+@click.option("-i", "--input", "bam", type=ExistingFile, required=True, help="BAM: sorted, indexed, duplicates marked.")
+@click.option("-o", "--output", type=OutputFile, required=True, help="VCF to write (.vcf.gz); its .tbi appears beside.")
+@click.option("--gvcf", type=OutputFile, help="gVCF to write too (.g.vcf.gz), for `genopipe joint`.")
+@click.option("--region", help="Call only CONTIG:START-END (1-based, inclusive) or CONTIG.")
+@click.option("--sex", type=click.Choice(["female", "male"]), help="X and Y of a male are called with one copy.")
+@click.option("--sample", help="Which sample, where the BAM holds several.")
+@threads_option
+def call(
+    reference: Path,
+    bam: Path,
+    output: Path,
+    gvcf: Path | None,
+    region: str | None,
+    sex: Literal["female", "male"] | None,
+    sample: str | None,
+    threads: int,
+) -> None:
+    """Call small variants of one sample: SNVs and indels, as a VCF and a gVCF.
+
+    \b
+    genopipe call --reference refs/GRCh38 -i S1.bam -o S1.vcf.gz --gvcf S1.g.vcf.gz
+    """
+    from genopipe.call.caller import Outputs, Sample, call_variants
+
+    call_variants(reference, bam, Outputs(output, gvcf), sample=Sample(sample, sex), region=region, threads=threads)

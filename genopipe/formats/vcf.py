@@ -1,0 +1,75 @@
+"""VCF 4.2 and gVCF: the header and lines of records, compressed by BGZF, indexed by tabix, whole or not there at all.
+
+Source: The Variant Call Format specification, VCFv4.2; reference blocks as in the gVCF convention (symbolic allele <NON_REF>, INFO END).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from genopipe.errors import BadConfiguration
+from genopipe.formats.bgzf import BgzfWriter
+from genopipe.model import Genome
+from genopipe.outputs import whole_file
+
+ANY_OTHER = "<NON_REF>"
+
+_DESCRIPTIONS = {
+    "FILTER/LowQual": "QUAL below the threshold of the caller",
+    "ALT/NON_REF": "Any allele that is not listed",
+    "INFO/END": ("1", "Integer", "Last base of the reference block"),
+    "INFO/ASM": ("0", "Flag", "Haplotypes of the region were compared; without it the bases at the site alone"),
+    "INFO/AC": ("A", "Integer", "Alternative alleles called, over all samples"),
+    "INFO/AN": ("1", "Integer", "Alleles called, over all samples"),
+    "INFO/MENDEL": ("1", "Integer", "Children whose genotype contradicts their parents'"),
+    "FORMAT/GT": ("1", "String", "Genotype"),
+    "FORMAT/AD": ("R", "Integer", "Fragments that clearly show each allele"),
+    "FORMAT/DP": ("1", "Integer", "Fragments that count; in a reference block the lowest number of them over a base"),
+    "FORMAT/GQ": ("1", "Integer", "Phred of the called genotype being wrong"),
+    "FORMAT/PL": ("G", "Integer", "Phred-scaled genotype likelihoods, 0 for the best"),
+    "FORMAT/SB": ("4", "Integer", "Reads on the forward and reverse strand: reference, then alternative alleles"),
+    "FORMAT/AF": ("A", "Float", "Share of the fragments that show each alternative allele"),
+    "FORMAT/DNM": ("1", "Integer", "Phred of the alternative allele of a child not being new in it"),
+}
+
+
+def header(genome: Genome, samples: list[str], kinds: Iterable[str]) -> str:
+    """The header; `kinds` are the filters and fields used, such as `FORMAT/GT`."""
+    lines = ["##fileformat=VCFv4.2", '##FILTER=<ID=PASS,Description="All filters passed">']
+    lines += [_definition(kind) for kind in kinds]
+    lines += [f"##contig=<ID={contig.name},length={contig.length},md5={contig.md5}>" for contig in genome.contigs]
+    columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *samples]
+    return "\n".join([*lines, "\t".join(columns)]) + "\n"
+
+
+def _definition(kind: str) -> str:
+    section, name = kind.split("/")
+    what = _DESCRIPTIONS[kind]
+    if isinstance(what, str):
+        return f'##{section}=<ID={name},Description="{what}">'
+    number, type_, text = what
+    return f'##{section}=<ID={name},Number={number},Type={type_},Description="{text}">'
+
+
+@contextmanager
+def vcf_writer(path: Path, head: str, *, threads: int = 1) -> Iterator[Callable[[str], None]]:
+    """Gives a function that takes lines of sorted records; at the end the file and its .tbi appear under their names.
+
+    Raises BadConfiguration for a name that does not end with .vcf.gz.
+    """
+    import pysam
+
+    check_name(path)
+    with whole_file(path) as partial, whole_file(path.with_name(path.name + ".tbi")) as index:
+        with BgzfWriter(partial, threads=threads) as file:
+            file.write(head.encode())
+            yield lambda text: file.write(text.encode())
+        pysam.tabix_index(str(partial), preset="vcf", index=str(index), force=True, keep_original=True)
+
+
+def check_name(path: Path) -> None:
+    """Raises BadConfiguration for the name of a VCF that is not compressed."""
+    if not path.name.endswith(".vcf.gz"):
+        raise BadConfiguration(f"the output is named {path.name!r}", wanted="a name that ends with .vcf.gz", do="Rename it.", path=path)
