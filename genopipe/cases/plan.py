@@ -96,7 +96,7 @@ def _check_needs(case: Case) -> None:
             path=case.path,
             key="reference",
         )
-    if not case.evidence.exists() and not case.evidence.with_suffix(".json").exists():
+    if not case.evidence.is_file():
         raise BadConfiguration(
             f"no evidence set {case.evidence}",
             wanted="a set locked by `genopipe evidence lock`",

@@ -25,7 +25,7 @@ reads:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("a_R1.fq", "a_R2.fq", "b.fq"):
         (tmp_path / name).touch()
-    for name in ("reference/reference.json", "evidence/now.json"):
+    for name in ("reference/reference.json", "evidence/now"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
     (tmp_path / "case.yaml").write_text(CASE)
@@ -75,7 +75,7 @@ FAULTS = {
         "reference/reference.json",
         r"case.yaml: reference: no reference in .*; wanted a folder made by `genopipe reference build`",
     ),
-    "evidence": ("evidence/now.json", r"case.yaml: evidence: no evidence set .*; wanted a set locked by `genopipe evidence lock`"),
+    "evidence": ("evidence/now", r"case.yaml: evidence: no evidence set .*; wanted a set locked by `genopipe evidence lock`"),
 }
 
 

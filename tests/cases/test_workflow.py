@@ -1,0 +1,137 @@
+"""The workflow on a small simulated family: the same files by either command, going on after a kill, one clear error when a step fails."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from genopipe.cases.demo import prepare_case
+from genopipe.simulate.family import simulate_family
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ISSUED = "2026-01-02T03:04:05Z"
+OUTSIDE_THE_PROMISE = ("run.json", "logs", "timings", ".lock")
+"""Results that hold durations."""
+
+
+@pytest.fixture(scope="module")
+def family_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A case file for a family with a genome of 120 kb at 15x."""
+    folder = tmp_path_factory.mktemp("family")
+    family = simulate_family(folder / "family", genome_length=120_000, coverage=15, mitochondrial_coverage=15)
+    (folder / "site.key").write_text("0" * 64 + "\n")
+    return prepare_case(folder, family)
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"GENOPIPE_SITE_KEY_FILE": str(folder / "site.key")}
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+
+
+def run_case(case: Path, results: str, *more: str) -> subprocess.CompletedProcess[str]:
+    options = ["--results", results, "--issued", ISSUED, "--cores", "2", *more]
+    return run([sys.executable, "-m", "genopipe", "run", case.name, *options], case.parent)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every result that the promise of equal bytes covers."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    names = {path: path.relative_to(folder) for path in paths}
+    return {str(name): path.read_bytes() for path, name in names.items() if name.parts[0] not in OUTSIDE_THE_PROMISE}
+
+
+@pytest.fixture(scope="module")
+def results(family_case: Path) -> Path:
+    """The results of `genopipe run`."""
+    done = run_case(family_case, "first")
+    assert done.returncode == 0, done.stderr
+    return family_case.parent / "first" / "DEMO-0001"
+
+
+EXPECTED = (
+    *(f"ingest/{sample}.qc.{kind}" for sample in ("newborn", "mother", "father") for kind in ("json", "html")),
+    *(f"align/{sample}.{kind}" for sample in ("newborn", "mother", "father") for kind in ("bam", "bam.bai", "duplicates.tsv")),
+    *(f"call/{sample}.{kind}" for sample in ("newborn", "mother", "father") for kind in ("vcf.gz", "g.vcf.gz", "g.vcf.gz.tbi")),
+    *("call/DEMO-0001.vcf.gz", "call/DEMO-0001.vcf.gz.tbi"),
+    *(f"interpret/{name}" for name in ("findings.json", "findings.tsv", "findings.vcf.gz", "phenopacket.json", "report.html")),
+    *("archive/receipt.json", "ehr/bundle.json", "run.json"),
+)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_result_stands_under_its_name(results: Path, name: str) -> None:
+    assert (results / name).stat().st_size > 0
+
+
+def test_plain_snakemake_gives_the_same_files(results: Path, family_case: Path) -> None:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", family_case.name, "--cores", "1"]
+    done = run([*command, "--config", "results=plain", f"issued={ISSUED}"], family_case.parent)
+    assert done.returncode == 0, done.stderr
+    plain = contents(family_case.parent / "plain" / "DEMO-0001")
+    first = contents(results)
+    assert plain.keys() == first.keys()
+    assert [name for name in first if plain[name] != first[name]] == []
+
+
+def test_a_finished_case_has_nothing_left_to_do(results: Path, family_case: Path) -> None:
+    done = run_case(family_case, "first", "--dry-run")
+    assert "Nothing to be done" in done.stderr + done.stdout
+
+
+def test_a_killed_run_continues_where_it_stopped(results: Path, family_case: Path) -> None:
+    folder = family_case.parent / "killed" / "DEMO-0001"
+    options = ["--results", "killed", "--issued", ISSUED, "--cores", "2"]
+    environment = os.environ | {"GENOPIPE_SITE_KEY_FILE": str(family_case.parent / "site.key")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "genopipe", "run", family_case.name, *options],
+        cwd=family_case.parent, env=environment, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    while not list(folder.glob("align/*.bam")) and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    [first_bam, *_] = folder.glob("align/*.bam")
+    aligned = first_bam.stat().st_mtime_ns
+    done = run_case(family_case, "killed")
+    assert done.returncode == 0, done.stderr
+    assert first_bam.stat().st_mtime_ns == aligned
+    assert contents(folder) == contents(results)
+
+
+def test_the_run_record_names_versions_and_digests_and_no_path(results: Path) -> None:
+    text = (results / "run.json").read_text()
+    record = json.loads(text)
+    assert record["results"]["call/DEMO-0001.vcf.gz"]["bytes"] == (results / "call/DEMO-0001.vcf.gz").stat().st_size
+    assert record["packages"]["pysam"]
+    assert record["parameters"]["issued"] == ISSUED
+    assert str(results.parent.parent) not in text
+
+
+def test_a_step_that_fails_is_told_with_its_own_message(family_case: Path, tmp_path: Path) -> None:
+    for name in ("reference", "evidence", "site.key"):
+        (tmp_path / name).symlink_to(family_case.parent / name)
+    shutil.copytree(family_case.parent / "family", tmp_path / "family")
+    shutil.copy(family_case, tmp_path / "case.yaml")
+    r1 = tmp_path / "family" / "reads" / "newborn_R1.fastq.gz"
+    r1.write_bytes(r1.read_bytes()[:10_000])
+    done = run_case(tmp_path / "case.yaml", "results", "--until", "ingest")
+    assert done.returncode == 1
+    assert "newborn_R1.fastq.gz" in done.stderr
+    assert "truncated" in done.stderr
+    assert "run the same command: it continues" in done.stderr
+    assert not list((tmp_path / "results").glob("*/ingest/newborn*"))
+
+
+def test_no_identifier_or_path_is_in_any_text_result(results: Path) -> None:
+    for name, content in contents(results).items():
+        text = gzip.decompress(content) if name.endswith(".vcf.gz") else content
+        assert str(results.parent.parent).encode() not in text, name
