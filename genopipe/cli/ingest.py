@@ -1,0 +1,48 @@
+"""`genopipe ingest`: reads checked and measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from genopipe.cli.options import OutputFolder, threads_option
+
+ReadsFile = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+
+
+@click.group()
+def ingest() -> None:
+    """Check and measure reads.
+
+    \b
+    genopipe ingest fastq S1_R1.fastq.gz S1_R2.fastq.gz --sample S1 -o qc
+    """
+
+
+@ingest.command()
+@click.argument("files", nargs=-1, type=ReadsFile, metavar="[R1 [R2]]")
+@click.option("-1", "r1", multiple=True, type=ReadsFile, help="First reads of a lane; may be given once for each lane.")
+@click.option("-2", "r2", multiple=True, type=ReadsFile, help="Second reads of a lane, in the order of -1.")
+@click.option("--interleaved", is_flag=True, help="Mates follow each other in one file.")
+@click.option("--sample", required=True, help="Name of the sample: letters, digits, - _ and .")
+@click.option("-o", "--output", type=OutputFolder, required=True, help="Folder for SAMPLE.qc.json and SAMPLE.qc.html.")
+@threads_option
+def fastq(
+    files: tuple[Path, ...], r1: tuple[Path, ...], r2: tuple[Path, ...], interleaved: bool, sample: str, output: Path, threads: int
+) -> None:
+    """Check every record of FASTQ files and measure them; writes SAMPLE.qc.json and SAMPLE.qc.html.
+
+    \b
+    genopipe ingest fastq S1_R1.fastq.gz S1_R2.fastq.gz --sample S1 -o qc
+    genopipe ingest fastq -1 L1_R1.fq.gz -2 L1_R2.fq.gz -1 L2_R1.fq.gz -2 L2_R2.fq.gz --sample S1 -o qc
+    """
+    from genopipe.ingest.measure import measure_fastq, paired_lanes
+
+    if len(files) > 2 or bool(files) == bool(r1):
+        raise click.UsageError("Give R1 and R2 as arguments, or lanes by -1 and -2.")
+    if files:
+        r1, r2 = files[:1], files[1:]
+    if len(r2) not in (0, len(r1)) or (r2 and interleaved):
+        raise click.UsageError("Give -2 once for each -1, or not at all; with --interleaved, not at all.")
+    measure_fastq(paired_lanes(r1, r2, interleaved=interleaved), sample, output, threads=threads)

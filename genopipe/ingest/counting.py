@@ -1,0 +1,259 @@
+"""What is counted in a batch of reads, in compiled loops over integers, so that batches can be added up in any order.
+
+`count_reads` goes over every base of one mate once. `fragment_lengths` finds pairs whose mates overlap, which says how long their fragment
+is and whether the reads run into the adapter. `duplicate_keys` gives each pair a number that its copies share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from genopipe.ingest.duplicates import DuplicateSample
+from genopipe.model import Reads
+
+CYCLES = 1000
+"""Cycles with a row of their own; all later ones share the last row."""
+
+QUALITIES = 94
+BASE_KINDS = 5
+"""A, C, G, T, and everything else."""
+
+ADAPTERS = {"TruSeq": b"AGATCGGAAGAG", "Nextera": b"CTGTCTCTTATA"}
+"""First twelve bases of the adapters. Source: Illumina Adapter Sequences (document 1000000002694)."""
+ADAPTER_BASES = 12
+
+POLY_G_BASES = 10
+"""A read that ends in this many G is counted: two-colour chemistry reads G where there is no signal."""
+
+OVERLAP_BASES = 30
+OVERLAP_MISMATCHES = 3
+OVERLAP_BASES_PER_MISMATCH = 10
+"""Mates overlap in `OVERLAP_BASES` bases or more, at most `OVERLAP_MISMATCHES` of the first of them and a tenth of all different."""
+
+DUPLICATE_BASES = 32
+"""Pairs are copies when the first so many bases of both mates are the same."""
+
+
+def _adapter_words() -> NDArray[np.uint64]:
+    letters = np.zeros(256, np.uint64)
+    letters[list(b"ACGT")] = range(4)
+    words = [sum(int(letters[base]) << 2 * (ADAPTER_BASES - 1 - i) for i, base in enumerate(adapter)) for adapter in ADAPTERS.values()]
+    return np.array(words, np.uint64)
+
+
+_ADAPTER_WORDS = _adapter_words()
+
+
+@dataclass
+class Counts:
+    """Counts over reads; the mate is the first axis where there is one.
+
+    base          (mates, CYCLES + 1, BASE_KINDS) int64: bases by cycle
+    quality       (mates, CYCLES + 1, QUALITIES) int64: qualities by cycle
+    gc            (mates, 101) int64: reads by rounded percentage of G and C among their known bases
+    adapter       (mates, adapters) int64: reads that hold the adapter's beginning
+    poly_g        (mates) int64: reads that end in `POLY_G_BASES` G
+    read_length   (mates) dicts: reads by length
+    fragment      (lengths) int64: overlapping pairs by fragment length
+    read_through  pairs whose fragment is shorter than a read
+    adapter_bases bases beyond the end of their fragment
+    """
+
+    paired: bool
+    base: NDArray[np.int64] = field(init=False)
+    quality: NDArray[np.int64] = field(init=False)
+    gc: NDArray[np.int64] = field(init=False)
+    adapter: NDArray[np.int64] = field(init=False)
+    poly_g: NDArray[np.int64] = field(init=False)
+    read_length: list[dict[int, int]] = field(init=False)
+    fragment: NDArray[np.int64] = field(init=False)
+    read_through: int = 0
+    adapter_bases: int = 0
+    duplicates: DuplicateSample = field(default_factory=DuplicateSample)
+
+    def __post_init__(self) -> None:
+        mates = 2 if self.paired else 1
+        self.base = np.zeros((mates, CYCLES + 1, BASE_KINDS), np.int64)
+        self.quality = np.zeros((mates, CYCLES + 1, QUALITIES), np.int64)
+        self.gc = np.zeros((mates, 101), np.int64)
+        self.adapter = np.zeros((mates, len(ADAPTERS)), np.int64)
+        self.poly_g = np.zeros(mates, np.int64)
+        self.read_length = [{} for _ in range(mates)]
+        self.fragment = np.zeros(0, np.int64)
+
+    def add(self, other: Counts) -> None:
+        """Adds the counts of other reads."""
+        for total, more in ((self.base, other.base), (self.quality, other.quality), (self.gc, other.gc), (self.adapter, other.adapter)):
+            total += more
+        self.poly_g += other.poly_g
+        for length, more_reads in zip(self.read_length, other.read_length, strict=True):
+            for bases, reads in more_reads.items():
+                length[bases] = length.get(bases, 0) + reads
+        size = max(len(self.fragment), len(other.fragment))
+        self.fragment = np.pad(self.fragment, (0, size - len(self.fragment))) + np.pad(other.fragment, (0, size - len(other.fragment)))
+        self.read_through += other.read_through
+        self.adapter_bases += other.adapter_bases
+        self.duplicates.add(other.duplicates)
+
+
+def count(reads: Reads) -> Counts:
+    """The counts of one batch."""
+    counts = Counts(reads.paired)
+    mates = len(counts.poly_g)
+    length = np.diff(reads.base_start)
+    for mate in range(mates):
+        arrays = (counts.base[mate], counts.quality[mate], counts.gc[mate], counts.adapter[mate])
+        counts.poly_g[mate] = count_reads(reads.base, reads.quality, reads.base_start, mate, mates, _ADAPTER_WORDS, *arrays)
+        bases, n_reads = np.unique(length[mate::mates], return_counts=True)
+        counts.read_length[mate] = dict(zip(bases.tolist(), n_reads.tolist(), strict=True))
+    if reads.paired:
+        _count_overlaps(counts, fragment_lengths(reads.base, reads.base_start), length)
+    keys = duplicate_keys(reads.base, reads.base_start, mates)
+    counts.duplicates.take(keys[keys != 0])
+    return counts
+
+
+def _count_overlaps(counts: Counts, fragment: NDArray[np.int64], length: NDArray[np.int64]) -> None:
+    found = fragment > 0
+    counts.fragment = np.bincount(fragment[found])
+    beyond = np.maximum(length.reshape(-1, 2)[found] - fragment[found, None], 0)
+    counts.read_through = int(np.count_nonzero(beyond.any(1)))
+    counts.adapter_bases = int(beyond.sum())
+
+
+@njit(cache=True, nogil=True)
+def count_reads(
+    base: NDArray[np.uint8],
+    quality: NDArray[np.uint8],
+    base_start: NDArray[np.int64],
+    first: int,
+    stride: int,
+    adapter_word: NDArray[np.uint64],
+    base_count: NDArray[np.int64],
+    quality_count: NDArray[np.int64],
+    gc_count: NDArray[np.int64],
+    adapter_count: NDArray[np.int64],
+) -> int:
+    """Counts every `stride`-th read from `first` on; gives the reads with a poly-G tail. The arrays are those of `Counts` for one mate."""
+    n_poly_g = 0
+    mask = np.uint64((1 << 2 * ADAPTER_BASES) - 1)
+    last_row = np.uint64(len(base_count) - 1)
+    for read in range(first, len(base_start) - 1, stride):
+        start, length = np.uint64(base_start[read]), np.uint64(base_start[read + 1] - base_start[read])
+        word = found = np.uint64(0)
+        known = gc = n_known = tail = 0
+        for i in range(length):
+            code = base[start + i]
+            row = i if i < last_row else last_row
+            base_count[row, code if code < 4 else 4] += 1
+            quality_count[row, quality[start + i]] += 1
+            tail = tail + 1 if code == 2 else 0
+            known = known + 1 if code < 4 else 0
+            n_known += code < 4
+            gc += code == 1 or code == 2
+            word = ((word << np.uint64(2)) | np.uint64(code & 3)) & mask
+            if known >= ADAPTER_BASES:
+                for a in range(len(adapter_word)):
+                    found |= np.uint64(word == adapter_word[a]) << np.uint64(a)
+        for a in range(len(adapter_word)):
+            adapter_count[a] += np.int64(found >> np.uint64(a)) & 1
+        n_poly_g += tail >= POLY_G_BASES
+        if n_known:
+            gc_count[(200 * gc + n_known) // (2 * n_known)] += 1
+    return n_poly_g
+
+
+@njit(cache=True, nogil=True)
+def _pack_windows(base: NDArray[np.uint8], start: int, step: int, flip: int, window: NDArray[np.uint64]) -> None:
+    """Packs the `OVERLAP_BASES` bases from each position on, walking by `step` from `start`; codes are changed by xor with `flip`."""
+    mask = np.uint64((1 << 2 * OVERLAP_BASES) - 1)
+    word = np.uint64(0)
+    for i in range(len(window) + OVERLAP_BASES - 1):
+        word = ((word << np.uint64(2)) | np.uint64((base[start + step * i] ^ flip) & 3)) & mask
+        if i >= OVERLAP_BASES - 1:
+            window[i - OVERLAP_BASES + 1] = word
+
+
+@njit(cache=True, nogil=True)
+def _windows_match(first: np.uint64, second: np.uint64) -> bool:
+    """True when at most `OVERLAP_MISMATCHES` bases differ: that many times, the lowest differing base is taken away."""
+    difference = first ^ second
+    difference = (difference | (difference >> np.uint64(1))) & np.uint64(0x5555555555555555)
+    for _ in range(OVERLAP_MISMATCHES):
+        difference &= difference - np.uint64(1)
+    return bool(difference == 0)
+
+
+@njit(cache=True, nogil=True)
+def _overlap_matches(base: NDArray[np.uint8], origin: tuple[int, int], first: int, end: int) -> bool:
+    """True when bases `first` to `end` of the first mate, counted from `origin`, pair with the second's, but for the mismatches allowed."""
+    mismatches = 0
+    for i in range(first, end):
+        code1, code2 = base[origin[0] + i], base[origin[1] - i]
+        mismatches += code1 > 3 or code1 + code2 != 3
+        if i == first + OVERLAP_BASES - 1 and mismatches > OVERLAP_MISMATCHES:
+            return False
+    return mismatches * OVERLAP_BASES_PER_MISMATCH <= end - first
+
+
+@njit(cache=True, nogil=True)
+def fragment_lengths(base: NDArray[np.uint8], base_start: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(pairs) int64: the length of the fragment where the mates overlap, 0 where they do not.
+
+    With fragment length f, base i of the first mate is the complement of base f - 1 - i of the second. Among the lengths for which enough
+    bases match, the one with the longest overlap is taken, then the shortest. Packed windows of the first bases of an overlap, of the first
+    mate and of the second's reverse complement, reject nearly all lengths; unknown bases count as A there, and as mismatches in the end.
+    """
+    fragment = np.zeros((len(base_start) - 1) // 2, np.int64)
+    longest_read = 0
+    for read in range(len(base_start) - 1):
+        longest_read = max(longest_read, base_start[read + 1] - base_start[read])
+    window1, window2 = np.empty(longest_read, np.uint64), np.empty(longest_read, np.uint64)
+    for pair in range(len(fragment)):
+        start1, start2, end2 = base_start[2 * pair], base_start[2 * pair + 1], base_start[2 * pair + 2]
+        length1, length2 = start2 - start1, end2 - start2
+        if min(length1, length2) < OVERLAP_BASES:
+            continue
+        _pack_windows(base, start1, 1, 0, window1[: length1 - OVERLAP_BASES + 1])
+        _pack_windows(base, end2 - 1, -1, 3, window2[: length2 - OVERLAP_BASES + 1])
+        longest = OVERLAP_BASES - 1
+        for f in range(OVERLAP_BASES, length1 + length2 - OVERLAP_BASES + 1):
+            first, end = max(0, f - length2), min(f, length1)
+            if end - first <= longest or not _windows_match(window1[first], window2[max(0, length2 - f)]):
+                continue
+            if _overlap_matches(base, (start1, start2 + f - 1), first, end):
+                longest = end - first
+                fragment[pair] = f
+    return fragment
+
+
+@njit(cache=True, nogil=True)
+def _mixed(word: np.uint64) -> np.uint64:
+    """The finalizer of SplitMix64. Source: Steele, Lea, Flood 2014, doi:10.1145/2714064.2660195."""
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+@njit(cache=True, nogil=True)
+def duplicate_keys(base: NDArray[np.uint8], base_start: NDArray[np.int64], mates: int) -> NDArray[np.uint64]:
+    """(pairs or reads) uint64: a hash of the first bases of both mates, in either order; 0 where one is short or holds unknown bases."""
+    key = np.zeros((len(base_start) - 1) // mates, np.uint64)
+    word = np.zeros(2, np.uint64)
+    for row in range(len(key)):
+        whole = True
+        for mate in range(mates):
+            start, end = base_start[mates * row + mate], base_start[mates * row + mate + 1]
+            word[mate] = np.uint64(0)
+            whole = whole and end - start >= DUPLICATE_BASES
+            for i in range(DUPLICATE_BASES if whole else 0):
+                whole = whole and base[start + i] < 4
+                word[mate] = (word[mate] << np.uint64(2)) | np.uint64(base[start + i] & 3)
+        if whole:
+            low, high = min(word[0], word[1]), max(word[0], word[1])
+            key[row] = max(_mixed(_mixed(low + np.uint64(0x9E3779B97F4A7C15)) ^ high), np.uint64(1))
+    return key
