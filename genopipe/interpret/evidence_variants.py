@@ -24,6 +24,7 @@ from genopipe.errors import BadInput
 from genopipe.formats.contig_names import resolve_contig
 from genopipe.interpret.normalise import Fetch, contig_key, is_sequence, left_align, trim
 from genopipe.interpret.sequence import bases_of
+from genopipe.interpret.vcf_source import reading
 from genopipe.model import Genome
 
 ROW_GROUP = 1 << 17
@@ -82,14 +83,8 @@ def _rows(source: Path, describe: Describe, genome: Genome | None) -> Iterator[R
 
 
 def _records(source: Path) -> Iterator[pysam.VariantRecord]:
-    verbosity = pysam.set_verbosity(0)
-    try:
-        with pysam.VariantFile(str(source), drop_samples=True) as file:
-            yield from file
-    except (OSError, ValueError) as error:
-        raise BadInput(f"cannot be read as VCF ({error})", wanted="a whole VCF or BCF", do="Check the file.", path=source) from error
-    finally:
-        pysam.set_verbosity(verbosity)
+    with reading(source, drop_samples=True) as file:
+        yield from file
 
 
 def _alleles(record: pysam.VariantRecord, describe: Describe, fetch: Fetch | None, source: Path) -> Iterator[Row]:
