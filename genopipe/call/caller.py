@@ -22,7 +22,7 @@ from genopipe.call.windows import Found, Source, Window, call_window
 from genopipe.errors import BadConfiguration, BadInput
 from genopipe.formats.bam_reader import Bam, open_bam, sample_of
 from genopipe.formats.genome import load_genome, resolve_contig
-from genopipe.formats.vcf import check_name, header, vcf_writer
+from genopipe.formats.vcf import check_name, contigs_of, header, vcf_writer
 from genopipe.model import Contig, Genome
 from genopipe.progress import log, progress
 
@@ -76,10 +76,12 @@ def call_variants(
         return call_window(source, genome, window, sex=sample.sex, settings=settings, with_blocks=outputs.gvcf is not None)
 
     with ExitStack() as stack:
-        write = stack.enter_context(vcf_writer(outputs.vcf, header(genome, [name], KINDS)))
+        write = stack.enter_context(vcf_writer(outputs.vcf, header(contigs_of(genome), [name], KINDS)))
         write_gvcf = None
         if outputs.gvcf is not None:
-            write_gvcf = stack.enter_context(vcf_writer(outputs.gvcf, header(genome, [name], ("ALT/NON_REF", "INFO/END", *KINDS))))
+            write_gvcf = stack.enter_context(
+                vcf_writer(outputs.gvcf, header(contigs_of(genome), [name], ("ALT/NON_REF", "INFO/END", *KINDS)))
+            )
         _write_all(windows, work, write, write_gvcf, threads=threads, settings=settings)
 
 

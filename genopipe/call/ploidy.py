@@ -26,8 +26,16 @@ PSEUDOAUTOSOMAL = {
 """By length of the contig: X of GRCh38 and GRCh37, Y of GRCh38 and GRCh37."""
 
 
+PATERNAL_NAMES = _Y
+"""Contigs whose single copy comes from the father."""
+
+
 def is_mitochondrial(contig: Contig) -> bool:
-    return contig.name in _MITOCHONDRION
+    return is_mitochondrial_name(contig.name)
+
+
+def is_mitochondrial_name(name: str) -> bool:
+    return name in _MITOCHONDRION
 
 
 def is_absent(contig: Contig, sex: Sex | None) -> bool:

@@ -21,7 +21,7 @@ from genopipe.call.regions import Region, find_regions
 from genopipe.call.settings import Settings
 from genopipe.call.simple import simple_sites
 from genopipe.call.sites import Site
-from genopipe.formats.bam_reader import Bam, read_stretch
+from genopipe.formats.bam_reader import Bam, no_reads, read_stretch
 from genopipe.formats.genome import fetch
 from genopipe.kernels.pileup import Pileup, pile
 from genopipe.model import Alignments, Contig, Genome
@@ -70,20 +70,25 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
     blocks: list[Block] = []
     for a, b, ploidy in spans:
         if a < b:
-            here = _span_sites(
-                reads, pileup, stretch, regions, simple[(simple >= a) & (simple < b)], span=(a, b, ploidy), settings=settings
-            )
-            sites += here
+            inside = simple[(simple >= a) & (simple < b)]
+            near = _span_sites(reads, pileup, stretch, regions, inside, span=(a, b, ploidy), settings=settings)
+            sites += [site for site in near if a <= site.position < b]
             if with_blocks:
-                blocks += reference_blocks(pileup, reference, here, span=(a, b, ploidy), settings=settings)
+                # near holds the neighbours' sites too: a deletion that begins before a bound keeps its bases out of the blocks behind
+                blocks += reference_blocks(pileup, reference, near, span=(a, b, ploidy), settings=settings)
     return Found(sites, blocks, len(regions), len(simple))
 
 
 def _reads(source: Source, window: Window, low: int, high: int, settings: Settings) -> Alignments:
-    # a contig that the BAM lacks has no reads: an empty stretch of the first one stands for it
-    contig, end = (window.bam_contig, high) if window.bam_contig is not None else (0, low)
+    if window.bam_contig is None:
+        return no_reads()
     return read_stretch(
-        source.bam, contig, start=low, end=end, min_mapping_quality=settings.min_mapping_quality, read_groups=source.read_groups
+        source.bam,
+        window.bam_contig,
+        start=low,
+        end=high,
+        min_mapping_quality=settings.min_mapping_quality,
+        read_groups=source.read_groups,
     )
 
 
@@ -103,7 +108,7 @@ def _span_sites(
     near = [region for region in regions if region.end + settings.flank > start and region.start - settings.flank < end]
     evidences = [gather_evidence(reads, region, stretch, longest=longest, settings=settings) for region in near]
     for search in settle([e for e in evidences if len(e.fragment)], ploidy=ploidy, settings=settings):
-        found += [site for site in region_sites(search, settings) if start <= site.position < end]
+        found += region_sites(search, settings)
     return _without_repeats(sorted(found, key=lambda site: (site.position, site.alleles)))
 
 

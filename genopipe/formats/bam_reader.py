@@ -392,17 +392,19 @@ def _joined(parts: list[Alignments]) -> Alignments:
     if len(parts) == 1:
         return parts[0]
     if not parts:
-        empty, zero = np.zeros(0, np.int64), np.zeros(1, np.int64)
-        kinds = (np.uint16, np.uint8, np.uint64, np.uint32)
-        flag, mapping_quality, name_hash, cigar = (np.zeros(0, kind) for kind in kinds)
-        base = np.zeros(0, np.uint8)
-        return Alignments(empty, empty, flag, mapping_quality, name_hash, cigar, zero, base, base, zero)  # type: ignore[arg-type]
+        return no_reads()
     plain = ("position", "end", "flag", "mapping_quality", "name_hash", "cigar", "base", "quality")
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in plain}
     for name in ("cigar_start", "base_start"):
         counts = np.concatenate([np.diff(getattr(part, name)) for part in parts])
         arrays[name] = np.concatenate(([0], np.cumsum(counts)))
     return Alignments(**arrays)
+
+
+def no_reads() -> Alignments:
+    """No reads at all."""
+    empty, zero, byte = np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.uint8)
+    return Alignments(empty, empty, np.zeros(0, np.uint16), byte, np.zeros(0, np.uint64), np.zeros(0, np.uint32), zero, byte, byte, zero)
 
 
 def _bad(path: Path, came: str, wanted: str, do: str) -> BadInput:

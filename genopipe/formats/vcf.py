@@ -5,9 +5,10 @@ Source: The Variant Call Format specification, VCFv4.2; reference blocks as in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from genopipe.errors import BadConfiguration
 from genopipe.formats.bgzf import BgzfWriter
@@ -35,11 +36,23 @@ _DESCRIPTIONS = {
 }
 
 
-def header(genome: Genome, samples: list[str], kinds: Iterable[str]) -> str:
+class VcfContig(NamedTuple):
+    """A ##contig line; the MD5 is that of the sequence."""
+
+    name: str
+    length: int
+    md5: str | None
+
+
+def contigs_of(genome: Genome) -> list[VcfContig]:
+    return [VcfContig(contig.name, contig.length, contig.md5) for contig in genome.contigs]
+
+
+def header(contigs: Sequence[VcfContig], samples: Sequence[str], kinds: Iterable[str]) -> str:
     """The header; `kinds` are the filters and fields used, such as `FORMAT/GT`."""
     lines = ["##fileformat=VCFv4.2", '##FILTER=<ID=PASS,Description="All filters passed">']
     lines += [_definition(kind) for kind in kinds]
-    lines += [f"##contig=<ID={contig.name},length={contig.length},md5={contig.md5}>" for contig in genome.contigs]
+    lines += [f"##contig=<ID={name},length={length}" + (f",md5={md5}>" if md5 else ">") for name, length, md5 in contigs]
     columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *samples]
     return "\n".join([*lines, "\t".join(columns)]) + "\n"
 

@@ -1,0 +1,266 @@
+"""`genopipe joint`: the gVCFs of a family to one VCF.
+
+All files are walked side by side. Where any sample has a variant, the records of that place are brought to one list of alleles, and every
+sample's likelihoods are looked up in its own record there, or in the reference block or other record that lies over the place. Then
+each child is judged together with its parents. A raw genotype stands unless that judgement is for another one.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from genopipe.call.family import Trio, consistent, judge_trio
+from genopipe.call.ploidy import PATERNAL_NAMES, is_mitochondrial_name
+from genopipe.call.sites import MAX_LIKELIHOOD, MAX_QUALITY, genotypes
+from genopipe.errors import BadInput
+from genopipe.formats.gvcf import Gvcf, GvcfRecord, open_gvcf, read_gvcf
+from genopipe.formats.ped import Member, read_ped
+from genopipe.formats.vcf import VcfContig, check_name, header, vcf_writer
+from genopipe.progress import log
+
+KINDS = ("FILTER/LowQual", "INFO/AC", "INFO/AN", "INFO/MENDEL", *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "DNM")))
+_SURE = 30
+
+
+@dataclass(slots=True)
+class Call:
+    """What is known of one sample at one site; no genotype where nothing lies over it."""
+
+    genotype: tuple[int, ...] | None = None
+    quality: int = 0
+    depth: int = 0
+    allele_depth: tuple[int, ...] = ()
+    likelihood: tuple[int, ...] = ()
+    new: int | None = None
+
+
+@dataclass(slots=True)
+class JointSite:
+    """One record over all samples."""
+
+    contig: int
+    position: int
+    alleles: tuple[str, ...]
+    quality: int
+    passed: bool
+    calls: list[Call]
+
+    @property
+    def is_indel(self) -> bool:
+        return any(len(allele) != len(self.alleles[0]) for allele in self.alleles)
+
+
+def joint_genotypes(gvcf_paths: list[Path], ped: Path, output: Path) -> None:
+    """Writes the family VCF. Raises BadInput for gVCFs of different references, or samples that the pedigree does not know."""
+    check_name(output)
+    gvcfs = [open_gvcf(path) for path in gvcf_paths]
+    contigs = _same_contigs(gvcfs)
+    samples = [gvcf.sample for gvcf in gvcfs]
+    trios = _trios(samples, read_ped(ped), gvcfs, ped)
+    n_sites = n_new = 0
+    with vcf_writer(output, header(contigs, samples, KINDS)) as write:
+        for site in merged_sites(gvcfs):
+            contradictions = judge_families(site, contigs[site.contig].name, trios)
+            if not any(any(call.genotype) for call in site.calls if call.genotype):
+                continue
+            n_sites, n_new = n_sites + 1, n_new + sum(bool(call.new) for call in site.calls)
+            write(site_line(contigs[site.contig].name, _with_used_alleles(site), contradictions))
+    log.info("%s records, %s with a de novo allele", f"{n_sites:,}", f"{n_new:,}")
+
+
+def _same_contigs(gvcfs: list[Gvcf]) -> tuple[VcfContig, ...]:
+    first = gvcfs[0]
+    for other in gvcfs[1:]:
+        for ours, theirs in zip(first.contigs, other.contigs, strict=False):
+            if ours != theirs:
+                raise _mixed(other.path, f"contig {theirs.name} ({theirs.length:,} bases, MD5 {theirs.md5}) differs from {first.path.name}")
+        if len(first.contigs) != len(other.contigs):
+            raise _mixed(other.path, f"{len(other.contigs)} contigs against {len(first.contigs)} in {first.path.name}")
+    return first.contigs
+
+
+def _mixed(path: Path, came: str) -> BadInput:
+    return BadInput(came, wanted="gVCFs of one reference", do="Call all samples against the same reference.", path=path)
+
+
+def _trios(samples: list[str], members: tuple[Member, ...], gvcfs: list[Gvcf], ped: Path) -> list[tuple[int, int, int]]:
+    """Rows of father, mother and child of each child with both parents here."""
+    row = {sample: i for i, sample in enumerate(samples)}
+    known = {member.sample for member in members}
+    for gvcf in gvcfs:
+        if gvcf.sample not in known:
+            raise BadInput(
+                f"sample {gvcf.sample} of {gvcf.path.name} is not in the pedigree",
+                wanted=f"one of {', '.join(sorted(known))}",
+                do="Correct the pedigree, or the sample name in the read groups.",
+                path=ped,
+            )
+        if samples.count(gvcf.sample) > 1:
+            raise BadInput(f"sample {gvcf.sample} twice", wanted="one gVCF a sample", do="Leave one out.", path=gvcf.path)
+    return [
+        (row[m.father], row[m.mother], row[m.sample])
+        for m in members
+        if m.sample in row and m.father is not None and m.mother is not None and m.father in row and m.mother in row
+    ]
+
+
+def merged_sites(gvcfs: list[Gvcf]) -> Iterator[JointSite]:
+    """Every place where a sample has a variant, with the calls of all samples."""
+    streams = (_tagged(i, gvcf) for i, gvcf in enumerate(gvcfs))
+    over: list[list[GvcfRecord]] = [[] for _ in gvcfs]
+    for (contig, position), group in groupby(heapq.merge(*streams, key=_place), key=lambda tagged: _place(tagged)[:2]):
+        here = list(group)
+        for sample in range(len(gvcfs)):
+            over[sample] = [record for record in over[sample] if record.contig == contig and record.end > position]
+        for sample, record in here:
+            over[sample].append(record)
+        for is_indel in (False, True):
+            variants = [(sample, record) for sample, record in here if not record.is_block and _is_indel(record) == is_indel]
+            if variants:
+                yield _site(position, variants, over)
+
+
+def _tagged(sample: int, gvcf: Gvcf) -> Iterator[tuple[int, GvcfRecord]]:
+    return ((sample, record) for record in read_gvcf(gvcf))
+
+
+def _place(tagged: tuple[int, GvcfRecord]) -> tuple[int, int, int]:
+    return tagged[1].contig, tagged[1].start, tagged[0]
+
+
+def _is_indel(record: GvcfRecord) -> bool:
+    return any(len(allele) != len(record.alleles[0]) for allele in record.alleles[:-1])
+
+
+def _site(position: int, variants: list[tuple[int, GvcfRecord]], over: list[list[GvcfRecord]]) -> JointSite:
+    reference = max((record.alleles[0] for _, record in variants), key=len)
+    widened = {sample: _widened(record, reference) for sample, record in variants}
+    alleles = (reference, *dict.fromkeys(allele for list_ in widened.values() for allele in list_[1:-1]))
+    own = dict(variants)
+    calls = [
+        _own_call(own[sample], widened[sample], alleles) if sample in own else _other_call(records, len(alleles))
+        for sample, records in enumerate(over)
+    ]
+    contig = variants[0][1].contig
+    return JointSite(contig, position, alleles, max(r.quality for _, r in variants), any(r.passed for _, r in variants), calls)
+
+
+def _widened(record: GvcfRecord, reference: str) -> list[str]:
+    """The record's alleles with the longer reference allele of the site."""
+    tail = reference[len(record.alleles[0]) :]
+    return [*(allele + tail for allele in record.alleles[:-1]), record.alleles[-1]]
+
+
+def _own_call(record: GvcfRecord, widened: list[str], alleles: tuple[str, ...]) -> Call:
+    """The call from the sample's own record; alleles it does not have are its <NON_REF>."""
+    any_other = len(widened) - 1
+    number = [widened.index(allele) if allele in widened else any_other for allele in alleles]
+    ploidy = len(record.genotype)
+    place = {genotype: i for i, genotype in enumerate(genotypes(len(widened), ploidy))}
+    likelihood = [record.likelihood[place[tuple(sorted(number[a] for a in g))]] for g in genotypes(len(alleles), ploidy)]
+    genotype = tuple(alleles.index(widened[allele]) for allele in record.genotype)
+    depths = tuple(record.allele_depth[n] if n < any_other else 0 for n in number)
+    return Call(tuple(sorted(genotype)), record.genotype_quality, record.depth, depths, _from_zero(likelihood))
+
+
+def _other_call(records: list[GvcfRecord], n_alleles: int) -> Call:
+    """The call of a sample without a variant here: from the block over the place, or with the confidence of another record over it."""
+    if not records:
+        return Call()
+    block = next((record for record in records if record.is_block), None)
+    record = block or min(records, key=lambda record: record.genotype_quality)
+    ploidy = len(record.genotype)
+    by_copies = record.likelihood if block else (0, record.genotype_quality, min(2 * record.genotype_quality, MAX_LIKELIHOOD))
+    if ploidy == 1 and not block:
+        by_copies = by_copies[:2]
+    likelihood = [by_copies[sum(allele > 0 for allele in genotype)] for genotype in genotypes(n_alleles, ploidy)]
+    quality = record.genotype_quality
+    return Call((0,) * ploidy, quality, record.depth, (record.depth, *(0,) * (n_alleles - 1)), _from_zero(likelihood))
+
+
+def _from_zero(likelihood: list[int]) -> tuple[int, ...]:
+    low = min(likelihood)
+    return tuple(value - low for value in likelihood)
+
+
+def judge_families(site: JointSite, contig: str, trios: list[tuple[int, int, int]]) -> int:
+    """Lets each trio correct the genotypes of the site; returns how many children contradict their parents afterwards."""
+    if is_mitochondrial_name(contig):
+        return 0
+    haploid_from = "paternal" if contig in PATERNAL_NAMES else "maternal"
+    contradictions = 0
+    for rows in trios:
+        three = [site.calls[row] for row in rows]
+        if any(call.genotype is None for call in three):
+            continue
+        _judge(site, three, haploid_from)
+        father, mother, child = (call.genotype or () for call in three)
+        contradictions += not consistent(father, mother, child, haploid_from=haploid_from)
+    return contradictions
+
+
+def _judge(site: JointSite, three: list[Call], haploid_from: str) -> None:
+    raw = tuple(call.genotype or () for call in three)
+    sure = all(call.quality >= _SURE for call in three)
+    if sure and consistent(raw[0], raw[1], raw[2], haploid_from=haploid_from):
+        return
+    ploidies = (len(raw[0]), len(raw[1]), len(raw[2]))
+    likelihoods = (three[0].likelihood, three[1].likelihood, three[2].likelihood)
+    verdict = judge_trio(Trio(*likelihoods, ploidies, site.is_indel, haploid_from), len(site.alleles))
+    for call, genotype, quality in zip(three, verdict.genotypes, verdict.qualities, strict=True):
+        if genotype != call.genotype:
+            call.genotype, call.quality = genotype, min(quality, MAX_QUALITY)
+    if verdict.new:
+        three[2].new = verdict.new
+
+
+def _with_used_alleles(site: JointSite) -> JointSite:
+    """The site without alternative alleles that nobody is called with."""
+    used = [0, *sorted({allele for call in site.calls for allele in call.genotype or () if allele})]
+    if len(used) == len(site.alleles):
+        return site
+    new = {allele: i for i, allele in enumerate(used)}
+    calls = []
+    for call in site.calls:
+        if call.genotype is None:
+            calls.append(call)
+            continue
+        place = {genotype: i for i, genotype in enumerate(genotypes(len(site.alleles), len(call.genotype)))}
+        kept = [call.likelihood[place[tuple(used[a] for a in g)]] for g in genotypes(len(used), len(call.genotype))]
+        genotype = tuple(new[allele] for allele in call.genotype)
+        depths = tuple(call.allele_depth[allele] for allele in used)
+        calls.append(Call(genotype, call.quality, call.depth, depths, _from_zero(kept), call.new))
+    position, alleles = _trimmed(site.position, tuple(site.alleles[allele] for allele in used))
+    return JointSite(site.contig, position, alleles, site.quality, site.passed, calls)
+
+
+def _trimmed(position: int, alleles: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    """Alleles without a shared end; the first base stays."""
+    while min(map(len, alleles)) > 1 and len({allele[-1] for allele in alleles}) == 1:
+        alleles = tuple(allele[:-1] for allele in alleles)
+    return position, alleles
+
+
+def site_line(contig: str, site: JointSite, contradictions: int) -> str:
+    """The record."""
+    called = [allele for call in site.calls for allele in call.genotype or ()]
+    counts = ",".join(str(called.count(allele)) for allele in range(1, len(site.alleles)))
+    info = f"AC={counts};AN={len(called)}" + (f";MENDEL={contradictions}" if contradictions else "")
+    place = f"{contig}\t{site.position + 1}\t.\t{site.alleles[0]}\t{','.join(site.alleles[1:])}"
+    samples = "\t".join(map(_sample_text, site.calls))
+    return f"{place}\t{site.quality}\t{'PASS' if site.passed else 'LowQual'}\t{info}\tGT:AD:DP:GQ:PL:DNM\t{samples}\n"
+
+
+def _sample_text(call: Call) -> str:
+    if call.genotype is None:
+        return "./.:.:.:.:.:."
+    genotype, depths, likelihood = (
+        "/".join(map(str, call.genotype)),
+        ",".join(map(str, call.allele_depth)),
+        ",".join(map(str, call.likelihood)),
+    )
+    return f"{genotype}:{depths}:{call.depth}:{call.quality}:{likelihood}:{'.' if call.new is None else call.new}"

@@ -1,0 +1,138 @@
+"""Reading a gVCF of one sample: its contigs, and its records, of variants and reference blocks alike.
+
+Source: The Variant Call Format specification, VCFv4.2, and the gVCF convention (<NON_REF>, END).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from genopipe.errors import BadInput
+from genopipe.formats.bgzf import is_bgzf, read_blocks
+from genopipe.formats.vcf import ANY_OTHER, VcfContig
+
+
+@dataclass(frozen=True, slots=True)
+class GvcfRecord:
+    """One line. Positions 0-based, half-open; `alleles` begins with the reference and ends with <NON_REF>.
+
+    likelihood  PL in the order of the VCF specification, over `alleles`
+    """
+
+    contig: int
+    start: int
+    end: int
+    alleles: tuple[str, ...]
+    quality: int
+    passed: bool
+    genotype: tuple[int, ...]
+    genotype_quality: int
+    depth: int
+    allele_depth: tuple[int, ...]
+    likelihood: tuple[int, ...]
+
+    @property
+    def is_block(self) -> bool:
+        return len(self.alleles) == 2
+
+
+@dataclass(frozen=True, slots=True)
+class Gvcf:
+    """Header of one file."""
+
+    path: Path
+    sample: str
+    contigs: tuple[VcfContig, ...]
+
+
+def open_gvcf(path: Path) -> Gvcf:
+    """The header. Raises BadInput for a file that is no gVCF of one sample."""
+    contigs = []
+    for number, line in _lines(path):
+        if line.startswith("##contig=<"):
+            contigs.append(_contig(line))
+        elif line.startswith("#CHROM"):
+            columns = line.split("\t")
+            if len(columns) != 10:
+                raise _bad(path, number, f"the file holds {max(len(columns) - 9, 0)} samples", "a gVCF of one sample")
+            return Gvcf(path, columns[9], tuple(contigs))
+        elif not line.startswith("##"):
+            break
+    raise _bad(path, 1, "the file has no VCF header", "a gVCF made by `genopipe call --gvcf`")
+
+
+def read_gvcf(gvcf: Gvcf) -> Iterator[GvcfRecord]:
+    """The records in file order. Raises BadInput for records that are damaged, unsorted, or of a plain VCF."""
+    row = {contig.name: i for i, contig in enumerate(gvcf.contigs)}
+    last = (-1, -1)
+    for number, line in _lines(gvcf.path):
+        if line.startswith("#"):
+            continue
+        try:
+            record = _record(line.split("\t"), row)
+        except (ValueError, KeyError, IndexError) as error:
+            raise _bad(gvcf.path, number, f"the record cannot be read ({error})", "a record of a gVCF") from None
+        if record.alleles[-1] != ANY_OTHER:
+            raise _bad(gvcf.path, number, f"the last allele is {record.alleles[-1]}", f"a gVCF, with {ANY_OTHER} as last allele")
+        if (record.contig, record.start) < last:
+            raise _bad(gvcf.path, number, "the records are not sorted", "a sorted gVCF")
+        last = (record.contig, record.start)
+        yield record
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    if not is_bgzf(path):
+        raise _bad(path, 1, "the file is not compressed by BGZF", "a .g.vcf.gz")
+    number, rest = 0, b""
+    for _, piece in read_blocks(path):
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            number += 1
+            try:
+                yield number, line.decode()
+            except UnicodeDecodeError:
+                raise _bad(path, number, "the line is no text", "a gVCF") from None
+    if rest:
+        raise _bad(path, number + 1, "the last line is cut short", "a whole gVCF")
+
+
+def _contig(line: str) -> VcfContig:
+    fields = dict(re.findall(r"(\w+)=([^,>]+)", line.removeprefix("##contig=")))
+    length = fields.get("length", "")
+    return VcfContig(fields.get("ID", ""), int(length) if length.isdigit() else 0, fields.get("md5"))
+
+
+def _record(columns: list[str], row: dict[str, int]) -> GvcfRecord:
+    contig, position, _, reference, alternatives, quality, filters, info, names, values = columns
+    start = int(position) - 1
+    sample = dict(zip(names.split(":"), values.split(":"), strict=False))
+    end = re.search(r"(?:^|;)END=(\d+)", info)
+    alleles = (reference, *alternatives.split(","))
+    genotype = tuple(map(int, re.split(r"[/|]", sample["GT"])))
+    likelihood = _numbers(sample["PL"])
+    if len(likelihood) != (len(alleles) * (len(alleles) + 1) // 2 if len(genotype) == 2 else len(alleles)) or max(genotype) >= len(alleles):
+        raise ValueError("GT and PL do not fit the alleles")
+    return GvcfRecord(
+        row[contig],
+        start,
+        int(end[1]) if end else start + len(reference),
+        alleles,
+        0 if quality == "." else int(float(quality)),
+        filters in ("PASS", "."),
+        genotype,
+        int(sample["GQ"]),
+        int(sample["DP"]),
+        _numbers(sample["AD"]) if "AD" in sample else (int(sample["DP"]), 0),
+        likelihood,
+    )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
+
+
+def _bad(path: Path, line: int, came: str, wanted: str) -> BadInput:
+    return BadInput(came, wanted=wanted, do="Make it with `genopipe call --gvcf`.", path=path, line=line)

@@ -1,0 +1,163 @@
+"""From BAM to VCF: right genotypes, the same bytes whatever the threads and regions, clear errors that leave nothing behind."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+
+import pysam
+import pytest
+
+from genopipe.call.caller import Outputs, Sample, call_variants, wanted_spans
+from genopipe.call.settings import DEFAULT
+from genopipe.errors import BadConfiguration, BadInput
+from genopipe.formats.genome import build_genome, load_genome
+from tests.call.conftest import Person, build_world, called, change, truth_of, write_reads
+
+
+def text_of(path):
+    return gzip.decompress(path.read_bytes()).decode()
+
+
+def records(path):
+    return [line for line in text_of(path).splitlines() if not line.startswith("#")]
+
+
+def test_every_variant_is_called_with_its_copies(donor, donor_calls):
+    assert called(donor_calls.vcf) == truth_of(donor)
+
+
+def test_the_gvcf_calls_the_same(donor, donor_calls):
+    assert called(donor_calls.gvcf) == truth_of(donor)
+
+
+def test_the_gvcf_covers_every_base_once_and_keeps_to_the_grid(donor_calls, world):
+    covered = dict.fromkeys(world.sequences, 0)
+    with pysam.VariantFile(str(donor_calls.gvcf)) as file:
+        for record in file:
+            assert record.start == covered[record.chrom]
+            assert record.start // DEFAULT.window == (record.stop - 1) // DEFAULT.window or record.alts[0] != "<NON_REF>"
+            covered[record.chrom] = record.stop
+    assert covered == {name: len(sequence) for name, sequence in world.sequences.items()}
+
+
+def test_threads_do_not_change_a_byte(world, donor_bam, donor_calls, tmp_path):
+    outputs = Outputs(tmp_path / "two.vcf.gz", tmp_path / "two.g.vcf.gz")
+    call_variants(world.reference, donor_bam, outputs, threads=2)
+    assert outputs.vcf.read_bytes() == donor_calls.vcf.read_bytes()
+    assert outputs.gvcf.read_bytes() == donor_calls.gvcf.read_bytes()
+
+
+def test_regions_along_the_grid_join_to_the_whole(world, donor_bam, donor_calls, tmp_path):
+    vcf, gvcf = [], []
+    for region in ("chr1:1-65,536", "chr1:65537-70000", "chrX", "chrM"):
+        outputs = Outputs(tmp_path / "part.vcf.gz", tmp_path / "part.g.vcf.gz")
+        call_variants(world.reference, donor_bam, outputs, region=region)
+        vcf += records(outputs.vcf)
+        gvcf += records(outputs.gvcf)
+    assert vcf == records(donor_calls.vcf)
+    assert gvcf == records(donor_calls.gvcf)
+
+
+def test_any_region_gives_the_records_inside_it(world, donor_bam, donor_calls, tmp_path):
+    call_variants(world.reference, donor_bam, Outputs(tmp_path / "part.vcf.gz"), region="chr1:5001-20001")
+    inside = [line for line in records(donor_calls.vcf) if line.startswith("chr1\t") and 5001 <= int(line.split("\t")[1]) <= 20001]
+    assert records(tmp_path / "part.vcf.gz") == inside != []
+
+
+def test_the_x_of_a_male_has_one_copy(world, donor_bam, tmp_path):
+    person = Person("boy", ([change(world, "chrX", 3000, "snv"), change(world, "chrX", 5000, "del", "xx")],))
+    bam = write_reads(world, person, tmp_path / "boy.bam", depth=15, only="chrX")
+    call_variants(world.reference, bam, Outputs(tmp_path / "boy.vcf.gz"), sample=Sample(sex="male"), region="chrX")
+    with pysam.VariantFile(str(tmp_path / "boy.vcf.gz")) as file:
+        assert [(record.start, record.samples[0]["GT"]) for record in file] == [(3000, (1,)), (5000, (1,))]
+
+
+def test_a_mitochondrial_mixture_tells_its_share(world, tmp_path):
+    variant = change(world, "chrM", 2000, "snv")
+    person = Person("mixed", ([variant], [], [], []))
+    bam = write_reads(world, person, tmp_path / "mixed.bam", depth=200, only="chrM")
+    call_variants(world.reference, bam, Outputs(tmp_path / "mixed.vcf.gz"), region="chrM")
+    with pysam.VariantFile(str(tmp_path / "mixed.vcf.gz")) as file:
+        (record,) = list(file)
+    assert record.samples[0]["GT"] == (0, 1)
+    assert record.samples[0]["AF"][0] == pytest.approx(0.25, abs=0.08)
+
+
+def test_bcftools_reads_both_files_without_a_warning(donor_calls, world):
+    for path in (donor_calls.vcf, donor_calls.gvcf):
+        program = "import sys, pysam.bcftools as b; sys.stdout.write(b.norm('--check-ref', 'e', '-f', sys.argv[1], sys.argv[2]))"
+        done = subprocess.run([sys.executable, "-c", program, str(world.fasta), str(path)], capture_output=True, text=True, check=True)
+        assert "Warning" not in done.stderr and "[W::" not in done.stderr and "[E::" not in done.stderr
+        ours = [line.split("\t")[:5] for line in records(path)]
+        assert [line.split("\t")[:5] for line in done.stdout.splitlines() if not line.startswith("#")] == ours
+
+
+def test_genotypes_of_a_real_sample(data, tools, tmp_path):
+    folder = data / "na12878_chr21"
+    fasta = tmp_path / "chr21.fa"
+    fasta.write_bytes(gzip.decompress((folder / "GRCh38.chr21.partial.fa.gz").read_bytes()))
+    (tmp_path / "reference").mkdir()
+    build_genome(fasta, tmp_path / "reference", name="chr21")
+    call_variants(tmp_path / "reference", folder / "reads.bam", Outputs(tmp_path / "out.vcf.gz"), region="chr21:16600001-16800000")
+    command = [sys.executable, tools / "compare_calls.py", fasta, folder / "truth.vcf.gz", tmp_path / "out.vcf.gz", "--json"]
+    command += ["--bed", folder / "confident.bed.gz", "--region", "chr21:16600001-16800000"]
+    score = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert score["snv_genotype"]["f1"] >= 0.990
+    assert score["indel_genotype"]["f1"] >= 0.93
+
+
+def refused(world, bam, folder, expected, **more):
+    """Calling fails with the message, and leaves no file."""
+    with pytest.raises((BadInput, BadConfiguration), match=expected):
+        call_variants(world.reference, bam, Outputs(folder / "out.vcf.gz", folder / "out.g.vcf.gz"), **more)
+    assert not list(folder.glob("*out*"))
+
+
+def test_a_bam_of_another_reference(world, donor_bam, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = build_world(tmp_path / "other", {"chr1": 71_000, "chrX": 8_000})
+    refused(other, donor_bam, tmp_path, "chr1 has 70,000 bases in the BAM and 71,000 in the reference.*aligned to this reference")
+
+
+def test_a_bam_of_unknown_contigs(world, donor_bam, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = build_world(tmp_path / "other", {"plasmid": 9_000})
+    refused(other, donor_bam, tmp_path, "the reads lie on chr1, chrX, chrM, which the reference lacks")
+
+
+def test_a_contig_of_another_digest_is_only_warned_of(world, donor_bam, tmp_path, caplog):
+    head = pysam.AlignmentFile(str(donor_bam)).header.to_dict()
+    head["SQ"][0]["M5"] = "0" * 32
+    with pysam.AlignmentFile(str(donor_bam)) as source, pysam.AlignmentFile(str(tmp_path / "x.bam"), "wb", header=head) as file:
+        for record in source:
+            file.write(record)
+    pysam.index(str(tmp_path / "x.bam"))
+    with caplog.at_level("WARNING", logger="genopipe"):
+        call_variants(world.reference, tmp_path / "x.bam", Outputs(tmp_path / "x.vcf.gz"), region="chrM")
+    assert "chr1 has another digest than in the reference" in caplog.text
+
+
+def test_a_bam_with_a_damaged_block(world, donor_bam, tmp_path):
+    data = bytearray(donor_bam.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (tmp_path / "bad.bam").write_bytes(data)
+    (tmp_path / "bad.bam.bai").write_bytes(donor_bam.with_name("donor.bam.bai").read_bytes())
+    refused(world, tmp_path / "bad.bam", tmp_path, "block at byte|no BGZF block|record contradicts")
+
+
+def test_an_unknown_contig_in_the_region(world, donor_bam, tmp_path):
+    refused(world, donor_bam, tmp_path, "chr9", region="chr9:1-100")
+
+
+@pytest.mark.parametrize("region", ["chrX:10-5", "chrX:0-5", "chrX:1-8001"])
+def test_a_region_beyond_its_contig(world, region):
+    with pytest.raises(BadConfiguration, match="does not lie on chrX, which has 8,000 bases"):
+        wanted_spans(load_genome(world.reference), region)
+
+
+def test_an_output_that_is_not_compressed(world, donor_bam, tmp_path):
+    with pytest.raises(BadConfiguration, match=r"a name that ends with \.vcf\.gz"):
+        call_variants(world.reference, donor_bam, Outputs(tmp_path / "out.vcf"))
