@@ -1,0 +1,245 @@
+"""Which place each read gets, and how sure that is.
+
+For a pair, every two places that face each other at a possible distance are worth their scores less a penalty for an unusual insert size;
+any two other places, their scores less a penalty for not being a pair. The best two win; equal ones are chosen between by a hash of the
+read name, so that reads of a repeat spread over its copies and yet always go the same way. The mapping quality of a read compares the best
+with the best that places this read elsewhere: 6 phred for each point of score, as a mismatch (5 points) is about as likely as a sequencing
+error.
+"""
+
+# mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from genopipe.align.insert_size import LARGEST, InsertSize
+from genopipe.align.placement import SLOTS, Placements, Target
+from genopipe.align.rescue import insert_of
+from genopipe.kernels.ungapped import END_BONUS
+from genopipe.model import Reads
+
+UNPAIRED_PENALTY = 17
+LEAST_SCORE = 30
+"""Alignments that score less are none (reads under 38 bases: four fifths of their length)."""
+
+HIGHEST_QUALITY = 60
+PHRED_OF_POINT = 6
+CLEAR_MARGIN = 20
+FAR_BELOW = -(1 << 20)
+
+
+class Choice(NamedTuple):
+    """The place of each read.
+
+    slot      (reads) int32: slot of `Placements`, -1 for unmapped
+    quality   (reads) uint8: mapping quality
+    second    (reads) int32: score of the best other place, without end bonuses; 0 where there is none
+    proper    (reads) uint8: 1 where both mates lie as the library wants
+    """
+
+    slot: NDArray[np.int32]
+    quality: NDArray[np.uint8]
+    second: NDArray[np.int32]
+    proper: NDArray[np.uint8]
+
+
+def choose(reads: Reads, target: Target, placements: Placements, insert: InsertSize) -> Choice:
+    """The place of every read of a batch."""
+    n = len(reads)
+    choice = Choice(np.full(n, -1, np.int32), np.zeros(n, np.uint8), np.zeros(n, np.int32), np.zeros(n, np.uint8))
+    length = np.diff(reads.base_start).astype(np.int32)
+    chance = _name_hash(reads.header, reads.header_start, reads.name_length)
+    if reads.paired:
+        penalty = _penalties(insert)
+        _choose_pairs(target, placements, length, chance, penalty, insert.low, insert.high, choice)
+    else:
+        _choose_single(placements, length, chance, choice)
+    return choice
+
+
+def clear_inserts(reads: Reads, target: Target, placements: Placements, most_pairs: int) -> NDArray[np.int64]:
+    """Counts of the insert sizes 0 to LARGEST of those of the first pairs of which both reads have one clear place."""
+    histogram = np.zeros(LARGEST + 1, np.int64)
+    _count_clear(target, placements, np.diff(reads.base_start), min(most_pairs, len(reads) // 2), histogram)
+    return histogram
+
+
+def _penalties(insert: InsertSize) -> NDArray[np.int32]:
+    """Points that each insert size up to the largest proper one costs: 0.4 times the squared number of standard deviations."""
+    distance = np.arange(insert.high + 1, dtype=np.int64) - insert.mean
+    return np.minimum(2 * distance * distance // (5 * insert.variance), UNPAIRED_PENALTY - 1).astype(np.int32)
+
+
+@njit(cache=True, nogil=True)
+def _name_hash(header, header_start, name_length):
+    """FNV-1a of the read names."""
+    out = np.empty(len(name_length), np.uint64)
+    for read in range(len(name_length)):
+        h = np.uint64(14695981039346656037)
+        for i in range(header_start[read], header_start[read] + name_length[read]):
+            h = (h ^ np.uint64(header[i])) * np.uint64(1099511628211)
+        out[read] = h ^ (h >> np.uint64(29))
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _count_clear(target, p, length, n_pairs, histogram):
+    clear = np.empty(2, np.int64)
+    for pair in range(n_pairs):
+        for mate in range(2):
+            read = 2 * pair + mate
+            clear[mate] = -1
+            best = second = 0
+            for slot in range(p.n[read]):
+                score = p.score[read, slot]
+                if score > best:
+                    best, second = score, best
+                    clear[mate] = slot
+                elif score > second:
+                    second = score
+            if best < (length[read] * 4) // 5 or best - second < CLEAR_MARGIN:
+                clear[mate] = -1
+        if clear[0] >= 0 and clear[1] >= 0:
+            size = insert_of(p, target, 2 * pair, clear[0], 2 * pair + 1, clear[1])
+            if 0 < size < len(histogram):
+                histogram[size] += 1
+
+
+@njit(cache=True, nogil=True)
+def own_score(p, read, slot):
+    """The score without end bonuses: the AS tag."""
+    score = p.score[read, slot]
+    if p.clip_start[read, slot] == 0:
+        score -= END_BONUS
+    if p.clip_end[read, slot] == 0:
+        score -= END_BONUS
+    return score
+
+
+@njit(cache=True, nogil=True)
+def _least(length):
+    return min(LEAST_SCORE, length * 4 // 5)
+
+
+@njit(cache=True, nogil=True)
+def _quality(margin, rivals, own, length, repeats, votes):
+    """Phred of the place being wrong.
+
+    margin: points over the best rival; rivals: how many are as good as that one; own: score of the alignment itself.
+    """
+    if margin <= 0:
+        return 0
+    quality = PHRED_OF_POINT * margin
+    while rivals > 1:
+        quality -= 3
+        rivals >>= 1
+    return max(0, min(quality, HIGHEST_QUALITY))
+
+
+@njit(cache=True, nogil=True)
+def _set(p, read, slot, length, margin, rivals, choice):
+    choice.slot[read] = slot
+    choice.quality[read] = _quality(margin, rivals, own_score(p, read, slot), length, p.repeats[read], p.vote[read, slot])
+    second = 0
+    for other in range(p.n[read]):
+        if other != slot and p.score[read, other] > 0:
+            second = max(second, own_score(p, read, other))
+    choice.second[read] = second
+
+
+@njit(cache=True, nogil=True)
+def _choose_one(p, read, length, chance, choice):
+    """The best place of a read for itself."""
+    best = -1
+    rivals = 0
+    rival_score = np.int64(length) // 5 * 2
+    for turn in range(p.n[read]):
+        slot = np.int64((np.uint64(turn) + chance) % np.uint64(p.n[read]))
+        score = p.score[read, slot]
+        if score <= 0 or own_score(p, read, slot) < _least(length):
+            continue
+        if best < 0 or score > p.score[read, best]:
+            best = slot
+    if best < 0:
+        return
+    for slot in range(p.n[read]):
+        if slot == best:
+            continue
+        if p.score[read, slot] > rival_score:
+            rival_score = np.int64(p.score[read, slot])
+            rivals = 1
+        elif p.score[read, slot] == rival_score:
+            rivals += 1
+    _set(p, read, best, length, p.score[read, best] - rival_score, rivals, choice)
+
+
+@njit(cache=True, nogil=True)
+def _choose_single(p, length, chance, choice):
+    for read in range(len(p.n)):
+        _choose_one(p, read, length[read], chance[read], choice)
+
+
+@njit(cache=True, nogil=True)
+def _choose_pairs(target, p, length, chance, penalty, low, high, choice):
+    """Chooses for both reads of each pair; `best_with[mate, slot]` is the best pair score with that place of that mate."""
+    best_with = np.empty((2, SLOTS), np.int64)
+    alone = np.empty(2, np.int64)
+    for pair in range(len(p.n) // 2):
+        a, b = 2 * pair, 2 * pair + 1
+        for mate in range(2):
+            read = a + mate
+            alone[mate] = -1
+            for slot in range(p.n[read]):
+                if p.score[read, slot] > 0 and own_score(p, read, slot) >= _least(length[read]):
+                    alone[mate] = max(alone[mate], p.score[read, slot])
+        if alone[0] < 0 or alone[1] < 0:
+            _choose_one(p, a, length[a], chance[a], choice)
+            _choose_one(p, b, length[b], chance[b], choice)
+            continue
+        for mate in range(2):
+            read = a + mate
+            for slot in range(p.n[read]):
+                fits = p.score[read, slot] > 0 and own_score(p, read, slot) >= _least(length[read])
+                best_with[mate, slot] = p.score[read, slot] + alone[1 - mate] - UNPAIRED_PENALTY if fits else FAR_BELOW
+        best = alone[0] + alone[1] - UNPAIRED_PENALTY
+        best_a = best_b = -1
+        best_chance = np.uint64(0)
+        for slot_a in range(p.n[a]):
+            if best_with[0, slot_a] == FAR_BELOW:
+                continue
+            for slot_b in range(p.n[b]):
+                if best_with[1, slot_b] == FAR_BELOW:
+                    continue
+                size = insert_of(p, target, a, slot_a, b, slot_b)
+                if size < low or size > high:
+                    continue
+                score = np.int64(p.score[a, slot_a]) + p.score[b, slot_b] - penalty[size]
+                best_with[0, slot_a] = max(best_with[0, slot_a], score)
+                best_with[1, slot_b] = max(best_with[1, slot_b], score)
+                luck = (chance[a] + np.uint64(slot_a * SLOTS + slot_b)) * np.uint64(0x9E3779B97F4A7C15)
+                if score > best or (score == best and (best_a < 0 or luck > best_chance)):
+                    best, best_a, best_b, best_chance = score, slot_a, slot_b, luck
+        if best_a < 0:
+            _choose_one(p, a, length[a], chance[a], choice)
+            _choose_one(p, b, length[b], chance[b], choice)
+            continue
+        for mate in range(2):
+            read = a + mate
+            chosen = best_b if mate else best_a
+            floor = best - max(p.score[read, chosen] - np.int64(length[read]) // 5 * 2, 0)
+            rival_score = floor
+            rivals = 0
+            for slot in range(p.n[read]):
+                if slot == chosen:
+                    continue
+                if best_with[mate, slot] > rival_score:
+                    rival_score = best_with[mate, slot]
+                    rivals = 1
+                elif best_with[mate, slot] == rival_score:
+                    rivals += 1
+            _set(p, read, chosen, length[read], best - rival_score, rivals, choice)
+            choice.proper[read] = 1

@@ -1,0 +1,260 @@
+"""FASTQ batches to a sorted, duplicate-marked, indexed BAM.
+
+In order: batches are placed in a pool of threads; the first pairs wait until the insert size is learnt from them; then each batch is
+paired, rescued, described and encoded in the pool, and comes out in input order; its records go to the sorter, its signatures to the
+duplicate finder. At the end the sorted records get their duplicate flag and are written, compressed in threads, and indexed. What is
+temporary lies in one folder beside the output, which goes away whatever happens.
+"""
+
+# mypy: disallow-untyped-calls=False
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe import __version__
+from genopipe.align.duplicates import Finder, Metrics, flag_records, signatures, write_metrics
+from genopipe.align.index import SeedIndex, load_index
+from genopipe.align.insert_size import LARGEST, LEARN_PAIRS, InsertSize, learn
+from genopipe.align.pairing import choose, clear_inserts
+from genopipe.align.placement import LONGEST_READ, Placements, Target, Workspace, place, target_of
+from genopipe.align.records import describe
+from genopipe.align.rescue import rescue
+from genopipe.align.sorting import Sorter
+from genopipe.errors import BadEnvironment, BadInput
+from genopipe.formats import bai
+from genopipe.formats.bam import ReadGroup, encode, header_bytes, header_text
+from genopipe.formats.bgzf import BgzfWriter
+from genopipe.formats.genome import load_genome
+from genopipe.model import Genome, Reads
+from genopipe.outputs import make_folder, whole_file, writing
+from genopipe.progress import log, progress
+
+COMPRESSION_LEVEL = 1
+WORKING_MEMORY = 600 << 20
+"""Bytes taken besides the index, the sorter and the duplicate finder: the program, batches under way, compiled kernels."""
+
+LEAST_SORTING = 64 << 20
+
+_Given = TypeVar("_Given")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run; none of it changes the result."""
+
+    threads: int = 1
+    memory: int = 4 << 30
+
+
+@dataclass(slots=True)
+class _Placed:
+    """A batch whose reads have their candidates."""
+
+    reads: Reads
+    placements: Placements
+    cigar: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """A batch as records, with the signatures of its pairs."""
+
+    record: NDArray[np.uint8]
+    start: NDArray[np.int64]
+    key: NDArray[np.int64]
+    signature: NDArray[np.void]
+
+
+class Aligner:
+    """Index, genome and threads' working space; its methods are safe to call from several threads."""
+
+    def __init__(self, reference: Path) -> None:
+        self.genome: Genome = load_genome(reference)
+        self.index: SeedIndex = load_index(reference, self.genome)
+        self.target: Target = target_of(self.genome)
+        self._local = threading.local()
+
+    def place(self, reads: Reads) -> _Placed:
+        """The candidates of a batch."""
+        self._check_lengths(reads)
+        placements, cigar = place(reads, self.index, self.target, self._work())
+        return _Placed(reads, placements, cigar)
+
+    def finish(self, placed: _Placed, insert: InsertSize, first_read: int, read_group: NDArray[np.uint8]) -> _Finished:
+        """The records of a batch, its reads being numbered from `first_read`."""
+        reads, placements, cigar = placed.reads, placed.placements, placed.cigar
+        if reads.paired:
+            cigar = rescue(reads, self.target, placements, cigar, insert, self._work())
+        choice = choose(reads, self.target, placements, insert)
+        records, key = describe(reads, self.target, placements, choice, cigar, read_group)
+        record, start = encode(reads, records)
+        return _Finished(record, start, key, signatures(reads, placements, choice, first_read))
+
+    def _work(self) -> Workspace:
+        if not hasattr(self._local, "work"):
+            self._local.work = Workspace()
+        work: Workspace = self._local.work
+        return work
+
+    def _check_lengths(self, reads: Reads) -> None:
+        length = np.diff(reads.base_start)
+        if len(length) and int(length.max()) > LONGEST_READ:
+            read = int(np.argmax(length))
+            first = int(reads.header_start[read])
+            name = reads.header[first : first + int(reads.name_length[read])].tobytes().decode(errors="replace")
+            raise BadInput(
+                f"read {name!r} has {length[read]:,} bases",
+                wanted=f"short reads of at most {LONGEST_READ} bases",
+                do="Use an aligner for long reads, or trim them.",
+            )
+
+
+def align(batches: Iterable[Reads], reference: Path, output: Path, *, read_group: ReadGroup, options: Options | None = None) -> Metrics:
+    """Aligns `batches` to the genome in the folder `reference` and writes `output` (BAM), its index and its duplicate metrics."""
+    options = options or Options()
+    aligner = Aligner(reference)
+    with _temporary_folder(output) as folder:
+        sorter, finder = _collectors(aligner, folder, options)
+        n_reads = _collect(aligner, iter(batches), sorter, finder, _Run(read_group, options))
+        log.info("marking duplicates")
+        bits, metrics = finder.find(n_reads, read_group.library)
+        _write(aligner.genome, output, sorter, bits, _Run(read_group, options))
+    write_metrics(metrics, output.with_name(output.name.removesuffix(".bam") + ".duplicates.tsv"))
+    return metrics
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    read_group: ReadGroup
+    options: Options
+
+    @property
+    def tag(self) -> NDArray[np.uint8]:
+        return np.frombuffer(b"RGZ" + self.read_group.identifier.encode() + b"\0", np.uint8)
+
+
+@contextmanager
+def _temporary_folder(output: Path) -> Iterator[Path]:
+    make_folder(output.parent)
+    with writing(output):
+        folder = Path(tempfile.mkdtemp(prefix=f".sorting-{output.name}-", dir=output.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _collectors(aligner: Aligner, folder: Path, options: Options) -> tuple[Sorter, Finder]:
+    """Sorter and duplicate finder with the memory that the index and the work in progress leave them."""
+    index = aligner.index
+    taken = index.key.nbytes + index.position.nbytes + index.bucket.nbytes + aligner.genome.packed.nbytes + WORKING_MEMORY
+    left = options.memory - taken
+    if left < LEAST_SORTING:
+        raise BadEnvironment(
+            f"{options.memory >> 20} MB of memory are too few for this reference",
+            wanted=f"at least {(taken + LEAST_SORTING >> 20) + 1} MB",
+            do="Give more with --memory.",
+            key="--memory",
+        )
+    return Sorter(folder, memory=left * 3 // 4), Finder(folder, memory=left // 8)
+
+
+def _collect(aligner: Aligner, batches: Iterator[Reads], sorter: Sorter, finder: Finder, run: _Run) -> int:
+    """Aligns all batches into the sorter and the finder; gives how many reads there were."""
+    n_reads = 0
+    tag = run.tag
+    with progress("aligning") as reads_done, ThreadPoolExecutor(run.options.threads) as pool:
+        placed, insert = _learn(aligner, batches, pool, run.options.threads)
+
+        def numbered() -> Iterator[tuple[_Placed | Reads, int]]:
+            nonlocal n_reads
+            for batch in _each(placed, batches):
+                n = len(batch.reads) if isinstance(batch, _Placed) else len(batch)
+                yield batch, n_reads
+                n_reads += n
+
+        def work(item: tuple[_Placed | Reads, int]) -> _Finished:
+            batch, first_read = item
+            return aligner.finish(batch if isinstance(batch, _Placed) else aligner.place(batch), insert, first_read, tag)
+
+        for finished in _in_order(pool, work, numbered(), run.options.threads):
+            sorter.add(finished.record, finished.start, finished.key)
+            finder.add(finished.signature)
+            reads_done.advance(len(finished.key))
+    return n_reads
+
+
+def _each(placed: deque[_Placed], batches: Iterator[Reads]) -> Iterator[_Placed | Reads]:
+    while placed:
+        yield placed.popleft()
+    yield from batches
+
+
+def _learn(aligner: Aligner, batches: Iterator[Reads], pool: ThreadPoolExecutor, threads: int) -> tuple[deque[_Placed], InsertSize]:
+    """Places batches until they hold LEARN_PAIRS pairs or end; gives them and the insert size."""
+    waiting: deque[_Placed] = deque()
+    histogram = np.zeros(LARGEST + 1, np.int64)
+    n_pairs = 0
+
+    def first_batches() -> Iterator[Reads]:
+        taken = 0
+        while taken < LEARN_PAIRS and (batch := next(batches, None)) is not None:
+            taken += len(batch) // 2 if batch.paired else LEARN_PAIRS
+            yield batch
+
+    for placed in _in_order(pool, aligner.place, first_batches(), threads):
+        if placed.reads.paired:
+            histogram += clear_inserts(placed.reads, aligner.target, placed.placements, LEARN_PAIRS - n_pairs)
+            n_pairs += len(placed.reads) // 2
+        waiting.append(placed)
+    insert = learn(histogram)
+    if n_pairs:
+        log.info(
+            "insert size %d +- %d (%d to %d), learnt from %d pairs", insert.mean, insert.deviation, insert.low, insert.high, insert.n_pairs
+        )
+    return waiting, insert
+
+
+def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Given], _Result], items: Iterator[_Given], threads: int) -> Iterator[_Result]:
+    """Results of `work` in the order of `items`, a few items ahead."""
+    queue: deque[Future[_Result]] = deque()
+    try:
+        for item in items:
+            queue.append(pool.submit(work, item))
+            if len(queue) > threads:
+                yield queue.popleft().result()
+        while queue:
+            yield queue.popleft().result()
+    finally:
+        for future in queue:
+            future.cancel()
+
+
+def _write(genome: Genome, output: Path, sorter: Sorter, bits: NDArray[np.uint8], run: _Run) -> None:
+    """Writes the sorted records with their duplicate flags, and the index."""
+    index = bai.Builder([contig.length for contig in genome.contigs])
+    text = header_text(genome.contigs, [run.read_group], version=__version__)
+    with whole_file(output) as partial, progress("writing") as written:
+        with BgzfWriter(partial, threads=run.options.threads, level=COMPRESSION_LEVEL) as bam:
+            bam.write(header_bytes(text, genome.contigs))
+            bam.flush()
+            for chunk in sorter.chunks():
+                record = chunk.record if chunk.record.flags.writeable else chunk.record.copy()
+                flag_records(record, chunk.start, chunk.ordinal, bits)
+                index.add(record, chunk.start, bam.tell())
+                bam.write(record.data)
+                written.advance(len(chunk.key))
+        index.write(output.with_name(output.name + ".bai"), bam)

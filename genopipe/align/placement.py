@@ -1,0 +1,322 @@
+"""Where each read may lie: candidates from seeds, laid on the genome without gaps, and extended with gaps where that could gain.
+
+In order, for a batch of reads: the seed kernel names candidate diagonals; every candidate gets its best ungapped stretch; those that a
+gap could improve become jobs of the extension kernel, 128 side by side; what comes to lie on the same place twice is dropped. Rescue, which
+looks for a read near its mate, adds candidates by the same jobs.
+"""
+
+# mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from genopipe.align.index import SeedIndex
+from genopipe.kernels import extend as extension
+from genopipe.kernels.seed import MAX_CANDIDATES, candidates
+from genopipe.kernels.ungapped import END_BONUS, best_stretch, mismatches, pack_read
+from genopipe.model import Genome, Reads
+
+LONGEST_READ = 512
+"""Bases. The working space of the kernels and the byte that numbers a read's seeds are sized for it."""
+
+SLOTS = MAX_CANDIDATES + 4
+"""Places kept for each read: the candidates of its seeds, and four for those found by rescue."""
+
+FULL_LENGTH_MISMATCHES = 5
+"""A candidate other than the best that fits from end to end with so few mismatches is not extended: a gap would hardly gain."""
+
+OUTSIDE = 5
+
+
+class Target(NamedTuple):
+    """The genome as the kernels take it: `model.Genome` without names. contig_start and contig_end (contigs) int64."""
+
+    packed: NDArray[np.uint64]
+    unknown_start: NDArray[np.int64]
+    unknown_end: NDArray[np.int64]
+    contig_start: NDArray[np.int64]
+    contig_end: NDArray[np.int64]
+
+
+class Placements(NamedTuple):
+    """Places of the reads of a batch, SLOTS a read; genome positions are those of the concatenated genome.
+
+    n            (reads) int32: slots in use
+    repeats      (reads) int32: seeds left out for being at too many places
+    low, high    (reads, SLOTS) int64: lowest and highest diagonal by the seeds
+    reverse      (reads, SLOTS) uint8: 1 for the reverse strand
+    vote         (reads, SLOTS) int32: seeds that agree
+    score        (reads, SLOTS) int32: alignment score with end bonuses; -1 where dropped
+    start, end   (reads, SLOTS) int64: aligned stretch of the genome
+    clip_start, clip_end  (reads, SLOTS) int32: bases clipped at the left and right end of the alignment
+    cigar_at     (reads, SLOTS) int64: first operation in `cigar`, -1 for an alignment without gaps
+    cigar_n      (reads, SLOTS) int32
+    """
+
+    n: NDArray[np.int32]
+    repeats: NDArray[np.int32]
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    reverse: NDArray[np.uint8]
+    vote: NDArray[np.int32]
+    score: NDArray[np.int32]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    clip_start: NDArray[np.int32]
+    clip_end: NDArray[np.int32]
+    cigar_at: NDArray[np.int64]
+    cigar_n: NDArray[np.int32]
+
+
+class Jobs(NamedTuple):
+    """Extensions to do: read, slot, and the width of the band each needs."""
+
+    read: NDArray[np.int32]
+    slot: NDArray[np.int32]
+    width: NDArray[np.int32]
+
+
+def target_of(genome: Genome) -> Target:
+    """The arrays of `genome` for the kernels."""
+    contig_start = np.array([contig.start for contig in genome.contigs], np.int64)
+    contig_end = contig_start + np.array([contig.length for contig in genome.contigs], np.int64)
+    unknown_start, unknown_end = np.asarray(genome.unknown_start), np.asarray(genome.unknown_end)
+    return Target(np.asarray(genome.packed), unknown_start, unknown_end, contig_start, contig_end)
+
+
+class Workspace:
+    """The extension kernel's working space for one thread."""
+
+    def __init__(self) -> None:
+        lanes, rows = extension.LANES, LONGEST_READ
+        self.query = extension.aligned((rows, lanes), np.uint8)
+        self.window = extension.aligned((rows + extension.WIDE, lanes), np.uint8)
+        self.length = extension.aligned(lanes, np.int16)
+        self.lanes = tuple(extension.aligned(lanes, np.int16) for _ in range(6))
+        self.ring = tuple(extension.aligned((extension.RING, lanes), np.int16) for _ in range(2))
+        self.result = tuple(extension.aligned(lanes, np.int16) for _ in range(3))
+        self.trace = extension.aligned(rows * extension.WIDE * lanes, np.uint8)
+
+    def arguments(self) -> tuple[Any, ...]:
+        """In the order `_extend_jobs` takes them."""
+        return self.query, self.window, self.length, self.lanes, self.ring, self.result, self.trace
+
+
+def place(reads: Reads, index: SeedIndex, target: Target, work: Workspace) -> tuple[Placements, NDArray[np.uint32]]:
+    """The scored candidates of every read, and the operations of their CIGARs."""
+    placements = _empty(len(reads))
+    found = (placements.low, placements.high, placements.reverse, placements.vote, placements.n, placements.repeats)
+    candidates(reads.base, reads.base_start, index.key, index.position, index.bucket, index.bucket_bits, *found)
+    jobs = Jobs(*(np.empty(len(reads) * SLOTS, np.int32) for _ in range(3)))
+    n_jobs = _score_ungapped(reads.base, reads.base_start, target, placements, jobs)
+    cigar = run_jobs(reads, target, placements, jobs, n_jobs, np.empty(0, np.uint32), work)
+    _drop_repeated(placements)
+    return placements, cigar
+
+
+def _empty(n: int) -> Placements:
+    types: list[Any] = [np.int64, np.int64, np.uint8, np.int32, np.int32, np.int64, np.int64, np.int32, np.int32, np.int64, np.int32]
+    return Placements(np.zeros(n, np.int32), np.zeros(n, np.int32), *(np.empty((n, SLOTS), dtype) for dtype in types))
+
+
+def run_jobs(
+    reads: Reads, target: Target, placements: Placements, jobs: Jobs, n_jobs: int, cigar: NDArray[np.uint32], work: Workspace
+) -> NDArray[np.uint32]:
+    """Extends the first `n_jobs` jobs and gives `cigar` with their operations added."""
+    read, slot, width = (array[:n_jobs] for array in jobs)
+    length = reads.base_start[read + 1] - reads.base_start[read]
+    for band in (extension.NARROW, extension.WIDE):
+        rows = np.flatnonzero(width == band)
+        if not len(rows):
+            continue
+        rows = rows[np.argsort(length[rows], kind="stable")]
+        grown = np.empty(len(cigar) + len(rows) * extension.MAX_OPERATIONS, np.uint32)
+        grown[: len(cigar)] = cigar
+        used = _extend_jobs(
+            reads.base, reads.base_start, target, placements, read[rows], slot[rows], band, grown, len(cigar), *work.arguments()
+        )
+        cigar = grown[:used]
+    return cigar
+
+
+@njit(cache=True, nogil=True)
+def contig_of(target, position):
+    """The contig a position lies in or behind."""
+    low, high = 0, len(target.contig_start)
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if target.contig_start[middle] <= position:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True, nogil=True)
+def touches_unknown(target, start, end):
+    """True where `start` to `end` holds unknown bases or leaves its contig."""
+    contig = contig_of(target, max(start, 0))
+    if start < target.contig_start[contig] or end > target.contig_end[contig]:
+        return True
+    low, high = 0, len(target.unknown_end)
+    while low < high:
+        middle = (low + high) >> 1
+        if target.unknown_end[middle] <= start:
+            low = middle + 1
+        else:
+            high = middle
+    return low < len(target.unknown_start) and target.unknown_start[low] < end
+
+
+@njit(cache=True, nogil=True)
+def _score_ungapped(base, base_start, target, placements, jobs):
+    """Lays every candidate on the genome without gaps and names those to extend; gives how many these are."""
+    words = (LONGEST_READ + 31) >> 5
+    word = np.empty((2, words), np.uint64)
+    unknown = np.empty((2, words), np.uint64)
+    mismatch = np.empty(words, np.uint64)
+    p = placements
+    n_jobs = 0
+    for read in range(len(base_start) - 1):
+        begin = base_start[read]
+        length = base_start[read + 1] - begin
+        packed_strand = 0
+        best = -1
+        best_exact = False
+        for slot in range(p.n[read]):
+            strand = np.int64(p.reverse[read, slot])
+            if not (packed_strand >> strand) & 1:
+                pack_read(base, begin, length, strand, word[strand], unknown[strand])
+                packed_strand |= 1 << strand
+            p.score[read, slot] = 0
+            p.cigar_at[read, slot] = -1
+            p.cigar_n[read, slot] = 0
+            p.start[read, slot] = p.low[read, slot]
+            p.end[read, slot] = p.low[read, slot]
+            p.clip_start[read, slot] = 0
+            p.clip_end[read, slot] = 0
+            n_mismatches = length
+            for side in range(2 if p.high[read, slot] != p.low[read, slot] else 1):
+                diagonal = p.high[read, slot] if side else p.low[read, slot]
+                if touches_unknown(target, diagonal, diagonal + length):
+                    continue
+                n = mismatches(word[strand], unknown[strand], length, target.packed, diagonal, mismatch)
+                score, start, end = best_stretch(mismatch, unknown[strand], length)
+                if score > p.score[read, slot]:
+                    p.score[read, slot] = score
+                    p.start[read, slot] = diagonal + start
+                    p.end[read, slot] = diagonal + end
+                    p.clip_start[read, slot] = start
+                    p.clip_end[read, slot] = length - end
+                    n_mismatches = n
+            clipped = p.clip_start[read, slot] + p.clip_end[read, slot] > 0
+            exact = not clipped and n_mismatches <= 1
+            settled = exact or (not clipped and n_mismatches <= FULL_LENGTH_MISMATCHES)
+            if not settled and p.vote[read, slot] * 2 >= p.vote[read, 0]:
+                n_jobs = _add_job(p, jobs, n_jobs, read, slot)
+            elif best < 0 or p.score[read, slot] > p.score[read, best]:
+                best = slot
+                best_exact = exact
+        if best >= 0 and not best_exact:
+            n_jobs = _add_job(p, jobs, n_jobs, read, best)
+    return n_jobs
+
+
+@njit(cache=True, nogil=True)
+def _add_job(p, jobs, n_jobs, read, slot):
+    jobs.read[n_jobs] = read
+    jobs.slot[n_jobs] = slot
+    spread = p.high[read, slot] - p.low[read, slot]
+    jobs.width[n_jobs] = extension.NARROW if spread <= extension.NARROW // 2 else extension.WIDE
+    return n_jobs + 1
+
+
+@njit(cache=True, nogil=True)
+def _fill_lane(base, begin, length, reverse, target, contig, window_start, columns, query, window, lane):
+    for i in range(length):
+        c = base[begin + length - 1 - i] if reverse else base[begin + i]
+        query[i, lane] = 4 if c > 3 else (3 - c if reverse else c)
+    first, last = target.contig_start[contig], target.contig_end[contig]
+    for j in range(columns):
+        position = window_start + j
+        if position < first or position >= last:
+            window[j, lane] = OUTSIDE
+        else:
+            window[j, lane] = (target.packed[position >> 5] >> np.uint64(2 * (position & 31))) & np.uint64(3)
+    if touches_unknown(target, max(window_start, first), min(window_start + columns, last)):
+        for run in range(len(target.unknown_start)):
+            for j in range(max(target.unknown_start[run] - window_start, 0), min(target.unknown_end[run] - window_start, columns)):
+                window[j, lane] = OUTSIDE
+
+
+@njit(cache=True, nogil=True)
+def _extend_jobs(base, base_start, target, p, job_read, job_slot, width, cigar, used, query, window, length, lanes, ring, result, trace):
+    """Extends the jobs 128 at a time and writes what they gave into the placements; gives the operations used."""
+    score, best_row, best_band = result
+    window_start = np.empty(extension.LANES, np.int64)
+    for first in range(0, len(job_read), extension.LANES):
+        n = min(extension.LANES, len(job_read) - first)
+        rows = 0
+        for lane in range(n):
+            read = job_read[first + lane]
+            rows = max(rows, base_start[read + 1] - base_start[read])
+        for lane in range(extension.LANES):
+            length[lane] = 0
+            if lane >= n:
+                continue
+            read, slot = job_read[first + lane], job_slot[first + lane]
+            bases = base_start[read + 1] - base_start[read]
+            middle = (p.low[read, slot] + p.high[read, slot]) >> 1
+            contig = contig_of(target, min(max(middle + bases // 2, 0), target.contig_end[-1] - 1))
+            window_start[lane] = middle - width // 2
+            length[lane] = bases
+            _fill_lane(
+                base, base_start[read], bases, p.reverse[read, slot], target, contig, window_start[lane], bases + width, query, window, lane
+            )
+        cells = trace[: rows * width * extension.LANES].reshape((rows, width, extension.LANES))
+        extension.extend(query, window, length, rows, width, lanes, ring, score, best_row, best_band, cells)
+        for lane in range(n):
+            read, slot = job_read[first + lane], job_slot[first + lane]
+            if score[lane] < p.score[read, slot] or score[lane] <= 0:
+                continue
+            operations, column = extension.trace_back(cells, lane, best_row[lane], best_band[lane], length[lane], cigar[used:])
+            p.score[read, slot] = score[lane]
+            p.start[read, slot] = window_start[lane] + column
+            p.end[read, slot] = p.start[read, slot]
+            p.clip_start[read, slot] = cigar[used] >> 4 if cigar[used] & 15 == extension.CIGAR_CLIP else 0
+            last = used + operations - 1
+            p.clip_end[read, slot] = cigar[last] >> 4 if cigar[last] & 15 == extension.CIGAR_CLIP else 0
+            for k in range(used, used + operations):
+                operation = cigar[k] & 15
+                if operation == extension.CIGAR_MATCH or operation == extension.CIGAR_DELETION:
+                    p.end[read, slot] += cigar[k] >> 4
+            p.cigar_at[read, slot] = used
+            p.cigar_n[read, slot] = operations
+            used += operations
+    return used
+
+
+@njit(cache=True, nogil=True)
+def drop_repeated_of(p, read):
+    """Drops, of places that share strand and start or end, all but the best."""
+    for a in range(p.n[read]):
+        for b in range(a + 1, p.n[read]):
+            same = p.start[read, a] == p.start[read, b] or p.end[read, a] == p.end[read, b]
+            if same and p.reverse[read, a] == p.reverse[read, b] and p.score[read, a] >= 0 and p.score[read, b] >= 0:
+                if p.score[read, b] > p.score[read, a]:
+                    p.score[read, a] = -1
+                else:
+                    p.score[read, b] = -1
+
+
+@njit(cache=True, nogil=True)
+def _drop_repeated(p):
+    for read in range(len(p.n)):
+        drop_repeated_of(p, read)
+
+
+assert LONGEST_READ + 2 * END_BONUS < 1 << 15

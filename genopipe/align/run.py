@@ -1,0 +1,47 @@
+"""Files in, files out: the lanes of a sample to one BAM or CRAM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from genopipe.align.duplicates import Metrics
+from genopipe.align.pipeline import Options, align
+from genopipe.errors import BadInput
+from genopipe.formats.bam import ReadGroup
+from genopipe.formats.fastq import read_fastq
+from genopipe.formats.genome import fasta_path
+from genopipe.model import Reads
+from genopipe.outputs import whole_file
+
+BATCH_BASES = 1 << 21
+
+
+def align_files(
+    r1: Sequence[Path], r2: Sequence[Path], reference: Path, output: Path, *, interleaved: bool, read_group: ReadGroup, options: Options
+) -> Metrics:
+    """Aligns the lanes `r1` (with `r2`, or interleaved) into `output`, a .bam or .cram with its index and duplicate metrics beside it."""
+    batches = _lanes(r1, r2, interleaved)
+    if output.suffix == ".bam":
+        return align(batches, reference, output, read_group=read_group, options=options)
+    if output.suffix != ".cram":
+        raise BadInput(
+            f"the output is called {output.name!r}", wanted="a name that ends in .bam or .cram", do="Choose such a name.", key="-o"
+        )
+    with whole_file(output.with_suffix(".bam")) as bam:
+        metrics = align(batches, reference, bam, read_group=read_group, options=options)
+        _to_cram(bam, fasta_path(reference), output, options.threads)
+    return metrics
+
+
+def _lanes(r1: Sequence[Path], r2: Sequence[Path], interleaved: bool) -> Iterator[Reads]:
+    for first, second in zip_longest(r1, r2):
+        yield from read_fastq(first, second, interleaved=interleaved, batch_bases=BATCH_BASES)
+
+
+def _to_cram(bam: Path, fasta: Path, output: Path, threads: int) -> None:
+    import pysam
+
+    with whole_file(output) as partial:
+        pysam.view("-C", "-T", str(fasta), "--no-PG", "-@", str(threads - 1), "-o", str(partial), str(bam), catch_stdout=False)
