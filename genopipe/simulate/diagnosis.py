@@ -62,10 +62,12 @@ def plant_decoy(sequence: Sequence, genes: list[Gene], *, seed: int) -> Decoy:
 
 
 def _suitable(genes: list[Gene], draws: Draws) -> Gene:
-    """A gene with one transcript and at least four coding exons."""
-    suitable = [gene for gene in genes if len(gene.transcripts) == 1 and len(gene.transcripts[0].coding) >= 4]
+    """A gene with one transcript and at least four coding exons, or three where none has four."""
+    single = [gene for gene in genes if len(gene.transcripts) == 1]
+    suitable = [gene for gene in single if len(gene.transcripts[0].coding) >= 4]
+    suitable = suitable or [gene for gene in single if len(gene.transcripts[0].coding) == 3]
     if not suitable:
-        raise BadInput("no gene with four coding exons came out", wanted="a larger genome", do="Raise genome_length or change the seed.")
+        raise BadInput("no gene with three coding exons came out", wanted="a larger genome", do="Raise genome_length or change the seed.")
     return draws.pick(suitable)
 
 
@@ -103,10 +105,11 @@ def _snv(contig: str, position: int, alleles: tuple[int, int]) -> Variant:
 
 
 def _pair(sequence: Sequence, gene: Gene, draws: Draws) -> tuple[Variant, Variant]:
-    """A missense variant and a deletion of two bases, at least 100 bases apart."""
-    missense = draws.pick([variant for amino_acid, variant in _changes(sequence, gene) if amino_acid != "*"])
-    places = [variant.position for _, variant in _changes(sequence, gene) if abs(variant.position - missense.position) >= 100]
-    at = draws.pick(places)
+    """A missense variant in the first third and a deletion of two bases in the last third of where variants may be."""
+    changes = _changes(sequence, gene)
+    third = len(changes) // 3
+    missense = draws.pick([variant for amino_acid, variant in changes[:third] if amino_acid != "*"])
+    at = draws.pick(changes[-third:])[1].position
     reference = letters(sequence.base[at : at + 3])
     frameshift = Variant(gene.contig, *left_aligned(sequence.base, at, reference, reference[0]), 0, "compound")
     return replace(missense, origin="compound"), frameshift

@@ -30,7 +30,7 @@ from genopipe.simulate.sequence import ContigPlan, make_sequence, plan_contigs
 from genopipe.simulate.tables import write_contig, write_genes, write_lines, write_vcf
 from genopipe.simulate.variation import Variant, family_variants, ploidy
 
-SHORTEST_GENOME = 100_000
+SHORTEST_GENOME = 200_000
 MITOCHONDRIAL_GENE_SPACING = 4000
 
 

@@ -38,12 +38,14 @@ class Sequence:
 
     base        (bases) uint8: base codes, 4 where unknown
     repeat      (bases) bool: part of a repeat, lower case in the FASTA
+    tandem      (tandem repeats, 2) int64: where each begins, and its period
     duplication starts and ends of segments that occur twice
     """
 
     plan: ContigPlan
     base: NDArray[np.uint8]
     repeat: NDArray[np.bool_]
+    tandem: NDArray[np.int64]
     duplication: tuple[tuple[int, int], ...]
 
 
@@ -83,15 +85,16 @@ def make_sequence(plan: ContigPlan, *, seed: int) -> Sequence:
     draws = Draws(seed, "sequence", plan.name)
     base = _background(draws, plan.length)
     repeat = np.zeros(plan.length, bool)
+    tandem = np.empty((0, 2), np.int64)
     duplication: list[tuple[int, int]] = []
     if plan.kind != "mitochondrion":
         for family in REPEAT_FAMILIES:
             _scatter(base, repeat, family, seed=seed, draws=Draws(seed, "repeats", plan.name, family.name))
-        _add_tandem_repeats(base, repeat, Draws(seed, "tandem", plan.name))
+        tandem = _add_tandem_repeats(base, repeat, Draws(seed, "tandem", plan.name))
         duplication = _duplicate(base, repeat, plan, Draws(seed, "duplication", plan.name))
     for end in (slice(0, plan.unknown_end), slice(plan.length - plan.unknown_end, plan.length)):
         base[end], repeat[end] = UNKNOWN_BASE, False
-    return Sequence(plan, base, repeat, tuple(duplication))
+    return Sequence(plan, base, repeat, tandem, tuple(duplication))
 
 
 def _background(draws: Draws, length: int) -> NDArray[np.uint8]:
@@ -148,8 +151,8 @@ def diverged(base: NDArray[np.uint8], thousandths: int, draws: Draws) -> NDArray
     return np.where(substituted & (base < UNKNOWN_BASE), shifted, base).astype(np.uint8)[~lost]
 
 
-def _add_tandem_repeats(base: NDArray[np.uint8], repeat: NDArray[np.bool_], draws: Draws) -> None:
-    """Homopolymers and short tandem repeats, 8 to 60 bases long, one in about `TANDEM_SPACING` bases."""
+def _add_tandem_repeats(base: NDArray[np.uint8], repeat: NDArray[np.bool_], draws: Draws) -> NDArray[np.int64]:
+    """Homopolymers and short tandem repeats, 8 to 60 bases long, one in about `TANDEM_SPACING` bases; gives place and period of each."""
     n = len(base) // TANDEM_SPACING
     place = draws.below(len(base) - 64, n)
     period = np.array([1, 1, 1, 2, 2, 2, 3, 4, 4, 5])[draws.below(10, n)]
@@ -158,6 +161,7 @@ def _add_tandem_repeats(base: NDArray[np.uint8], repeat: NDArray[np.bool_], draw
         motif = draws.below(4, unit) if unit > 1 else draws.pick((np.array([0]), np.array([T])))
         base[start : start + size] = np.resize(motif, size)
         repeat[start : start + size] = True
+    return np.stack([place, period], axis=1)
 
 
 def _duplicate(base: NDArray[np.uint8], repeat: NDArray[np.bool_], plan: ContigPlan, draws: Draws) -> list[tuple[int, int]]:

@@ -32,6 +32,9 @@ RISE_16 = np.uint64(36_000)
 UNCALLED_14 = np.uint64(2)
 """Chance of an uncalled base, in units of 2^-14."""
 
+LONGEST_SAFE_RUN = 6
+"""Bases of a homopolymer that are read without stutter; in a run of 12 about one read in 50 has lost or gained a base."""
+
 ADAPTER = np.frombuffer(b"GCTAGTCAACGGTTCACGATCCTGAAGTCTGCATAGCTCAATGC", np.uint8)
 """An invented adapter, read where a fragment is shorter than the reads; after it come Gs, the dark colour."""
 
@@ -76,10 +79,19 @@ def _level(level, draw, fall):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def _slip(key):  # type: ignore[no-untyped-def]
-    """For one read in 512, a cycle from which on it has lost or repeated a base; otherwise none."""
-    if (key >> np.uint64(8)) & np.uint64(511) != np.uint64(0):
+    """For one read in 1,024, a cycle from which on it has lost or repeated a base; otherwise none."""
+    if (key >> np.uint64(8)) & np.uint64(1023) != np.uint64(0):
         return READ_LENGTH, 0
     return np.int64((key >> np.uint64(20)) % np.uint64(READ_LENGTH)), 1 if (key >> np.uint64(40)) & np.uint64(1) == np.uint64(1) else -1
+
+
+@njit(inline="always")
+def _stutter(draw, run):  # type: ignore[no-untyped-def]
+    """1 or -1, a base of a homopolymer lost or repeated, the more often the longer the run is already; mostly 0."""
+    fate = mix(draw)
+    if fate & np.uint64(1023) >= np.uint64(run - LONGEST_SAFE_RUN):
+        return 0
+    return 1 if (fate >> np.uint64(20)) & np.uint64(1) == np.uint64(1) else -1
 
 
 @njit(inline="always")
@@ -88,15 +100,19 @@ def _read(key, haplotype, start, insert, backward, base, quality):  # type: igno
     unknown bases."""
     kind = 1 if key & np.uint64(7) == np.uint64(0) else 0
     slip_cycle, slip = _slip(key)
+    stutter, run, last = 0, 0, np.uint8(9)
     level, known, length = 3, True, len(haplotype)
     for cycle in range(READ_LENGTH):
         draw = _draw(key, cycle + 1)
         level = _level(level, draw, FALL_16[kind, cycle // 50])
-        offset = max(0, cycle + (slip if cycle >= slip_cycle else 0))
+        offset = max(0, cycle + stutter + (slip if cycle >= slip_cycle else 0))
         if offset < insert:
             at = start + (insert - 1 - offset if backward else offset)
             code = haplotype[at - length if at >= length else at]
             known = known and code < 4
+            run, last = (run + 1 if code == last else 1), code
+            if stutter == 0 and run > LONGEST_SAFE_RUN:
+                stutter = _stutter(draw, run)
             if backward:
                 code = np.uint8(3 - code)
         else:

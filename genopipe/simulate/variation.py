@@ -23,7 +23,10 @@ SITE_SPACING = 450
 """Bases between sites of the population. A site is carried by a chromosome with a mean probability of 0.3 to 0.4, so that a person differs
 from the reference at about one SNV in 1,000 bases and one indel in 8,000."""
 
-RARE_SPACING = 12_000
+RARE_SPACING = 6000
+INDEL_SHARE = 18
+"""One site in so many is an indel in unique sequence, and as many again are in tandem repeats."""
+
 CLEARANCE = 40
 """Bases kept free around a given variant."""
 
@@ -122,6 +125,8 @@ def _coding(sequence: Sequence, genes: list[Gene]) -> NDArray[np.bool_]:
         for transcript in gene.transcripts:
             for start, end in transcript.coding:
                 coding[start - 8 : end + 8] = True
+            for start, end in transcript.exons:
+                coding[start - 8 : start] = coding[end : end + 8] = True
     return coding
 
 
@@ -136,19 +141,20 @@ def _free_of(sequence: Sequence, given: list[Variant]) -> NDArray[np.bool_]:
 
 
 def _sites(sequence: Sequence, free: NDArray[np.bool_], coding: NDArray[np.bool_], draws: Draws) -> Iterator[Variant]:
-    """Sites of the population and rare ones, in order, never overlapping, left-aligned; in coding sequence a third as many, and only
-    SNVs."""
+    """Sites of the population and rare ones, in order, never overlapping, left-aligned; in coding sequence only SNVs, and
+    of the known ones a third."""
     length, mitochondrial = sequence.plan.length, sequence.plan.kind == "mitochondrion"
     spacing = 700 if mitochondrial else SITE_SPACING
     n = length // spacing
-    positions = np.sort(draws.below(length - 64, n + length // RARE_SPACING)).tolist()
+    scattered = [[position, 0] for position in draws.below(length - 64, n + length // RARE_SPACING).tolist()]
+    repeated = [] if mitochondrial else sequence.tandem[draws.below(len(sequence.tandem), n // INDEL_SHARE)].tolist()
     last_end = 0
-    for position in positions:
+    for position, period in sorted(scattered + repeated):
         origin, allele_count = _frequency(draws, rare=draws.happens(spacing, RARE_SPACING), mitochondrial=mitochondrial)
-        is_indel = not mitochondrial and draws.happens(1, 9)
-        if not free[position] or (coding[position] and (is_indel or draws.happens(2, 3))):
+        is_indel = period > 0 or (not mitochondrial and draws.happens(1, INDEL_SHARE))
+        if not free[position] or (coding[position] and (is_indel or (origin == "population" and draws.happens(2, 3)))):
             continue
-        site = _indel(sequence, position, draws) if is_indel else _substitution(sequence, position, draws)
+        site = _indel(sequence, position, period, draws) if is_indel else _substitution(sequence, position, draws)
         if site is None or site[0] < last_end + 3 or not free[site[0] : site[0] + len(site[1])].all():
             continue
         if is_indel and coding[site[0] : site[0] + len(site[1])].any():
@@ -173,18 +179,20 @@ def _substitution(sequence: Sequence, position: int, draws: Draws) -> tuple[int,
     return position, chr(BASES[base]), chr(BASES[other])
 
 
-def _indel(sequence: Sequence, position: int, draws: Draws) -> tuple[int, str, str] | None:
-    """An insertion or deletion of 1 to 30 bases, short ones far more often; insertions mostly repeat what follows."""
+def _indel(sequence: Sequence, position: int, period: int, draws: Draws) -> tuple[int, str, str] | None:
+    """An insertion or deletion of 1 to 30 bases, short ones far more often; insertions mostly repeat what follows. In a tandem repeat it is
+    one or a few periods long."""
     size = 1
-    while size < 30 and draws.happens(11, 20):
+    while size < (4 if period else 30) and draws.happens(11, 20):
         size += 1
+    size *= max(1, period)
     following = sequence.base[position + 1 : position + 1 + size]
     if (following >= UNKNOWN_BASE).any():
         return None
     anchor = letters(sequence.base[position : position + 1])
     if draws.happens(1, 2):
         return left_aligned(sequence.base, position, anchor + letters(following), anchor)
-    inserted = following if draws.happens(2, 3) else draws.below(4, size)
+    inserted = following if period or draws.happens(2, 3) else draws.below(4, size)
     return left_aligned(sequence.base, position, anchor, anchor + letters(inserted))
 
 
