@@ -211,6 +211,9 @@ def _check_people(case: Case, lines: Lines) -> None:
             )
     if case.proband.sample not in case.samples:
         raise fault(f"no reads of the proband's sample {case.proband.sample}", "reads of the proband", "Add them under `reads:`.", "reads")
+    for sample in case.samples:
+        if len({files.r2 is None for files in case.reads if files.sample == sample}) > 1:
+            raise fault(f"sample {sample} has lanes with and without r2", "all lanes paired, or none", "Mend its lanes.", "reads")
     if case.case in case.samples:
         raise fault(f"the case is named like its sample {case.case}", "a name of its own for the case", "Rename one.", "case")
     if case.pedigree is None:

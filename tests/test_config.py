@@ -78,6 +78,10 @@ FAULTS = {
     "no reads of the proband": (("sample: S1\n", "sample: S7\n"), r"no reads of the proband's sample S7"),
     "reads of nobody": (("{sample: S2, r1", "{sample: S3, r1"), r"reads of sample S3, who is nobody in this case"),
     "case named like a sample": (("case: NICU-0001", "case: S1"), r"the case is named like its sample S1"),
+    "lanes with and without r2": (
+        ("  - {sample: S2, r1: S2.fq}", "  - {sample: S1, lane: 2, r1: S2.fq}"),
+        r"case.yaml:13: sample S1 has lanes with and without r2",
+    ),
     "broken YAML": (("[HP:0000252]", "[HP:0000252"), r"case.yaml:\d+: .*wanted well-formed YAML"),
     "two pedigrees": (("archive: archive", "archive: archive\npedigree: family.ped"), r"both `family` and `pedigree`"),
 }

@@ -20,9 +20,9 @@ rule call_variants:
         f"{OUT}/timings/call.{{sample}}.tsv"
     threads: workflow.cores or 1
     params:
-        sex=lambda wildcards: CASE.sex_of(wildcards.sample),
+        sex=lambda wildcards: PLAN.sex_option(wildcards.sample),
     shell:
-        "genopipe call --reference {CASE.reference} -i {input.bam} --sex {params.sex} --threads {threads}"
+        "genopipe call --reference {CASE.reference} -i {input.bam} {params.sex} --threads {threads}"
         " --gvcf {output.gvcf} -o {output.vcf} 2> {log}"
 
 
@@ -37,9 +37,9 @@ rule genotype_family:
     benchmark:
         f"{OUT}/timings/joint.tsv"
     params:
-        family=PLAN.pedigree_option,
+        pedigree=PLAN.pedigree,
     shell:
-        "genopipe joint {input} {params.family} -o {output.vcf} 2> {log}"
+        "genopipe joint {input} --ped {params.pedigree} -o {output.vcf} 2> {log}"
 
 
 ruleorder: genotype_family > call_variants

@@ -11,10 +11,15 @@ import secrets
 from pathlib import Path
 
 from genopipe.align.index import build_reference
+from genopipe.align.pipeline import Options
+from genopipe.align.run import align_files
+from genopipe.call.caller import Outputs, Sample, call_variants
 from genopipe.cases.plan import plan_case
 from genopipe.cases.run import run_case, snakemake_command
 from genopipe.device import default_threads
+from genopipe.formats.bam import ReadGroup
 from genopipe.formats.genome import load_genome
+from genopipe.ingest.measure import measure_fastq, paired_lanes
 from genopipe.interpret import evidence
 from genopipe.outputs import make_folder, whole_file
 from genopipe.progress import log
@@ -23,6 +28,7 @@ from genopipe.simulate.family import Family, simulate_family
 
 ASSEMBLY = "simulated"
 EVIDENCE_SET = "demo"
+SMALLEST, SMALL_MEMORY = 200_000, 1 << 30
 EVIDENCE_FILES = {
     "genes": "genome/genes.gff3",
     "hpo": "evidence/hp.obo",
@@ -55,6 +61,21 @@ def prepare_case(folder: Path, family: Family) -> Path:
         evidence.add(folder / "evidence", kind, family.folder / file, release=release, genome=genome)
     evidence.lock(folder / "evidence", EVIDENCE_SET)
     return write_case(folder, family, reference=reference, evidence=folder / "evidence" / EVIDENCE_SET, archive=folder / "archive")
+
+
+def small_chain(folder: Path) -> None:
+    """Aligns and calls a tiny simulated newborn in `folder`: every kernel is used once."""
+    family = simulate_family(folder / "family", genome_length=SMALLEST, coverage=6, mitochondrial_coverage=6)
+    reference, bam = folder / "reference", folder / "newborn.bam"
+    build_reference(family.genome, reference, name=ASSEMBLY, threads=default_threads())
+    newborn = family.newborn
+    measure_fastq(paired_lanes([newborn.r1], [newborn.r2], interleaved=False), newborn.sample, folder)
+    group = ReadGroup(newborn.sample, newborn.sample, newborn.sample, "ILLUMINA")
+    options = Options(default_threads(), SMALL_MEMORY)
+    align_files([newborn.r1], [newborn.r2], reference, bam, interleaved=False, read_group=group, options=options)
+    call_variants(
+        reference, bam, Outputs(folder / "newborn.vcf.gz", None), sample=Sample(None, None), region=None, threads=default_threads()
+    )
 
 
 def _site_key(folder: Path) -> Path:

@@ -7,7 +7,7 @@ chosen once, when a case starts for the first time, and kept in `issued` in its 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,8 @@ RULES = {
     "ehr": ("write_pointers",),
 }
 """The rules that do each stage's work."""
+
+_PED_SEX = {"male": "1", "female": "2", "unknown": "0"}
 
 SETTING_KEYS = ("memory", "device", "results", "archive_profile", "site_key_file", "issued")
 
@@ -54,10 +56,15 @@ class Plan:
         lanes = [files for files in self.case.reads if files.sample == sample]
         return " ".join(f"-1 '{files.r1}'" + (f" -2 '{files.r2}'" if files.r2 else "") for files in lanes)
 
+    def sex_option(self, sample: str) -> str:
+        """What `genopipe call` is told of the sex; nothing where it is unknown."""
+        sex = self.case.sex_of(sample)
+        return f"--sex {sex}" if sex in ("female", "male") else ""
+
     @property
-    def pedigree_option(self) -> str:
-        """Where `genopipe joint` reads the family from."""
-        return f"--ped '{self.case.pedigree}'" if self.case.pedigree else f"--case '{self.case.path}'"
+    def pedigree(self) -> Path:
+        """The PED file of the case: its own, or the one `start` writes from `family:`."""
+        return self.case.pedigree or self.folder / "family.ped"
 
     @property
     def site_key_option(self) -> str:
@@ -66,11 +73,10 @@ class Plan:
         return f"--site-key-file '{key}'" if key else ""
 
     def start(self) -> None:
-        """Makes the results folder and fixes the date of the results."""
+        """Makes the results folder, fixes the date of the results and writes the family as a PED file."""
         make_folder(self.folder)
-        if not (self.folder / "issued").exists():
-            with whole_file(self.folder / "issued") as partial:
-                partial.write_text(self.issued + "\n")
+        _write_new(self.folder / "issued", self.issued + "\n")
+        _write_new(self.folder / "family.ped", "".join("\t".join(row) + "\n" for row in _pedigree_rows(self.case)))
 
 
 def plan_case(configfiles: Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> Plan:
@@ -85,6 +91,20 @@ def plan_case(configfiles: Sequence[str | Path], overrides: Mapping[str, Any] | 
     folder = Path(settings.value["results"]) / case.case
     _check_needs(case)
     return Plan(case, settings, folder, device.resolve(settings.value["device"]), _issued(folder, settings.value.get("issued")))
+
+
+def _write_new(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_text() != text:
+        with whole_file(path) as partial:
+            partial.write_text(text)
+
+
+def _pedigree_rows(case: Case) -> Iterator[tuple[str, ...]]:
+    parent = {relative.relation: relative.sample for relative in case.family}
+    proband = case.proband
+    yield case.case, proband.sample, parent.get("father", "0"), parent.get("mother", "0"), _PED_SEX[proband.sex], "2"
+    for relative in case.family:
+        yield case.case, relative.sample, "0", "0", _PED_SEX[relative.sex], "2" if relative.affected else "1"
 
 
 def _check_needs(case: Case) -> None:

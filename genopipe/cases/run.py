@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,12 @@ from pathlib import Path
 import genopipe
 from genopipe import device
 from genopipe.cases.plan import RULES, STAGES, Plan
+from genopipe.cases.watch import failures, run_watched
 from genopipe.errors import BadEnvironment, GenopipeError
 
 
 class StageFailed(GenopipeError):
-    """A step of the workflow failed; its own message stands above."""
+    """A step of the workflow failed."""
 
 
 def workflow_folder() -> Path:
@@ -65,33 +67,28 @@ def describe(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def run_case(plan: Plan, command: Sequence[str], *, dry_run: bool = False) -> None:
-    """Runs a planned case to its end; a dry run writes nothing.
+def run_case(plan: Plan, command: Sequence[str]) -> None:
+    """Runs a planned case to its end, telling each step that is done.
 
-    Raises StageFailed when a step fails, BadEnvironment when the case is already running or its folder cannot be written.
+    Raises StageFailed with the failed step's own message, BadEnvironment when the case is already running or its folder cannot be written.
     """
-    if dry_run:
-        code = _snakemake(command)
-    else:
-        plan.start()
-        with _only_run(plan.folder):
-            code = _snakemake(command)
+    plan.start()
+    started = time.time_ns()
+    with _only_run(plan.folder):
+        code = run_watched(command, plan.folder)
     if code:
+        step, message = next(failures(plan.folder, started))
         raise StageFailed(
-            f"the case stopped (exit code {code})",
+            f"{step} failed:\n{message}\n",
             wanted="every step done",
-            do=f"Mend what the message above names (logs are in {plan.folder / 'logs'}) and run the same command: it continues.",
+            do=f"Mend what the message names and run the same command: it continues. All logs are in {plan.folder / 'logs'}.",
         )
 
 
-def _snakemake(command: Sequence[str]) -> int:
-    """Exit code of Snakemake; on an interrupt it is given the time to stop its jobs."""
-    process = subprocess.Popen(command, stdout=sys.stderr.fileno())
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.wait()
-        raise
+def show_steps(command: Sequence[str]) -> None:
+    """Prints what Snakemake would do. Raises StageFailed when it cannot tell."""
+    if subprocess.run([*command[:-2], "--dry-run", *command[-2:]], check=False).returncode:
+        raise StageFailed("the dry run failed", wanted="a workflow that can be planned", do="See Snakemake's message above.")
 
 
 @contextmanager

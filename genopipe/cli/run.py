@@ -42,11 +42,13 @@ def run(
     genopipe run NICU-0001.yaml --dry-run
     """
     from genopipe.cases.plan import plan_case
-    from genopipe.cases.run import describe, run_case, snakemake_command
+    from genopipe.cases.run import describe, run_case, show_steps, snakemake_command
 
     given = {"cores": cores, "device": device, "results": str(results) if results else None, "issued": issued}
     plan = plan_case([case_file], given)
+    command = snakemake_command(plan, first=first, last=last, profile=profile, more=more)
     if dry_run:
         click.echo(describe(plan))
-        more = (*more, "--dry-run")
-    run_case(plan, snakemake_command(plan, first=first, last=last, profile=profile, more=more), dry_run=dry_run)
+        show_steps(command)
+    else:
+        run_case(plan, command)

@@ -17,13 +17,13 @@ evidence: evidence/now
 proband: {sample: S1, sex: female}
 reads:
   - {sample: S1, lane: 1, r1: a_R1.fq, r2: a_R2.fq}
-  - {sample: S1, lane: 2, r1: b.fq}
+  - {sample: S1, lane: 2, r1: b_R1.fq, r2: b_R2.fq}
 """
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("a_R1.fq", "a_R2.fq", "b.fq"):
+    for name in ("a_R1.fq", "a_R2.fq", "b_R1.fq", "b_R2.fq"):
         (tmp_path / name).touch()
     for name in ("reference/reference.json", "evidence/now"):
         (tmp_path / name).parent.mkdir()
@@ -38,7 +38,7 @@ def plan(folder: Path, **given: object) -> Plan:
 
 
 def test_lanes_become_options_in_order(folder: Path) -> None:
-    assert plan(folder).read_options("S1") == f"-1 '{folder}/a_R1.fq' -2 '{folder}/a_R2.fq' -1 '{folder}/b.fq'"
+    assert plan(folder).read_options("S1") == " ".join(f"-1 '{folder}/{lane}_R1.fq' -2 '{folder}/{lane}_R2.fq'" for lane in "ab")
 
 
 def test_a_case_without_archive_ends_with_its_interpretation(folder: Path) -> None:
@@ -56,6 +56,15 @@ def test_the_date_of_results_is_fixed_when_a_case_starts(folder: Path) -> None:
     later = plan(folder, issued="2027-01-01T00:00:00Z")
     later.start()
     assert later.issued == "2026-01-02T03:04:05Z"
+
+
+def test_the_family_of_a_case_becomes_a_pedigree(folder: Path) -> None:
+    mother = "family: [{sample: S2, relation: mother, sex: female, affected: false}]\nreads:\n  - {sample: S2, r1: m.fq}\n"
+    (folder / "m.fq").touch()
+    (folder / "case.yaml").write_text(CASE.replace("reads:\n", mother))
+    started = plan(folder)
+    started.start()
+    assert started.pedigree.read_text() == "C1\tS1\t0\tS2\t2\t2\nC1\tS2\t0\t0\t2\t1\n"
 
 
 def test_planning_alone_writes_nothing(folder: Path) -> None:

@@ -25,9 +25,9 @@ OUTSIDE_THE_PROMISE = ("run.json", "logs", "timings", ".lock")
 
 @pytest.fixture(scope="module")
 def family_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A case file for a family with a genome of 120 kb at 15x."""
+    """A case file for a family with a genome of 200 kb at 15x."""
     folder = tmp_path_factory.mktemp("family")
-    family = simulate_family(folder / "family", genome_length=120_000, coverage=15, mitochondrial_coverage=15)
+    family = simulate_family(folder / "family", genome_length=200_000, coverage=15, mitochondrial_coverage=15)
     (folder / "site.key").write_text("0" * 64 + "\n")
     return prepare_case(folder, family)
 
