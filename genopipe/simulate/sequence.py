@@ -158,10 +158,18 @@ def _add_tandem_repeats(base: NDArray[np.uint8], repeat: NDArray[np.bool_], draw
     period = np.array([1, 1, 1, 2, 2, 2, 3, 4, 4, 5])[draws.below(10, n)]
     length = np.where(period == 1, 8 + draws.below(15, n), 12 + draws.below(48, n))
     for start, unit, size in zip(place.tolist(), period.tolist(), length.tolist(), strict=True):
-        motif = draws.below(4, unit) if unit > 1 else draws.pick((np.array([0]), np.array([T])))
-        base[start : start + size] = np.resize(motif, size)
+        base[start : start + size] = np.resize(_motif(unit, draws), size)
         repeat[start : start + size] = True
     return np.stack([place, period], axis=1)
+
+
+def _motif(period: int, draws: Draws) -> NDArray[np.int64]:
+    """What a tandem repeat repeats: A or T in a homopolymer, otherwise at least two different bases."""
+    if period == 1:
+        return np.array([T * draws.one(0, 2)])
+    motif = draws.below(4, period)
+    motif[1] = (motif[0] + draws.one(1, 4)) % 4
+    return motif
 
 
 def _duplicate(base: NDArray[np.uint8], repeat: NDArray[np.bool_], plan: ContigPlan, draws: Draws) -> list[tuple[int, int]]:
