@@ -19,7 +19,7 @@ from genopipe.kernels.pileup import HALF
 Genotype = tuple[int, ...]
 Triple = tuple[Genotype, Genotype, Genotype]
 
-_NEW = {False: 70_000, True: 75_000}
+_NEW = {False: 65_000, True: 72_000}
 _POPULATION = {False: 30_000, True: 38_000}
 _MATERNAL, _PATERNAL = "maternal", "paternal"
 

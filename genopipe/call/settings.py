@@ -45,7 +45,7 @@ class Settings:
     repeat_prior: int = 30_000
     min_emitted: int = 1_000
     min_quality: int = 15
-    gvcf_bands: tuple[int, ...] = (0, 5, 10, 20, 30, 50)
+    gvcf_bands: tuple[int, ...] = (0, 5, 10, 20, 30, 40, 60)
 
 
 DEFAULT = Settings()

@@ -1,0 +1,196 @@
+"""Families: trios judged together, alleles of several files brought together, and clear errors."""
+
+from __future__ import annotations
+
+import pysam
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genopipe.call.caller import Outputs, call_variants
+from genopipe.call.family import Trio, inheritance_cost, judge_trio
+from genopipe.call.joint import joint_genotypes
+from genopipe.errors import BadInput
+from genopipe.formats.gvcf import open_gvcf, read_gvcf
+from genopipe.formats.vcf import VcfContig, header, vcf_writer
+from tests.call.conftest import Person, build_world, change, write_reads
+from tests.oracles import genotype as oracle
+
+PL = st.lists(st.integers(0, 200), min_size=3, max_size=3).map(lambda values: tuple(v - min(values) for v in values))
+CONTIGS = [VcfContig("c", 1000, "0" * 32), VcfContig("chrX", 500, None)]
+KINDS = ("FILTER/LowQual", "ALT/NON_REF", "INFO/END", *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL")))
+HET = "0/1:15,15,0:30:99:600,0,600,700,700,900"
+
+
+@given(PL, PL, PL)
+def test_a_trio_is_judged_as_by_enumeration(father, mother, child):
+    verdict = judge_trio(Trio(father, mother, child, (2, 2, 2), False), 2)
+    triple, new = oracle.trio(father, mother, child, population=30_000, new=65_000)
+    index = [(0, 0), (0, 1), (1, 1)].index
+    cost = lambda t: father[t[0]] + mother[t[1]] + child[t[2]]  # noqa: E731
+    ours = tuple(index(genotype) for genotype in verdict.genotypes)
+    assert ours == triple or abs(cost(ours) - cost(triple)) < 40
+    assert abs(verdict.new - min(new, 99)) <= 1 or ours != triple
+
+
+def test_clear_parents_make_a_new_allele():
+    verdict = judge_trio(Trio((0, 90, 900), (0, 90, 900), (700, 0, 700), (2, 2, 2), False), 2)
+    assert verdict.genotypes == ((0, 0), (0, 0), (0, 1))
+    assert verdict.new == 58
+
+
+def test_a_doubtful_parent_is_the_likelier_source():
+    verdict = judge_trio(Trio((0, 3, 40), (0, 90, 900), (700, 0, 700), (2, 2, 2), False), 2)
+    assert verdict.genotypes == ((0, 1), (0, 0), (0, 1))
+    assert verdict.new == 0
+
+
+def test_a_sons_x_comes_from_his_mother():
+    assert inheritance_cost((1,), (0, 0), (1,)) is None
+    assert inheritance_cost((0,), (0, 1), (1,)) == 3010
+    assert inheritance_cost((1,), (0, 0), (1,), haploid_from="paternal") == 0
+    assert inheritance_cost((1,), (0, 0), (0, 1)) == 0
+
+
+def gvcf(folder, sample, lines, contigs=CONTIGS):
+    path = folder / f"{sample}.g.vcf.gz"
+    with vcf_writer(path, header(contigs, [sample], KINDS)) as write:
+        for line in lines:
+            write("\t".join(line.split()) + "\n")
+    return path
+
+
+def block(start, end, quality=90, likelihood="0,90,900"):
+    return f"c {start} . A <NON_REF> . . END={end} GT:DP:GQ:PL 0/0:30:{quality}:{likelihood}"
+
+
+def family(folder, child, father, mother, ped="F kid dad mom 1 2\nF dad 0 0 1 1\nF mom 0 0 2 1\n"):
+    (folder / "f.ped").write_text(ped.replace(" ", "\t"))
+    paths = [gvcf(folder, name, lines) for name, lines in (("kid", child), ("dad", father), ("mom", mother))]
+    joint_genotypes(paths, folder / "f.ped", folder / "f.vcf.gz")
+    with pysam.VariantFile(str(folder / "f.vcf.gz")) as file:
+        return [(r.pos, r.alleles, [s["GT"] for s in r.samples.values()], r.samples["kid"]["DNM"], dict(r.info)) for r in file]
+
+
+def variant(position, ref="A", alt="T", sample=HET):
+    return f"c {position} . {ref} {alt},<NON_REF> 300 PASS . GT:AD:DP:GQ:PL {sample}"
+
+
+def test_a_new_variant_is_marked(tmp_path):
+    found = family(tmp_path, [block(1, 9), variant(10), block(11, 99)], [block(1, 99)], [block(1, 99)])
+    assert found == [(10, ("A", "T"), [(0, 1), (0, 0), (0, 0)], 58, {"AC": (1,), "AN": 6, "MENDEL": 1})]
+
+
+def test_an_inherited_variant_is_not(tmp_path):
+    found = family(tmp_path, [variant(10)], [block(1, 99)], [variant(10)])
+    assert found == [(10, ("A", "T"), [(0, 1), (0, 0), (0, 1)], None, {"AC": (2,), "AN": 6})]
+
+
+def test_alleles_of_different_length_share_a_record(tmp_path):
+    found = family(tmp_path, [variant(10, "ACC", "A")], [variant(10, "AC", "A")], [block(1, 99)])
+    assert [(alleles, genotypes) for _, alleles, genotypes, _, _ in found] == [(("ACC", "A", "AC"), [(0, 1), (0, 2), (0, 0)])]
+
+
+def test_a_sample_without_anything_there_has_no_genotype(tmp_path):
+    found = family(tmp_path, [variant(10)], [block(50, 99)], [variant(10)])
+    assert found[0][2] == [(0, 1), (None, None), (0, 1)]
+
+
+def test_a_weak_call_that_the_parents_contradict_goes_away(tmp_path):
+    weak = "0/1:25,5,0:30:20:20,0,300,90,400,900"
+    assert family(tmp_path, [variant(10, sample=weak)], [block(1, 99)], [block(1, 99)]) == []
+
+
+def test_a_simulated_family(tmp_path):
+    """A de novo SNV, one variant of each parent, one of both; the child has one haplotype of each parent."""
+    world = build_world(tmp_path, {"chr1": 3000})
+    both, fathers, mothers = change(world, "chr1", 500, "snv"), change(world, "chr1", 900, "del", "xx"), change(world, "chr1", 1300, "snv")
+    new = change(world, "chr1", 1700, "snv")
+    people = [
+        Person("dad", (sorted([both, fathers]), [])),
+        Person("mom", (sorted([both, mothers]), [])),
+        Person("kid", (sorted([both, fathers, new]), sorted([both, mothers]))),
+    ]
+    paths = []
+    for seed, person in enumerate(people):
+        bam = write_reads(world, person, tmp_path / f"{person.name}.bam", seed=seed)
+        call_variants(world.reference, bam, Outputs(tmp_path / "x.vcf.gz", tmp_path / f"{person.name}.g.vcf.gz"))
+        paths.append(tmp_path / f"{person.name}.g.vcf.gz")
+    (tmp_path / "f.ped").write_text("F\tkid\tdad\tmom\t1\t2\nF\tdad\t0\t0\t1\t1\nF\tmom\t0\t0\t2\t1\n")
+    joint_genotypes(paths, tmp_path / "f.ped", tmp_path / "f.vcf.gz")
+    with pysam.VariantFile(str(tmp_path / "f.vcf.gz")) as file:
+        found = {(r.start, r.ref, r.alts[0]): ([s["GT"] for s in r.samples.values()], r.samples["kid"]["DNM"]) for r in file}
+    assert found.pop(new[1:])[1] > 20
+    assert found == {
+        both[1:]: ([(0, 1), (0, 1), (1, 1)], None),
+        fathers[1:]: ([(0, 1), (0, 0), (0, 1)], None),
+        mothers[1:]: ([(0, 0), (0, 1), (0, 1)], None),
+    }
+
+
+def test_a_pedigree_without_a_sample(tmp_path):
+    with pytest.raises(BadInput, match=r"f\.ped: sample dad of dad\.g\.vcf\.gz is not in the pedigree; wanted one of kid, mom"):
+        family(tmp_path, [variant(10)], [block(1, 99)], [block(1, 99)], ped="F kid 0 mom 1 2\nF mom 0 0 2 1\n")
+    assert not (tmp_path / "f.vcf.gz").exists()
+
+
+def test_a_sample_given_twice(tmp_path):
+    path = gvcf(tmp_path, "kid", [block(1, 99)])
+    (tmp_path / "f.ped").write_text("F\tkid\t0\t0\t1\t2\n")
+    with pytest.raises(BadInput, match="sample kid twice; wanted one gVCF a sample"):
+        joint_genotypes([path, path], tmp_path / "f.ped", tmp_path / "f.vcf.gz")
+
+
+@pytest.mark.parametrize(
+    ("contigs", "expected"),
+    [
+        ([VcfContig("c", 999, "0" * 32), CONTIGS[1]], r"contig c \(999 bases, MD5 0+\) differs from kid\.g\.vcf\.gz"),
+        (CONTIGS[:1], r"1 contigs against 2 in kid\.g\.vcf\.gz; wanted gVCFs of one reference"),
+    ],
+)
+def test_gvcfs_of_different_references(tmp_path, contigs, expected):
+    paths = [gvcf(tmp_path, "kid", [block(1, 99)]), gvcf(tmp_path, "dad", [block(1, 99)], contigs)]
+    (tmp_path / "f.ped").write_text("F\tkid\t0\t0\t1\t2\nF\tdad\t0\t0\t1\t1\n")
+    with pytest.raises(BadInput, match=expected):
+        joint_genotypes(paths, tmp_path / "f.ped", tmp_path / "f.vcf.gz")
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["c 10 . A T 300 PASS . GT:AD:DP:GQ:PL 0/1:15,15:30:99:600,0,600"], "the last allele is T; wanted a gVCF, with <NON_REF>"),
+        ([block(50, 60), block(10, 20)], "the records are not sorted"),
+        (["d 10 . A <NON_REF> . . END=20 GT:DP:GQ:PL 0/0:30:90:0,90,900"], "the record cannot be read"),
+        (["c 10 . A <NON_REF> . . END=20 GT:DP:GQ:PL 0/0:30:90:0,90"], "GT and PL do not fit the alleles"),
+        (["c 10 . A"], "the record cannot be read"),
+    ],
+)
+def test_a_damaged_gvcf(tmp_path, lines, expected):
+    path = tmp_path / "x.g.vcf.gz"
+    text = tmp_path / "x.vcf"
+    text.write_text(header(CONTIGS, ["kid"], KINDS) + "".join("\t".join(line.split()) + "\n" for line in lines))
+    pysam.tabix_compress(str(text), str(path))
+    with pytest.raises(BadInput, match=expected):
+        list(read_gvcf(open_gvcf(path)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (header(CONTIGS, ["kid", "dad"], KINDS), "the file holds 2 samples; wanted a gVCF of one sample"),
+        ("nothing\n", "the file has no VCF header"),
+        (header(CONTIGS, ["kid"], KINDS) + "c\t1", "the last line is cut short"),
+        ("\xff\xfe\n", "the line is no text"),
+    ],
+)
+def test_a_file_that_is_no_gvcf_of_one_sample(tmp_path, text, expected):
+    (tmp_path / "x.vcf").write_bytes(text.encode("latin-1"))
+    pysam.tabix_compress(str(tmp_path / "x.vcf"), str(tmp_path / "x.g.vcf.gz"))
+    with pytest.raises(BadInput, match=expected):
+        list(read_gvcf(open_gvcf(tmp_path / "x.g.vcf.gz")))
+
+
+def test_a_plain_text_file_is_no_gvcf(tmp_path):
+    (tmp_path / "x.g.vcf").write_text(header(CONTIGS, ["kid"], KINDS))
+    with pytest.raises(BadInput, match="the file is not compressed by BGZF"):
+        open_gvcf(tmp_path / "x.g.vcf")

@@ -1,0 +1,46 @@
+"""From costs to genotypes, and from events to records."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genopipe.call.events import Event, Stretch
+from genopipe.call.simple import genotype_costs
+from genopipe.call.sites import choose, genotypes, normalised, record_alleles
+from tests.oracles import genotype as oracle
+
+
+def test_genotypes_stand_in_the_order_of_the_specification():
+    assert genotypes(3, 2) == [(0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2)]
+    assert genotypes(2, 1) == [(0,), (1,)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(10, 60)), min_size=1, max_size=40), st.sampled_from([1, 2]))
+def test_costs_of_bases(bases, ploidy):
+    base, quality = (np.array(column, np.int64) for column in zip(*bases, strict=True))
+    costs = genotype_costs(base, quality, [0, 1, 2], ploidy=ploidy)
+    for genotype, cost in costs.items():
+        assert abs(cost - oracle.base_cost(bases, genotype)) <= len(bases)
+
+
+def test_the_best_posterior_is_chosen():
+    choice = choose({(0, 0): 60_000, (0, 1): 0, (1, 1): 25_000}, [30_000])
+    assert (choice.genotype, choice.genotype_quality, choice.quality) == ((0, 1), 25, 30)
+
+
+def test_a_prior_can_keep_the_reference():
+    choice = choose({(0, 0): 20_000, (0, 1): 0, (1, 1): 90_000}, [30_000])
+    assert (choice.genotype, choice.quality) == ((0, 0), 0)
+
+
+def test_likelihoods_begin_at_zero():
+    assert normalised([2_500, 1_000, 30_000_000]) == (2, 0, 9_999)
+
+
+def test_alleles_of_a_site_share_one_reference_allele():
+    stretch = Stretch(100, bytes([0, 1, 2, 3, 3, 0]))
+    events = [Event(102, 0, bytes([3])), Event(102, 1, b""), Event(102, 2, b"")]
+    assert record_alleles(events, stretch) == (101, ("CGT", "CTGT", "CT", "C"))
+    assert record_alleles([Event(102, 1, bytes([0])), Event(102, 1, bytes([1]))], stretch) == (102, ("G", "A", "C"))
