@@ -129,6 +129,7 @@ class _FastaParser:
             self.line += text.count(b"\n", 0, wrong)
             raise self._error(f"the character {chr(raw[wrong])!r} is no base", wanted=f"the letters {BASES.decode()}, either case")
         if n and not self.name:
+            self.line += text.count(b"\n", 0, len(text) - len(text.lstrip(b"\r\n")))
             raise self._error("letters come before the first contig name", wanted="a line beginning with '>'")
         self.line += text.count(b"\n")
         if text:
@@ -200,9 +201,13 @@ class FastaWriter:
             self._end_contig()
         self._writer.__exit__(kind, error, trace)
         if kind is None:
-            lines = (f"{name}\t{length}\t{offset}\t{LINE_BASES}\t{LINE_BASES + 1}\n" for name, length, offset in self._fai)
-            _beside(self.target, ".fai").write_text("".join(lines))
+            _beside(self.target, ".fai").write_text("".join(_fai_line(*contig) for contig in self._fai))
             _beside(self.target, ".gzi").write_bytes(_block_index(self._writer))
+
+
+def _fai_line(name: str, length: int, offset: int) -> str:
+    line_bases = min(length, LINE_BASES)
+    return f"{name}\t{length}\t{offset}\t{line_bases}\t{line_bases + 1}\n"
 
 
 def _beside(path: Path, suffix: str) -> Path:
