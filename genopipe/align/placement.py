@@ -47,6 +47,7 @@ class Placements(NamedTuple):
 
     n            (reads) int32: slots in use
     repeats      (reads) int32: seeds left out for being at too many places
+    diagonal     (reads, SLOTS) int64: where the read begins by most of its seeds
     low, high    (reads, SLOTS) int64: lowest and highest diagonal by the seeds
     reverse      (reads, SLOTS) uint8: 1 for the reverse strand
     vote         (reads, SLOTS) int32: seeds that agree
@@ -59,6 +60,7 @@ class Placements(NamedTuple):
 
     n: NDArray[np.int32]
     repeats: NDArray[np.int32]
+    diagonal: NDArray[np.int64]
     low: NDArray[np.int64]
     high: NDArray[np.int64]
     reverse: NDArray[np.uint8]
@@ -109,7 +111,7 @@ class Workspace:
 def place(reads: Reads, index: SeedIndex, target: Target, work: Workspace) -> tuple[Placements, NDArray[np.uint32]]:
     """The scored candidates of every read, and the operations of their CIGARs."""
     placements = _empty(len(reads))
-    found = (placements.low, placements.high, placements.reverse, placements.vote, placements.n, placements.repeats)
+    found = (placements.diagonal, placements.low, placements.high, placements.reverse, placements.vote, placements.n, placements.repeats)
     candidates(reads.base, reads.base_start, index.key, index.position, index.bucket, index.bucket_bits, *found)
     jobs = Jobs(*(np.empty(len(reads) * SLOTS, np.int32) for _ in range(3)))
     n_jobs = _score_ungapped(reads.base, reads.base_start, target, placements, jobs)
@@ -119,7 +121,20 @@ def place(reads: Reads, index: SeedIndex, target: Target, work: Workspace) -> tu
 
 
 def _empty(n: int) -> Placements:
-    types: list[Any] = [np.int64, np.int64, np.uint8, np.int32, np.int32, np.int64, np.int64, np.int32, np.int32, np.int64, np.int32]
+    types: list[Any] = [
+        np.int64,
+        np.int64,
+        np.int64,
+        np.uint8,
+        np.int32,
+        np.int32,
+        np.int64,
+        np.int64,
+        np.int32,
+        np.int32,
+        np.int64,
+        np.int32,
+    ]
     return Placements(np.zeros(n, np.int32), np.zeros(n, np.int32), *(np.empty((n, SLOTS), dtype) for dtype in types))
 
 
@@ -192,30 +207,21 @@ def _score_ungapped(base, base_start, target, placements, jobs):
             if not (packed_strand >> strand) & 1:
                 pack_read(base, begin, length, strand, word[strand], unknown[strand])
                 packed_strand |= 1 << strand
+            first = p.diagonal[read, slot]
             p.score[read, slot] = 0
             p.cigar_at[read, slot] = -1
             p.cigar_n[read, slot] = 0
-            p.start[read, slot] = p.low[read, slot]
-            p.end[read, slot] = p.low[read, slot]
-            p.clip_start[read, slot] = 0
-            p.clip_end[read, slot] = 0
-            n_mismatches = length
-            for side in range(2 if p.high[read, slot] != p.low[read, slot] else 1):
-                diagonal = p.high[read, slot] if side else p.low[read, slot]
-                if touches_unknown(target, diagonal, diagonal + length):
-                    continue
-                n = mismatches(word[strand], unknown[strand], length, target.packed, diagonal, mismatch)
+            p.start[read, slot] = p.end[read, slot] = first
+            p.clip_start[read, slot] = p.clip_end[read, slot] = 0
+            exact = settled = False
+            if not touches_unknown(target, first, first + length):
+                n_mismatches = mismatches(word[strand], unknown[strand], length, target.packed, first, mismatch)
                 score, start, end = best_stretch(mismatch, unknown[strand], length)
-                if score > p.score[read, slot]:
-                    p.score[read, slot] = score
-                    p.start[read, slot] = diagonal + start
-                    p.end[read, slot] = diagonal + end
-                    p.clip_start[read, slot] = start
-                    p.clip_end[read, slot] = length - end
-                    n_mismatches = n
-            clipped = p.clip_start[read, slot] + p.clip_end[read, slot] > 0
-            exact = not clipped and n_mismatches <= 1
-            settled = exact or (not clipped and n_mismatches <= FULL_LENGTH_MISMATCHES)
+                p.score[read, slot] = score
+                p.start[read, slot], p.end[read, slot] = first + start, first + end
+                p.clip_start[read, slot], p.clip_end[read, slot] = start, length - end
+                settled = start == 0 and end == length and n_mismatches <= FULL_LENGTH_MISMATCHES
+                exact = settled and n_mismatches <= 1
             if not settled and p.vote[read, slot] * 2 >= p.vote[read, 0]:
                 n_jobs = _add_job(p, jobs, n_jobs, read, slot)
             elif best < 0 or p.score[read, slot] > p.score[read, best]:
@@ -271,7 +277,7 @@ def _extend_jobs(base, base_start, target, p, job_read, job_slot, width, cigar, 
             read, slot = job_read[first + lane], job_slot[first + lane]
             bases = base_start[read + 1] - base_start[read]
             middle = (p.low[read, slot] + p.high[read, slot]) >> 1
-            contig = contig_of(target, min(max(middle + bases // 2, 0), target.contig_end[-1] - 1))
+            contig = contig_of(target, min(max(p.diagonal[read, slot] + bases // 2, 0), target.contig_end[-1] - 1))
             window_start[lane] = middle - width // 2
             length[lane] = bases
             _fill_lane(

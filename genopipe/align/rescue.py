@@ -101,6 +101,7 @@ def _find(base, base_start, target, p, low, high, jobs):
             new = p.n[read]
             p.n[read] = new + 1
             p.low[read, new], p.high[read, new] = lowest, highest
+            p.diagonal[read, new] = lowest
             p.reverse[read, new] = reverse
             p.vote[read, new] = votes
             p.score[read, new] = 0

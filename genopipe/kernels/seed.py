@@ -41,9 +41,8 @@ USUAL_OCCURRENCES = 40
 
 REPEAT_OCCURRENCES = 600
 FEW_SEEDS = 3
-CLUSTER_GAP = 32
-CLUSTER_SPREAD = 100
-"""Diagonals this far apart still are one candidate: the longest insertion or deletion that seeds can bridge."""
+LARGEST_GAP = 100
+"""Diagonals this far apart can be one candidate: the longest insertion or deletion that seeds can bridge."""
 
 _K_MASK = np.uint64((1 << 2 * K) - 1)
 _S_MASK = np.uint64((1 << 2 * S) - 1)
@@ -158,13 +157,19 @@ def _sort(hit, n):
 
 
 @njit(cache=True, nogil=True)
-def candidates(base, base_start, index_key, index_position, index_bucket, bucket_bits, low, high, reverse, vote, n_candidate, repeats):
+def candidates(
+    base, base_start, index_key, index_position, index_bucket, bucket_bits, diagonal, low, high, reverse, vote, n_candidate, repeats
+):
     """The places each read of a batch may come from, best first.
+
+    Seeds that agree on a diagonal are a group. Where a group nearby has other seeds, the read may have a gap between the two: the candidate's
+    band then reaches over both, and a group whose seeds are mostly new is part of the candidate. One with the same seeds is a candidate of
+    its own: the next copy of a tandem repeat.
 
     base, base_start                          the reads, as in `model.Reads`
     index_key, index_position, index_bucket   the seed index; see `lookup`
-    low, high    (reads, MAX_CANDIDATES) int64, out: lowest and highest diagonal: the genome position of the first base of the read (of its
-                 reverse complement where `reverse`) by the seeds before and after an indel
+    diagonal     (reads, MAX_CANDIDATES) int64, out: genome position of the first base of the read, or of its reverse complement where `reverse`
+    low, high    (reads, MAX_CANDIDATES) int64, out: lowest and highest diagonal by the seeds before and after an indel
     reverse      (reads, MAX_CANDIDATES) uint8, out: 1 where the read is the reverse complement of the genome
     vote         (reads, MAX_CANDIDATES) int32, out: different seeds that agree
     n_candidate  (reads) int32, out
@@ -175,9 +180,9 @@ def candidates(base, base_start, index_key, index_position, index_bucket, bucket
     first = np.empty(MAX_SEEDS, np.int64)
     count = np.empty(MAX_SEEDS, np.int64)
     hit = np.empty(MAX_HITS, np.int64)
-    cluster_low = np.empty(MAX_HITS, np.int64)
-    cluster_high = np.empty(MAX_HITS, np.int64)
-    cluster_vote = np.empty(MAX_HITS, np.int64)
+    group_diagonal = np.empty(MAX_HITS, np.int64)
+    group_seeds = np.empty(MAX_HITS, np.uint64)
+    group_vote = np.empty(MAX_HITS, np.int64)
     for read in range(len(base_start) - 1):
         begin = base_start[read]
         length = base_start[read + 1] - begin
@@ -197,35 +202,48 @@ def candidates(base, base_start, index_key, index_position, index_bucket, bucket
             )
         repeats[read] = frequent
         _sort(hit, n_hits)
-        n_clusters = 0
-        voters = np.uint64(0)
+        n_groups = 0
         for h in range(n_hits):
-            diagonal = hit[h] >> 8
-            if h == 0 or diagonal - cluster_high[n_clusters - 1] > CLUSTER_GAP or diagonal - cluster_low[n_clusters - 1] > CLUSTER_SPREAD:
-                cluster_low[n_clusters] = diagonal
-                n_clusters += 1
-                voters = np.uint64(0)
-            cluster_high[n_clusters - 1] = diagonal
-            voters |= _1 << np.uint64(hit[h] & 63)
-            cluster_vote[n_clusters - 1] = popcount(voters)
+            if h == 0 or hit[h] >> 8 != group_diagonal[n_groups - 1]:
+                group_diagonal[n_groups] = hit[h] >> 8
+                group_seeds[n_groups] = np.uint64(0)
+                n_groups += 1
+            group_seeds[n_groups - 1] |= _1 << np.uint64(hit[h] & 63)
+        for g in range(n_groups):
+            group_vote[g] = popcount(group_seeds[g])
         kept = 0
         most = 0
-        while kept < MAX_CANDIDATES and kept < n_clusters:
+        while kept < MAX_CANDIDATES and kept < n_groups:
             best = 0
-            for c in range(1, n_clusters):
-                if cluster_vote[c] > cluster_vote[best]:
-                    best = c
-            if kept == 0:
-                most = cluster_vote[best]
-            if cluster_vote[best] * 4 < most or cluster_vote[best] <= 0:
+            for g in range(1, n_groups):
+                if group_vote[g] > group_vote[best]:
+                    best = g
+            votes = group_vote[best]
+            if votes * 4 < most or votes <= 0:
                 break
-            strand = cluster_low[best] >> (_REVERSE_BIT - 8)
-            reverse[read, kept] = strand
+            group_vote[best] = 0
+            middle = group_diagonal[best]
+            lowest = highest = middle
+            seeds = group_seeds[best]
+            for step in (-1, 1):
+                g = best + step
+                while 0 <= g < n_groups and abs(group_diagonal[g] - middle) <= LARGEST_GAP:
+                    wider = max(highest, group_diagonal[g]) - min(lowest, group_diagonal[g]) <= LARGEST_GAP
+                    if wider and group_seeds[g] & ~seeds:
+                        lowest, highest = min(lowest, group_diagonal[g]), max(highest, group_diagonal[g])
+                        if popcount(group_seeds[g] & seeds) * 2 < popcount(group_seeds[g]):
+                            votes += popcount(group_seeds[g] & ~seeds)
+                            seeds |= group_seeds[g]
+                            group_vote[g] = 0
+                    g += step
+            most = max(most, votes)
+            strand = middle >> (_REVERSE_BIT - 8)
             bias = (strand << (_REVERSE_BIT - 8)) + _DIAGONAL_OFFSET
-            low[read, kept] = cluster_low[best] - bias
-            high[read, kept] = cluster_high[best] - bias
-            vote[read, kept] = cluster_vote[best]
-            cluster_vote[best] = -1
+            reverse[read, kept] = strand
+            diagonal[read, kept] = middle - bias
+            low[read, kept] = lowest - bias
+            high[read, kept] = highest - bias
+            vote[read, kept] = votes
             kept += 1
         n_candidate[read] = kept
 
