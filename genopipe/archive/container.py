@@ -1,0 +1,324 @@
+"""Gzip and BGZF around a content: found out at a put, laid around the same content again at a get.
+
+`unwrap` reads a file once: its members (headers, sizes, checksums) are checked, the plain content is handed on in pieces, and a sample of
+the compressed bytes is tried against every encoder. What comes out is a recipe: the headers, where members begin, and the encoder that
+wrote them. `wrap` turns content and recipe into the file. A recipe is a promise only after the restored file had the digest of the
+original; that check is the caller's.
+
+Source: RFC 1952 (gzip); SAM/BAM format specification, section 4.1 (BGZF).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+from genopipe.archive.encoders import Encoder, encoders
+from genopipe.errors import BadInput
+from genopipe.formats.bgzf import END_OF_FILE
+
+PIECE_BYTES = 1 << 20
+SAMPLE_BYTES = 1 << 18
+MOST_MEMBERS = 4096
+"""A gzip file of more members is kept as it is, unless it is BGZF."""
+
+_MAGIC = b"\x1f\x8b\x08"
+_BGZF_HEADER = 18
+_TAIL = struct.Struct("<II")
+_RAW_DEFLATE = -15
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a gzip file is laid around its content.
+
+    kind         "bgzf" or "gzip"
+    encoder      what wrote every member
+    header       the header of every member; of BGZF the one header they share, without the block size
+    size         (members) int64: plain bytes of each member
+    end_of_file  BGZF: whether the mark of the end is there
+    """
+
+    kind: str
+    encoder: Encoder
+    header: tuple[bytes, ...]
+    size: NDArray[np.int64]
+    end_of_file: bool
+
+
+@dataclass(slots=True)
+class Unwrapped:
+    """What `unwrap` learns; complete once its pieces are used up. `recipes` are tried in order, none when no encoder fits."""
+
+    kind: str = "plain"
+    recipes: list[Recipe] = field(default_factory=list)
+
+
+def container_kind(path: Path) -> str:
+    """ "bgzf", "gzip" or "plain", by the first bytes."""
+    with open(path, "rb") as source:
+        start = source.read(_BGZF_HEADER)
+    if start[:3] != _MAGIC:
+        return "plain"
+    return "bgzf" if _is_bgzf_header(start) else "gzip"
+
+
+def unwrap(path: Path, found: Unwrapped) -> Iterator[bytes]:
+    """The plain content in pieces; fills `found`. Raises BadInput for gzip that is cut short or damaged."""
+    found.kind = container_kind(path)
+    with open(path, "rb", buffering=PIECE_BYTES) as source:
+        if found.kind == "bgzf":
+            yield from _unwrap_bgzf(path, source, found)
+        elif found.kind == "gzip":
+            yield from _unwrap_gzip(path, source, found)
+        else:
+            while piece := source.read(PIECE_BYTES):
+                yield piece
+
+
+def wrap(plain: Iterable[bytes], recipe: Recipe | None) -> Iterator[bytes]:
+    """The file's bytes in pieces, from its plain content in pieces; without a recipe the content is the file."""
+    if recipe is None:
+        yield from plain
+        return
+    blocks = _wrap_bgzf if recipe.kind == "bgzf" else _wrap_gzip
+    yield from blocks(_Pieces(plain), recipe)
+
+
+def _is_bgzf_header(start: bytes) -> bool:
+    """Only the usual header of 18 bytes with the single extra field BC; rarer ones count as plain gzip."""
+    return len(start) == _BGZF_HEADER and start[3] == 4 and start[10:16] == b"\x06\x00BC\x02\x00"
+
+
+def _unwrap_bgzf(path: Path, source: BinaryIO, found: Unwrapped) -> Iterator[bytes]:
+    sizes: list[int] = []
+    sample: list[tuple[bytes, bytes]] = []
+    header, uniform = b"", True
+    offset, last = 0, b""
+    while start := source.read(_BGZF_HEADER):  # the blocks 0, 1, 2, 4, 8, ... are the sample
+        if not _is_bgzf_header(start):
+            raise _damaged(path, f"byte {offset} does not begin a BGZF block")
+        size = struct.unpack_from("<H", start, 16)[0] + 1
+        rest = source.read(size - _BGZF_HEADER)
+        if len(rest) != size - _BGZF_HEADER or len(rest) < _TAIL.size:
+            raise _damaged(path, f"the file is cut short inside the block at byte {offset}")
+        header = header or start[:16]
+        uniform &= start[:16] == header
+        payload = _inflate_block(path, rest, offset)
+        if len(sizes) & (len(sizes) - 1) == 0 and payload:
+            sample.append((payload, rest[: -_TAIL.size]))
+        sizes.append(len(payload))
+        offset, last = offset + size, start + rest
+        yield payload
+    ended = last == END_OF_FILE
+    if not ended and path.suffix == ".bam":
+        raise _damaged(path, f"the file ends at byte {offset} without the end-of-file block")
+    if uniform:
+        size_array = np.array(sizes[:-1] if ended else sizes, np.int64)
+        fitting = (encoder for encoder in encoders() if all(encoder.block(payload) == deflated for payload, deflated in sample))
+        found.recipes = [Recipe("bgzf", encoder, (header,), size_array, ended) for encoder in fitting]
+
+
+def _inflate_block(path: Path, rest: bytes, offset: int) -> bytes:
+    checksum, length = _TAIL.unpack_from(rest, len(rest) - _TAIL.size)
+    try:
+        payload = bytes(isal_zlib.decompress(rest[: -_TAIL.size], _RAW_DEFLATE, bufsize=1 << 16))
+    except isal_zlib.error as error:  # type: ignore[misc]
+        raise _damaged(path, f"the block at byte {offset} cannot be inflated") from error
+    if len(payload) != length or isal_zlib.crc32(payload) != checksum:
+        raise _damaged(path, f"the block at byte {offset} does not match its checksum")
+    return payload
+
+
+def _wrap_bgzf(pieces: _Pieces, recipe: Recipe) -> Iterator[bytes]:
+    header = recipe.header[0]
+    for size in recipe.size:
+        payload = pieces.take(int(size))
+        deflated = recipe.encoder.block(payload)
+        total = _BGZF_HEADER + len(deflated) + _TAIL.size
+        if total > 1 << 16:
+            raise RecipeFailed(f"a block of {size} bytes does not fit")
+        yield header + struct.pack("<H", total - 1) + deflated + _TAIL.pack(isal_zlib.crc32(payload), len(payload))
+    if recipe.end_of_file:
+        yield END_OF_FILE
+
+
+class RecipeFailed(Exception):
+    """The recipe cannot be followed with this content."""
+
+
+def _unwrap_gzip(path: Path, source: BinaryIO, found: Unwrapped) -> Iterator[bytes]:
+    headers: list[bytes] = []
+    sizes: list[int] = []
+    trial = _Trial()
+    reader = _Reader(path, source)
+    while reader.more():
+        header = reader.header()
+        if not header:
+            return
+        headers.append(header)
+        sizes.append(0)
+        for piece in reader.member(trial if len(headers) == 1 else None):
+            sizes[-1] += len(piece)
+            yield piece
+    if len(headers) <= MOST_MEMBERS:
+        size = np.array(sizes, np.int64)
+        found.recipes = [Recipe("gzip", encoder, tuple(headers), size, False) for encoder in trial.fitting(sizes[0])]
+
+
+class _Reader:
+    """Reads the members of a gzip file one after another."""
+
+    def __init__(self, path: Path, source: BinaryIO) -> None:
+        self.path, self.source = path, source
+        self.rest = b""
+
+    def more(self) -> bool:
+        self._fill(1)
+        return bool(self.rest)
+
+    def header(self) -> bytes:
+        """The bytes of a member's header; empty when only zero padding is left."""
+        self._fill(1 << 18)
+        if self.rest[:3] != _MAGIC:
+            if self._only_zeros():
+                return b""
+            raise _damaged(self.path, "something that is no gzip member follows one")
+        end = self._header_end()
+        header, self.rest = self.rest[:end], self.rest[end:]
+        return header
+
+    def member(self, trial: _Trial | None) -> Iterator[bytes]:
+        """The content of the member whose header was read, in pieces."""
+        inflater = zlib.decompressobj(_RAW_DEFLATE)
+        checksum = length = 0
+        while not inflater.eof:
+            if not self.more():
+                raise _cut_short(self.path)
+            compressed = inflater.unconsumed_tail or self.rest
+            try:
+                piece = inflater.decompress(compressed)
+            except zlib.error as error:
+                raise _damaged(self.path, f"the gzip data cannot be inflated ({error})") from error
+            self.rest = inflater.unused_data
+            if trial:
+                trial.see(piece, compressed[: len(compressed) - len(self.rest)])
+            checksum, length = zlib.crc32(piece, checksum), length + len(piece)
+            if piece:
+                yield piece
+        self._check_tail(checksum, length)
+
+    def _check_tail(self, checksum: int, length: int) -> None:
+        self._fill(_TAIL.size)
+        if len(self.rest) < _TAIL.size:
+            raise _cut_short(self.path)
+        if _TAIL.unpack_from(self.rest) != (checksum, length & 0xFFFFFFFF):
+            raise _damaged(self.path, "the gzip data does not match its checksum")
+        self.rest = self.rest[_TAIL.size :]
+
+    def _header_end(self) -> int:
+        """Where the header of RFC 1952, section 2.3 ends in `rest`."""
+        flags, end = self.rest[3] if len(self.rest) > 3 else 0, 10
+        if flags & 4:
+            end += 2 + int.from_bytes(self.rest[10:12], "little")
+        for text in (8, 16):
+            if flags & text:
+                end = self.rest.find(b"\0", end) + 1 or len(self.rest) + 1
+        end += 2 if flags & 2 else 0
+        if end > len(self.rest):
+            raise _cut_short(self.path)
+        return end
+
+    def _only_zeros(self) -> bool:
+        zeros = not self.rest.strip(b"\0")
+        while zeros and (piece := self.source.read(PIECE_BYTES)):
+            zeros = not piece.strip(b"\0")
+        return zeros
+
+    def _fill(self, n: int) -> None:
+        while len(self.rest) < n and (piece := self.source.read(1 << 16)):
+            self.rest += piece
+
+
+class _Trial:
+    """The start of the first member, plain and deflated, to try encoders on."""
+
+    def __init__(self) -> None:
+        self.plain = bytearray()
+        self.deflated = bytearray()
+
+    def see(self, plain: bytes, deflated: bytes) -> None:
+        room = SAMPLE_BYTES - len(self.plain)
+        if room > 0:
+            self.plain += plain[:room]
+            self.deflated += deflated
+
+    def fitting(self, size: int) -> list[Encoder]:
+        """The encoders that write such a start. An encoder that takes no pieces is tried on a member that is here as a whole."""
+        plain, whole = bytes(self.plain), size == len(self.plain)
+        if whole:
+            return [encoder for encoder in encoders() if encoder.block(plain) == self.deflated]
+        streaming = (encoder for encoder in encoders() if encoder.streams)
+        return [encoder for encoder in streaming if self.deflated.startswith(encoder.stream().compress(plain))]
+
+
+def _wrap_gzip(pieces: _Pieces, recipe: Recipe) -> Iterator[bytes]:
+    for header, size in zip(recipe.header, recipe.size, strict=True):
+        yield header
+        checksum = 0
+        if recipe.encoder.streams:
+            stream = recipe.encoder.stream()
+            for piece in pieces.each(int(size)):
+                checksum = zlib.crc32(piece, checksum)
+                yield stream.compress(piece)
+            yield stream.flush()
+        else:
+            payload = pieces.take(int(size))
+            checksum = zlib.crc32(payload)
+            yield recipe.encoder.block(payload)
+        yield _TAIL.pack(checksum, int(size) & 0xFFFFFFFF)
+
+
+class _Pieces:
+    """Content in pieces of any size, handed out in wanted sizes."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._source = iter(pieces)
+        self._piece = memoryview(b"")
+
+    def take(self, size: int) -> bytes:
+        """The next `size` bytes."""
+        return b"".join(self.each(size))
+
+    def each(self, size: int) -> Iterator[bytes]:
+        """The next `size` bytes in pieces. Raises RecipeFailed when the content ends before."""
+        while size:
+            if not self._piece:
+                try:
+                    self._piece = memoryview(next(self._source))
+                except StopIteration:
+                    raise RecipeFailed(f"the content is {size} bytes short") from None
+                continue
+            piece, self._piece = self._piece[:size], self._piece[size:]
+            size -= len(piece)
+            yield bytes(piece)
+
+    def at_end(self) -> bool:
+        """True when nothing is left."""
+        return not self._piece and not any(self._source)
+
+
+def _cut_short(path: Path) -> BadInput:
+    return _damaged(path, "the gzip data ends before its end mark")
+
+
+def _damaged(path: Path, came: str) -> BadInput:
+    return BadInput(came, wanted="whole, intact gzip data", do="Copy or write the file again, then archive it.", path=path)

@@ -1,0 +1,126 @@
+"""From a manifest's content and container to the bytes of the file, in pieces.
+
+Three kinds of content: `alignments` (a CRAM and a patch), `reads` (a view of a CRAM) and `packed` (zstd, or as it was).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from genopipe.archive.alignments import plain_alignments
+from genopipe.archive.container import Recipe, wrap
+from genopipe.archive.encoders import Encoder, check_vector, vector
+from genopipe.archive.fastq_views import plain_reads
+from genopipe.archive.manifests import Manifest
+from genopipe.store import FolderStore
+
+PIECE_BYTES = 1 << 20
+_LARGEST_WINDOW = 1 << 31
+_LEVELS = {"fast": 9, "archive": 17}
+
+
+def file_bytes(manifest: Manifest, store: FolderStore, folder: Path) -> Iterator[bytes]:
+    """The file in pieces; `folder` is for temporary files. Raises BadInput or BadEnvironment for what cannot be restored."""
+    plain = _PLAIN[manifest.content["kind"]](manifest.content, store, folder)
+    recipe = described_recipe(manifest.container, store) if manifest.container else None
+    return wrap(plain, recipe)
+
+
+def pack(pieces: Iterable[bytes], store: FolderStore, folder: Path, *, profile: str) -> dict[str, Any]:
+    """Stores content as zstd and gives the content part of a manifest."""
+    packed = folder / "packed"
+    compressor = zstandard.ZstdCompressor(level=_LEVELS[profile])
+    with open(packed, "wb") as target, compressor.stream_writer(target) as writer:
+        for piece in pieces:
+            writer.write(piece)
+    return {"kind": "packed", "object": store.put_file(packed), "codec": "zstd"}
+
+
+def describe_recipe(recipe: Recipe, store: FolderStore) -> dict[str, Any]:
+    """The container part of a manifest; uneven sizes of members become an object."""
+    return {
+        "kind": recipe.kind,
+        "library": recipe.encoder.library,
+        "level": recipe.encoder.level,
+        "memory_level": recipe.encoder.memory_level,
+        "vector": vector(recipe.encoder.library),
+        "header": [header.hex() for header in recipe.header],
+        "sizes": _described_sizes(recipe.size, store),
+        "end_of_file": recipe.end_of_file,
+    }
+
+
+def described_recipe(container: dict[str, Any], store: FolderStore) -> Recipe:
+    """The recipe again. Raises BadEnvironment when the encoder here writes other bytes than the one that was used."""
+    check_vector(container["library"], container["vector"])
+    encoder = Encoder(container["library"], container["level"], container["memory_level"])
+    header = tuple(map(bytes.fromhex, container["header"]))
+    return Recipe(container["kind"], encoder, header, _sizes(container["sizes"], store), container["end_of_file"])
+
+
+def object_roles(content: dict[str, Any], container: dict[str, Any] | None) -> dict[str, str]:
+    """Digest and role of every object that a manifest with these parts needs."""
+    roles: dict[str, str] = {}
+    pool = content.get("pool", content)
+    if "cram" in pool:
+        roles[pool["cram"]] = "pool"
+        reference = pool["reference"] or {}
+        roles |= {reference[part]: "reference" for part in ("fasta", "index", "blocks") if part in reference}
+    order, rest = content.get("order", {}), content.get("rest", {})
+    roles |= {order[part]: "order" for part in ("members", "listed", "rows") if order.get(part)}
+    roles |= {rest["each"]: "rest"} if "each" in rest else {}
+    roles |= {content["patch"]: "patch"} if "patch" in content else {}
+    roles |= {content["object"]: "packed"} if "object" in content else {}
+    roles |= {container["sizes"]: "sizes"} if container and isinstance(container["sizes"], str) else {}
+    return roles
+
+
+def digest_of(pieces: Iterable[bytes]) -> str:
+    """SHA-256 of bytes in pieces, hex."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _unpacked(content: dict[str, Any], store: FolderStore, _folder: Path) -> Iterator[bytes]:
+    with store.open(content["object"]) as source:
+        if content["codec"] == "none":
+            while piece := source.read(PIECE_BYTES):
+                yield piece
+            return
+        with zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).stream_reader(source) as plain:
+            while piece := plain.read(PIECE_BYTES):
+                yield piece
+
+
+def _described_sizes(size: NDArray[np.int64], store: FolderStore) -> list[int] | str:
+    """[members, bytes of each, bytes of the last] where all but the last are alike; else the digest of the packed sizes."""
+    if not len(size):
+        return [0, 0, 0]
+    if (size[:-1] == size[0]).all():
+        return [len(size), int(size[0]), int(size[-1])]
+    return store.put_bytes(zstandard.ZstdCompressor(level=19).compress(np.diff(size, prepend=0).astype("<i8").tobytes()))
+
+
+def _sizes(described: list[int] | str, store: FolderStore) -> NDArray[np.int64]:
+    if isinstance(described, str):
+        return np.cumsum(np.frombuffer(zstandard.ZstdDecompressor().decompress(store.read(described)), "<i8"))
+    n, each, last = described
+    size = np.full(n, each, np.int64)
+    size[-1:] = last
+    return size
+
+
+_PLAIN: dict[str, Callable[[dict[str, Any], FolderStore, Path], Iterator[bytes]]] = {
+    "alignments": plain_alignments,
+    "reads": plain_reads,
+    "packed": _unpacked,
+}

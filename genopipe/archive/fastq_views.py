@@ -1,0 +1,339 @@
+"""A FASTQ as a view of a pool: which reads of an archived CRAM, in which order, with what else in their headers.
+
+At a put each row is looked up by its content among the primary records; when all are there, and of one mate, the order is kept by
+`genopipe.archive.orders` and the rest of the headers as one compressed text. R1 and R2 share the order: it is that of the templates. A
+FASTQ without such a pool becomes one: its reads are written as unaligned CRAM 3.1, and it is the view of that in its own order.
+
+At a get the reads of the mate are packed into a temporary file while the CRAM is decoded, dealt into buckets of consecutive rows, and each
+bucket is sorted and written. Memory: some 50 bytes for each read of the pool, and one bucket.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import SpooledTemporaryFile, TemporaryFile
+from typing import IO, Any
+
+import numpy as np
+import zstandard
+from numba import njit
+from numpy.typing import NDArray
+
+from genopipe.archive.alignments import decoded_pool
+from genopipe.archive.bam_stream import Bytes, Offsets
+from genopipe.archive.fastq_text import FastqText, NotFastq, Rows, rests, row_keys
+from genopipe.archive.htslib import encode_cram
+from genopipe.archive.orders import Numbers, keep_order, kept_order
+from genopipe.archive.pool_reads import ENTRY_HEAD, PoolKeys, entries, pool_keys, unaligned_records
+from genopipe.store import FolderStore
+
+BUCKET_ROWS = 1 << 19
+SPOOL_BYTES = 256 << 20
+_LEVEL = 19
+_HEADER = b"@HD\tVN:1.6\tSO:unsorted\tGO:query\n"
+
+Pieces = Callable[[], Iterator[bytes]]
+
+
+class NotInPool(Exception):
+    """The pool does not hold these reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A CRAM whose reads can be looked up. `content` is the part of a manifest that names it; `place` sorts `keys.content`."""
+
+    content: dict[str, Any]
+    keys: PoolKeys
+    place: Numbers
+
+
+def open_pool(content: dict[str, Any], store: FolderStore, folder: Path) -> Pool:
+    """Decodes a CRAM once for the keys of its reads."""
+    keys = pool_keys(decoded_pool(content, store, folder).batches())
+    return Pool({"cram": content["cram"], "reference": content["reference"]}, keys, np.argsort(keys.content, kind="stable"))
+
+
+def make_pool(mates: list[Pieces], store: FolderStore, folder: Path, *, profile: str) -> dict[str, Any]:
+    """Stores the reads of one FASTQ, or of two with the same names, as unaligned CRAM, and gives the content that names it.
+
+    Raises NotFastq or HtslibFailed where that cannot be.
+    """
+    cram = folder / "reads.cram"
+    encode_cram(_unaligned_bam(mates), cram, reference=None, profile=profile)
+    return {"cram": store.put_file(cram), "reference": None}
+
+
+def describe_view(pieces: Pieces, pool: Pool, store: FolderStore, folder: Path) -> dict[str, Any]:
+    """Stores order and header rests of a FASTQ whose reads are in `pool`, and gives the content part of its manifest.
+
+    Raises NotInPool when a read is not there, NotFastq for text of another form.
+    """
+    text = FastqText(pieces())
+    found: list[Numbers] = []
+    rest = folder / "rest"
+    with open(rest, "wb") as target, zstandard.ZstdCompressor(level=_LEVEL).stream_writer(target, closefd=False) as packed:
+        plain = _Rests()
+        for rows in text.batches():
+            found.append(_look_up(pool, row_keys(rows)[1]))
+            packed.write(plain.see(rests(rows)))
+    places = np.concatenate([np.empty(0, np.int64), *found])
+    mate, base, order, template = _templates(pool.keys, places)
+    return {
+        "kind": "reads",
+        "pool": pool.content,
+        "mate": mate,
+        "numbered_by_mate": base,
+        "order": keep_order(order, pool.keys, template, store),
+        "rest": {"same": plain.same} if plain.same is not None else {"each": store.put_file(rest)},
+        "repeats_header": bool(text.repeats_header),
+        "ends_with_newline": text.ends_with_newline,
+    }
+
+
+def plain_reads(content: dict[str, Any], store: FolderStore, folder: Path) -> Iterator[bytes]:
+    """The FASTQ text again, in pieces."""
+    with SpooledTemporaryFile(SPOOL_BYTES, dir=str(folder)) as spool:
+        keys, size = _spool(content, store, folder, spool)
+        row = _rows(content, keys, store)
+        assert len(row) == len(size)
+        text = b""
+        with _rest_source(content, store) as source:
+            lines = _Lines(content["rest"].get("same"), source)
+            for first, packed, sizes, rank in _buckets(spool, size, row, folder):
+                if text:
+                    yield text
+                text = _text(packed, sizes, rank - first, lines, content["repeats_header"])
+        yield text if content["ends_with_newline"] else text[:-1]
+
+
+class _Rests:
+    """Sees all header rests; `same` is the one they share, None when they differ or are no ASCII."""
+
+    def __init__(self) -> None:
+        self.same: str | None = None
+        self._first: bytes | None = None
+
+    def see(self, lines: bytes) -> bytes:
+        """Notes whether the lines are all the same; gives them back."""
+        first = lines[: lines.index(b"\n") + 1]
+        if self._first is None:
+            self._first = first
+            self.same = first[:-1].decode("ascii") if first.isascii() else None
+        if self.same is not None and lines != self._first * lines.count(b"\n"):
+            self.same = None
+        return lines
+
+
+def _look_up(pool: Pool, content: NDArray[np.uint64]) -> Numbers:
+    """Places of rows among the keys. Raises NotInPool."""
+    if not len(pool.place):
+        raise NotInPool
+    rank = np.searchsorted(pool.keys.content, content, sorter=pool.place)
+    place = pool.place[np.minimum(rank, len(pool.place) - 1)]
+    if (pool.keys.content[place] != content).any():
+        raise NotInPool
+    return place
+
+
+def _templates(keys: PoolKeys, places: Numbers) -> tuple[int, int, Numbers, Numbers]:
+    """Mate of the rows, mate that numbers the templates, order, and the place of each template. Raises NotInPool."""
+    if not len(places) or (keys.mate[places] != keys.mate[places[0]]).any():
+        raise NotInPool
+    mate = int(keys.mate[places[0]])
+    for base in (1, mate) if mate == 2 else (mate,):
+        template = np.flatnonzero(keys.mate == base)
+        order = _numbered(keys, places, template)
+        if order is not None:
+            return mate, base, order, template
+    raise NotInPool
+
+
+def _numbered(keys: PoolKeys, places: Numbers, template: Numbers) -> Numbers | None:
+    """For each place the number of its template by name; None when some have none, or two share one."""
+    sorter = np.argsort(keys.name[template], kind="stable")
+    names = keys.name[template]
+    if not len(template):
+        return None
+    rank = np.minimum(np.searchsorted(names, keys.name[places], sorter=sorter), len(template) - 1)
+    order = sorter[rank]
+    if (names[order] != keys.name[places]).any() or len(np.unique(order)) != len(order):
+        return None
+    return order
+
+
+def _spool(content: dict[str, Any], store: FolderStore, folder: Path, spool: IO[bytes]) -> tuple[PoolKeys, Offsets]:
+    """Packs the reads of the mate into `spool`; gives the keys of all reads and the packed sizes."""
+    sizes = [np.empty(0, np.int64)]
+
+    def seen() -> Iterator[Any]:
+        for batch in decoded_pool(content["pool"], store, folder).batches():
+            packed, size = entries(batch, content["mate"])
+            spool.write(packed.tobytes())
+            sizes.append(size)
+            yield batch
+
+    keys = pool_keys(seen())
+    return keys, np.concatenate(sizes)
+
+
+def _rows(content: dict[str, Any], keys: PoolKeys, store: FolderStore) -> Numbers:
+    """The row of each read of the mate, -1 for those that are not in the FASTQ."""
+    template = np.flatnonzero(keys.mate == content["numbered_by_mate"])
+    order = kept_order(content["order"], keys, template, store)
+    row_of_template = np.full(len(template), -1, np.int64)
+    row_of_template[order] = np.arange(len(order))
+    if content["mate"] == content["numbered_by_mate"]:
+        return row_of_template
+    places = np.flatnonzero(keys.mate == content["mate"])
+    sorter = np.argsort(keys.name[template], kind="stable")
+    rank = np.minimum(np.searchsorted(keys.name[template], keys.name[places], sorter=sorter), len(template) - 1)
+    number = sorter[rank]
+    return np.where(keys.name[template[number]] == keys.name[places], row_of_template[number], -1)
+
+
+def _buckets(spool: IO[bytes], size: Offsets, row: Numbers, folder: Path) -> Iterator[tuple[int, Bytes, Offsets, Numbers]]:
+    """Reads in buckets of consecutive rows: the first row, the packed reads, their sizes and rows."""
+    n_rows = int(row.max(initial=-1)) + 1
+    n_buckets = -(-n_rows // BUCKET_ROWS)
+    spool.seek(0)
+    if n_buckets <= 1:
+        kept = row >= 0
+        packed = _selected(np.frombuffer(spool.read(), np.uint8), size, np.flatnonzero(kept))
+        yield 0, packed, size[kept], row[kept]
+        return
+    with ExitStack() as stack:
+        files = [stack.enter_context(TemporaryFile(dir=folder)) for _ in range(n_buckets)]
+        bucket = np.where(row >= 0, row // BUCKET_ROWS, -1)
+        _deal(spool, size, bucket, files)
+        for b, file in enumerate(files):
+            file.seek(0)
+            mine = bucket == b
+            yield b * BUCKET_ROWS, np.frombuffer(file.read(), np.uint8), size[mine], row[mine]
+
+
+def _deal(spool: IO[bytes], size: Offsets, bucket: Numbers, files: Sequence[IO[bytes]]) -> None:
+    """Copies each packed read to the file of its bucket."""
+    step = BUCKET_ROWS
+    for first in range(0, len(size), step):
+        sizes, buckets = size[first : first + step], bucket[first : first + step]
+        packed = np.frombuffer(spool.read(int(sizes.sum())), np.uint8)
+        for b in np.unique(buckets[buckets >= 0]):
+            files[b].write(_selected(packed, sizes, np.flatnonzero(buckets == b)).tobytes())
+
+
+def _selected(packed: Bytes, size: Offsets, which: Numbers) -> Bytes:
+    if len(which) == len(size):
+        return packed
+    start = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
+    out = np.empty(int(size[which].sum()), np.uint8)
+    _select(packed, start, which, out)
+    return out
+
+
+def _text(packed: Bytes, size: Offsets, rank: Numbers, lines: _Lines, repeats_header: bool) -> bytes:
+    """The rows of one bucket as text."""
+    start = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
+    rest = lines.take(len(rank))
+    out = np.empty(2 * (len(packed) + len(rest)) + 8 * len(rank), np.uint8)
+    used = _write_rows(packed, start, np.argsort(rank, kind="stable"), np.frombuffer(rest, np.uint8), repeats_header, out)
+    return out[:used].tobytes()
+
+
+def _rest_source(content: dict[str, Any], store: FolderStore) -> Any:
+    """The compressed header rests, to be read in pieces; an empty context where all are the same."""
+    if "each" not in content["rest"]:
+        return ExitStack()
+    return zstandard.ZstdDecompressor().stream_reader(store.open(content["rest"]["each"]), closefd=True)
+
+
+class _Lines:
+    """Header rests, line by line in the order of rows."""
+
+    def __init__(self, same: str | None, source: IO[bytes]) -> None:
+        self.same, self.source = same, source
+        self._rest = b""
+
+    def take(self, n: int) -> bytes:
+        """The next n lines."""
+        if self.same is not None:
+            return (self.same.encode() + b"\n") * n
+        missing = n - self._rest.count(b"\n")
+        pieces = [self._rest]
+        while missing > 0 and (piece := self.source.read(1 << 20)):
+            pieces.append(piece)
+            missing -= piece.count(b"\n")
+        text = b"".join(pieces)
+        end = int(np.flatnonzero(np.frombuffer(text, np.uint8) == 10)[n - 1]) + 1 if n else 0
+        self._rest = text[end:]
+        return text[:end]
+
+
+def _unaligned_bam(mates: list[Pieces]) -> Iterator[bytes]:
+    yield b"BAM\1" + struct.pack("<i", len(_HEADER)) + _HEADER + struct.pack("<i", 0)
+    batches = [FastqText(pieces()).batches() for pieces in mates]
+    if len(batches) == 1:
+        for rows in batches[0]:
+            yield unaligned_records([rows])
+        return
+    for first, second in _paired(*batches):
+        if (row_keys(first)[0] != row_keys(second)[0]).any():
+            raise NotFastq("mates of other names")
+        yield unaligned_records([first, second])
+
+
+def _paired(one: Iterator[Rows], other: Iterator[Rows]) -> Iterator[tuple[Rows, Rows]]:
+    """Batches of as many rows from both."""
+    left, right = next(one, None), next(other, None)
+    while left is not None and right is not None:
+        n = min(len(left), len(right))
+        yield left.part(0, n), right.part(0, n)
+        left = left.part(n, len(left)) if n < len(left) else next(one, None)
+        right = right.part(n, len(right)) if n < len(right) else next(other, None)
+    if left is not None or right is not None:
+        raise NotFastq("mates of other number")
+
+
+@njit(cache=True, nogil=True)
+def _select(packed: Bytes, start: Offsets, which: Numbers, out: Bytes) -> None:
+    at = 0
+    for i in which:
+        for j in range(start[i], start[i + 1]):
+            out[at] = packed[j]
+            at += 1
+
+
+@njit(cache=True, nogil=True)
+def _copy(out: Bytes, at: int, byte: Bytes, start: int, end: int) -> int:
+    for i in range(start, end):
+        out[at + i - start] = byte[i]
+    return at + end - start
+
+
+@njit(cache=True, nogil=True)
+def _write_rows(packed: Bytes, start: Offsets, sorter: Numbers, rest: Bytes, repeats_header: bool, out: Bytes) -> int:
+    at, line = 0, 0
+    for i in sorter:
+        name = start[i] + ENTRY_HEAD
+        bases = name + packed[start[i] + 4]
+        n = (start[i + 1] - bases) // 2
+        line_end = line
+        while rest[line_end] != 10:
+            line_end += 1
+        for letter in (ord("@"), ord("+")):
+            out[at] = letter
+            at += 1
+            if letter == ord("@") or repeats_header:
+                at = _copy(out, at, packed, name, bases)
+                at = _copy(out, at, rest, line, line_end)
+            out[at] = 10
+            half = bases if letter == ord("@") else bases + n
+            at = _copy(out, at + 1, packed, half, half + n)
+            out[at] = 10
+            at += 1
+        line = line_end + 1
+    return at

@@ -1,0 +1,292 @@
+"""Files into the archive.
+
+For each file: read it once for its digests and its gzip recipe; build the smallest representation of its content; restore the file from
+that and compare digests; only then move the objects into the store and write the manifest. Where something does not come back bit for bit,
+the next simpler representation is tried, last the file as it is. Until the manifest stands, everything lies in a temporary folder.
+
+Alignments go first, so that FASTQ files of the same sample find their reads there; the order of files and of puts changes sizes only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from genopipe import outputs
+from genopipe.archive.alignments import describe_alignments
+from genopipe.archive.bam_stream import NotBam
+from genopipe.archive.container import Recipe, RecipeFailed, Unwrapped, container_kind, unwrap, wrap
+from genopipe.archive.contents import describe_recipe, digest_of, file_bytes, object_roles, pack
+from genopipe.archive.fastq_text import NotFastq
+from genopipe.archive.fastq_views import NotInPool, Pool, describe_view, make_pool, open_pool
+from genopipe.archive.htslib import HtslibFailed
+from genopipe.archive.manifests import Archive, Manifest
+from genopipe.archive.references import Reference
+from genopipe.errors import BadInput
+from genopipe.progress import log, progress
+from genopipe.store import FolderStore
+
+_NOT_REPRESENTABLE = (NotBam, NotFastq, NotInPool, HtslibFailed, RecipeFailed)
+_FASTQ = re.compile(r"\.(fastq|fq)(\.gz|\.bgz)?$")
+_PROMISES_GZIP = re.compile(r"\.(bam|gz|bgz)$")
+_MATE = re.compile(r"(.*[_.]R?)([12])((?:_\d+)?\.(?:fastq|fq)(?:\.gz|\.bgz)?)")
+
+Attempt = Callable[["Staging"], dict[str, Any]]
+"""Stores objects and gives the content part of a manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutOptions:
+    """What holds for all files of one put."""
+
+    sample: str | None = None
+    reference: Reference | None = None
+    profile: str = "fast"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A file as it was given. `recipe` is None for a plain file, and where none lays the same bytes around the content again."""
+
+    path: Path
+    digest: str
+    size: int
+    plain_digest: str
+    plain: bool
+    recipe: Recipe | None
+
+    def pieces(self) -> Iterator[bytes]:
+        """The content without gzip."""
+        return unwrap(self.path, Unwrapped())
+
+
+@dataclass(slots=True)
+class _Run:
+    """One put: the archive, the options, and the pool that was looked into last."""
+
+    archive: Archive
+    options: PutOptions
+    pools: dict[str, Pool] = field(default_factory=dict)
+
+
+class Staging(FolderStore):
+    """Objects not yet archived; those that already are count as present."""
+
+    def __init__(self, folder: Path, archived: FolderStore) -> None:
+        super().__init__(folder)
+        self.archived = archived
+        self.folder = folder
+
+    def path(self, digest: str) -> Path:
+        staged = super().path(digest)
+        return self.archived.path(digest) if not staged.is_file() and self.archived.has(digest) else staged
+
+    def commit(self) -> None:
+        """Moves what is new into the archive."""
+        for digest in self.digests():
+            self.archived.put_file(super().path(digest))
+
+
+def put_files(root: Path, files: list[Path], options: PutOptions) -> list[Manifest]:
+    """Archives files and gives their manifests, in the order given.
+
+    Raises BadInput for a file that is missing, cut short or damaged, BadEnvironment where the archive cannot be written.
+    """
+    for path in files:
+        _check_given(path)
+    run = _Run(Archive.make(root), options)
+    done: dict[Path, Manifest] = {}
+    with progress("archived", total=len(files), unit="files") as counter:
+        for group in _groups(files):
+            for path, manifest in zip(group, _put_group(run, group), strict=True):
+                done[path] = manifest
+                counter.advance()
+    return [done[path] for path in files]
+
+
+def _check_given(path: Path) -> None:
+    if not path.is_file():
+        raise BadInput("there is no such file", wanted="a file to archive", do="Check the path.", path=path)
+    if path.suffix == ".bam" and container_kind(path) != "bgzf":
+        raise BadInput("this is no BAM file", wanted="a BGZF file", do="Write the BAM again, or rename it to what it is.", path=path)
+
+
+def _groups(files: list[Path]) -> Iterator[list[Path]]:
+    """Alignments one by one, then FASTQ files, mates together, then the rest; no file twice."""
+    given = list(dict.fromkeys(files))
+    fastq = [path for path in given if _FASTQ.search(path.name)]
+    yield from ([path] for path in given if path.suffix == ".bam")
+    mates: dict[str, list[Path]] = {}
+    for path in fastq:
+        match = _MATE.fullmatch(path.name)
+        mates.setdefault(f"{path.parent}/{match[1]}{match[3]}" if match else str(path), []).append(path)
+    yield from (sorted(group) for group in mates.values())
+    yield from ([path] for path in given if path not in fastq and path.suffix != ".bam")
+
+
+def _put_group(run: _Run, paths: list[Path]) -> list[Manifest]:
+    outputs.make_folder(run.archive.root / "partial")
+    examined = [_examine(path) for path in paths]
+    known = [_known(run, file) for file in examined]
+    manifests = []
+    for i, file in enumerate(examined):
+        already = known[i] or _known(run, file)
+        manifests.append(already or _put_new(run, file, [e for e, k in zip(examined, known, strict=True) if k is None]))
+    return manifests
+
+
+def _examine(path: Path) -> Examined:
+    """Reads a file once. Raises BadInput for damaged gzip where the name promises gzip."""
+    found = Unwrapped()
+    with open(path, "rb") as source:
+        digest, size = hashlib.file_digest(source, "sha256").hexdigest(), source.tell()
+    try:
+        plain_digest = digest_of(unwrap(path, found))
+    except BadInput:
+        if _PROMISES_GZIP.search(path.name):
+            raise
+        return Examined(path, digest, size, digest, plain=False, recipe=None)
+    recipe = next((r for r in found.recipes if _wraps(path, r, digest)), None)
+    return Examined(path, digest, size, plain_digest, plain=found.kind == "plain", recipe=recipe)
+
+
+def _wraps(path: Path, recipe: Recipe, digest: str) -> bool:
+    try:
+        return digest_of(wrap(unwrap(path, Unwrapped()), recipe)) == digest
+    except RecipeFailed:
+        return False
+
+
+def _known(run: _Run, file: Examined) -> Manifest | None:
+    """A manifest for a file archived before; the same bytes under another name or sample get one that shares the objects."""
+    same = [manifest for manifest in run.archive.manifests() if manifest.digest == file.digest]
+    named = [m for m in same if (m.name, m.sample) == (file.path.name, run.options.sample)]
+    if named:
+        return named[-1]
+    if not same:
+        return None
+    return _add(run, replace(same[0], name=file.path.name, sample=run.options.sample, version=_next_version(run, file)))
+
+
+def _next_version(run: _Run, file: Examined) -> int:
+    named = (m.version for m in run.archive.manifests() if (m.name, m.sample) == (file.path.name, run.options.sample))
+    return 1 + max(named, default=0)
+
+
+def _add(run: _Run, manifest: Manifest) -> Manifest:
+    run.archive.add(manifest)
+    return manifest
+
+
+def _put_new(run: _Run, file: Examined, group: list[Examined]) -> Manifest:
+    for attempt, wrapped in _attempts(run, file, group):
+        with tempfile.TemporaryDirectory(dir=run.archive.root / "partial") as folder, outputs.writing(run.archive.root):
+            staging = Staging(Path(folder), run.archive.store)
+            try:
+                manifest = _manifest(run, file, attempt(staging), staging, wrapped)
+                if digest_of(file_bytes(manifest, staging, staging.folder)) != file.digest:
+                    raise RecipeFailed("the restored file differs")
+            except _NOT_REPRESENTABLE as reason:
+                log.debug("%s: %s is not kept as %s: %s", file.path.name, file.digest[:12], _name(attempt), reason)
+                continue
+            staging.commit()
+            return _add(run, manifest)
+    raise AssertionError("a copy of a file is the file")
+
+
+def _name(attempt: Attempt) -> str:
+    return attempt.func.__name__ if isinstance(attempt, partial) else str(attempt)
+
+
+def _attempts(run: _Run, file: Examined, group: list[Examined]) -> Iterator[tuple[Attempt, bool]]:
+    """Representations, the smallest first, and whether the gzip recipe goes around them; the last one cannot fail."""
+    if file.plain or file.recipe:
+        for content in _same_plain(run, file):
+            yield partial(_again, content), True
+        if file.path.suffix == ".bam":
+            yield partial(_alignments, run, file), True
+        if _FASTQ.search(file.path.name):
+            for content in _pools(run):
+                yield partial(_view, run, file, content), True
+            yield partial(_own_pool, run, file, group), True
+            yield partial(_own_pool, run, file, [file]), True
+        yield partial(_packed, run, file), True
+    yield partial(_original, run, file), False
+
+
+def _same_plain(run: _Run, file: Examined) -> Iterator[dict[str, Any]]:
+    """Content archived before with another container."""
+    for manifest in run.archive.manifests():
+        if manifest.plain_digest == file.plain_digest and (manifest.container or manifest.digest == manifest.plain_digest):
+            yield manifest.content
+
+
+def _pools(run: _Run) -> Iterator[dict[str, Any]]:
+    """The pools of the sample, aligned ones first."""
+    mine = [m.content for m in run.archive.manifests() if m.sample == run.options.sample and m.content["kind"] != "packed"]
+    pools = {(c.get("pool", c))["cram"]: (c["kind"], c.get("pool", c)) for c in mine}
+    yield from (pool for _, pool in sorted(pools.values(), key=lambda entry: (entry[0], entry[1]["cram"])))
+
+
+def _again(content: dict[str, Any], _staging: Staging) -> dict[str, Any]:
+    return content
+
+
+def _alignments(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
+    options = run.options
+    return describe_alignments(file.pieces, staging, staging.folder, reference=options.reference, profile=options.profile)
+
+
+def _view(run: _Run, file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
+    pool = run.pools.get(content["cram"])
+    if pool is None:
+        run.pools.clear()
+        pool = run.pools[content["cram"]] = open_pool(content, staging, staging.folder)
+    return describe_view(file.pieces, pool, staging, staging.folder)
+
+
+def _own_pool(run: _Run, file: Examined, group: list[Examined], staging: Staging) -> dict[str, Any]:
+    content = make_pool([member.pieces for member in group], staging, staging.folder, profile=run.options.profile)
+    return describe_view(file.pieces, open_pool(content, staging, staging.folder), staging, staging.folder)
+
+
+def _packed(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
+    content = pack(file.pieces(), staging, staging.folder, profile=run.options.profile)
+    if staging.path(content["object"]).stat().st_size >= file.size:
+        raise RecipeFailed("the packed content is larger than the file")
+    return content
+
+
+def _original(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
+    with open(file.path, "rb") as source:
+        content = pack(iter(partial(source.read, 1 << 20), b""), staging, staging.folder, profile=run.options.profile)
+    if staging.path(content["object"]).stat().st_size < file.size:
+        return content
+    staging.delete(content["object"])
+    return {"kind": "packed", "object": staging.put_file(file.path), "codec": "none"}
+
+
+def _manifest(run: _Run, file: Examined, content: dict[str, Any], staging: Staging, wrapped: bool) -> Manifest:
+    container = describe_recipe(file.recipe, staging) if wrapped and file.recipe else None
+    objects = [
+        {"digest": digest, "size": staging.path(digest).stat().st_size, "role": role}
+        for digest, role in sorted(object_roles(content, container).items())
+    ]
+    return Manifest(
+        name=file.path.name,
+        sample=run.options.sample,
+        version=_next_version(run, file),
+        digest=file.digest,
+        size=file.size,
+        exactness="bytes",
+        plain_digest=file.plain_digest if wrapped else file.digest,
+        container=container,
+        content=content,
+        objects=objects,
+    )

@@ -1,0 +1,103 @@
+"""`genopipe archive`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFile, OutputFolder
+
+archive_option = click.option("--archive", "root", metavar="A", type=OutputFolder, required=True, help="Folder of the archive.")
+
+
+@click.group()
+def archive() -> None:
+    """Keep files losslessly, and get them back.
+
+    \b
+    genopipe archive put S1.bam S1_R1.fastq.gz S1_R2.fastq.gz --archive A --sample S1 --reference REFDIR
+    genopipe archive get S1_R1.fastq.gz --archive A -o back.fastq.gz
+    """
+
+
+@archive.command()
+@click.argument("files", metavar="FILE...", type=ExistingFile, nargs=-1, required=True)
+@archive_option
+@click.option("--sample", help="Whose files these are; FASTQ and BAM of one sample share their reads.")
+@click.option("--reference", type=ExistingFolder, help="Folder made by `genopipe reference build`, to keep alignments small.")
+@click.option("--profile", type=click.Choice(["fast", "archive"]), default="fast", show_default=True, help="Speed, or the smallest size.")
+@click.option("--receipt", type=OutputFile, help="Write what was archived to this JSON file.")
+@click.option("--merge", type=ExistingFile, multiple=True, help="Put the entries of this receipt into the new one too.")
+def put(
+    files: tuple[Path, ...],
+    root: Path,
+    sample: str | None,
+    reference: Path | None,
+    profile: str,
+    receipt: Path | None,
+    merge: tuple[Path, ...],
+) -> None:
+    """Archive files; each is restored and compared before it counts as kept.
+
+    \b
+    genopipe archive put S1.bam S1_R1.fastq.gz S1_R2.fastq.gz --archive A --sample S1 --reference REFDIR
+    """
+    from genopipe.archive.put import PutOptions, put_files
+    from genopipe.archive.receipts import write_receipt
+    from genopipe.archive.references import Reference
+
+    options = PutOptions(sample, Reference.load(reference) if reference else None, profile)
+    manifests = put_files(root, list(files), options)
+    if receipt:
+        write_receipt(receipt, manifests, merge)
+
+
+@archive.command()
+@click.argument("wanted", metavar="NAME|DIGEST")
+@archive_option
+@click.option("-o", "--output", type=OutputFile, required=True, help="Where to write the file.")
+def get(wanted: str, root: Path, output: Path) -> None:
+    """Write an archived file, bit for bit as it was put.
+
+    \b
+    genopipe archive get S1/S1.bam --archive A -o S1.bam
+    """
+    from genopipe.archive.get import get_file
+
+    get_file(root, wanted, output)
+
+
+@archive.command("list")
+@archive_option
+def list_files(root: Path) -> None:
+    """List what is archived, as a table with tabs.
+
+    \b
+    genopipe archive list --archive A
+    """
+    from genopipe.archive.manifests import Archive
+
+    click.echo("sample\tname\tversion\tsize\tstored_size\texactness\tkind\tdigest")
+    for m in Archive.existing(root).manifests():
+        click.echo(f"{m.sample or ''}\t{m.name}\t{m.version}\t{m.size}\t{m.stored_size}\t{m.exactness}\t{m.content['kind']}\t{m.digest}")
+
+
+@archive.command()
+@archive_option
+def verify(root: Path) -> None:
+    """Read everything again and compare digests; exit code 1 when something is missing or damaged.
+
+    \b
+    genopipe archive verify --archive A
+    """
+    from genopipe.archive.get import verify as faults_in
+    from genopipe.errors import BadInput
+
+    faults = list(faults_in(root))
+    for fault in faults:
+        click.echo(f"error: {fault}", err=True)
+    if faults:
+        raise BadInput(
+            f"{len(faults)} faults in the archive", wanted="none", do="Restore what is named above from a copy of the archive.", path=root
+        )
