@@ -3,8 +3,9 @@
 For a pair, every two places that face each other at a possible distance are worth their scores less a penalty for an unusual insert size;
 any two other places, their scores less a penalty for not being a pair. The best two win; equal ones are chosen between by a hash of the
 read name, so that reads of a repeat spread over its copies and yet always go the same way. The mapping quality of a read compares the best
-with the best that places this read elsewhere: 6 phred for each point of score, as a mismatch (5 points) is about as likely as a sequencing
-error.
+with the best that places this read elsewhere: 5 phred for each point of score, so 25 for one mismatch, which may as well be a sequencing
+error or a variant of the donor. An insert size within the limits does not count there: among the copies of a tandem repeat it says little.
+A read with more places than were looked at has quality 0.
 """
 
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
@@ -27,7 +28,7 @@ LEAST_SCORE = 30
 """Alignments that score less are none (reads under 38 bases: four fifths of their length)."""
 
 HIGHEST_QUALITY = 60
-PHRED_OF_POINT = 6
+PHRED_OF_POINT = 5
 CLEAR_MARGIN = 20
 FAR_BELOW = -(1 << 20)
 
@@ -126,12 +127,9 @@ def _least(length):
 
 
 @njit(cache=True, nogil=True)
-def _quality(margin, rivals, own, length, repeats, votes):
-    """Phred of the place being wrong.
-
-    margin: points over the best rival; rivals: how many are as good as that one; own: score of the alignment itself.
-    """
-    if margin <= 0:
+def _quality(margin, rivals, crowded):
+    """Phred of the place being wrong: `margin` points over the best rival, of which there are `rivals` as good as that one."""
+    if margin <= 0 or crowded:
         return 0
     quality = PHRED_OF_POINT * margin
     while rivals > 1:
@@ -141,9 +139,9 @@ def _quality(margin, rivals, own, length, repeats, votes):
 
 
 @njit(cache=True, nogil=True)
-def _set(p, read, slot, length, margin, rivals, choice):
+def _set(p, read, slot, margin, rivals, choice):
     choice.slot[read] = slot
-    choice.quality[read] = _quality(margin, rivals, own_score(p, read, slot), length, p.repeats[read], p.vote[read, slot])
+    choice.quality[read] = _quality(margin, rivals, p.crowded[read])
     second = 0
     for other in range(p.n[read]):
         if other != slot and p.score[read, other] > 0:
@@ -174,7 +172,7 @@ def _choose_one(p, read, length, chance, choice):
             rivals = 1
         elif p.score[read, slot] == rival_score:
             rivals += 1
-    _set(p, read, best, length, p.score[read, best] - rival_score, rivals, choice)
+    _set(p, read, best, p.score[read, best] - rival_score, rivals, choice)
 
 
 @njit(cache=True, nogil=True)
@@ -217,9 +215,10 @@ def _choose_pairs(target, p, length, chance, penalty, low, high, choice):
                 size = insert_of(p, target, a, slot_a, b, slot_b)
                 if size < low or size > high:
                     continue
-                score = np.int64(p.score[a, slot_a]) + p.score[b, slot_b] - penalty[size]
+                score = np.int64(p.score[a, slot_a]) + p.score[b, slot_b]
                 best_with[0, slot_a] = max(best_with[0, slot_a], score)
                 best_with[1, slot_b] = max(best_with[1, slot_b], score)
+                score -= penalty[size]
                 luck = (chance[a] + np.uint64(slot_a * SLOTS + slot_b)) * np.uint64(0x9E3779B97F4A7C15)
                 if score > best or (score == best and (best_a < 0 or luck > best_chance)):
                     best, best_a, best_b, best_chance = score, slot_a, slot_b, luck
@@ -230,8 +229,8 @@ def _choose_pairs(target, p, length, chance, penalty, low, high, choice):
         for mate in range(2):
             read = a + mate
             chosen = best_b if mate else best_a
-            floor = best - max(p.score[read, chosen] - np.int64(length[read]) // 5 * 2, 0)
-            rival_score = floor
+            margin_top = np.int64(p.score[a, best_a]) + p.score[b, best_b]
+            rival_score = margin_top - max(p.score[read, chosen] - np.int64(length[read]) // 5 * 2, 0)
             rivals = 0
             for slot in range(p.n[read]):
                 if slot == chosen:
@@ -241,5 +240,5 @@ def _choose_pairs(target, p, length, chance, penalty, low, high, choice):
                     rivals = 1
                 elif best_with[mate, slot] == rival_score:
                     rivals += 1
-            _set(p, read, chosen, length[read], best - rival_score, rivals, choice)
+            _set(p, read, chosen, margin_top - rival_score, rivals, choice)
             choice.proper[read] = 1

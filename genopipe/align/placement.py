@@ -46,7 +46,7 @@ class Placements(NamedTuple):
     """Places of the reads of a batch, SLOTS a read; genome positions are those of the concatenated genome.
 
     n            (reads) int32: slots in use
-    repeats      (reads) int32: seeds left out for being at too many places
+    crowded      (reads) uint8: 1 where there are more places as good as those kept
     diagonal     (reads, SLOTS) int64: where the read begins by most of its seeds
     low, high    (reads, SLOTS) int64: lowest and highest diagonal by the seeds
     reverse      (reads, SLOTS) uint8: 1 for the reverse strand
@@ -59,7 +59,7 @@ class Placements(NamedTuple):
     """
 
     n: NDArray[np.int32]
-    repeats: NDArray[np.int32]
+    crowded: NDArray[np.uint8]
     diagonal: NDArray[np.int64]
     low: NDArray[np.int64]
     high: NDArray[np.int64]
@@ -111,7 +111,7 @@ class Workspace:
 def place(reads: Reads, index: SeedIndex, target: Target, work: Workspace) -> tuple[Placements, NDArray[np.uint32]]:
     """The scored candidates of every read, and the operations of their CIGARs."""
     placements = _empty(len(reads))
-    found = (placements.diagonal, placements.low, placements.high, placements.reverse, placements.vote, placements.n, placements.repeats)
+    found = (placements.diagonal, placements.low, placements.high, placements.reverse, placements.vote, placements.n, placements.crowded)
     candidates(reads.base, reads.base_start, index.key, index.position, index.bucket, index.bucket_bits, *found)
     jobs = Jobs(*(np.empty(len(reads) * SLOTS, np.int32) for _ in range(3)))
     n_jobs = _score_ungapped(reads.base, reads.base_start, target, placements, jobs)
@@ -135,7 +135,7 @@ def _empty(n: int) -> Placements:
         np.int64,
         np.int32,
     ]
-    return Placements(np.zeros(n, np.int32), np.zeros(n, np.int32), *(np.empty((n, SLOTS), dtype) for dtype in types))
+    return Placements(np.zeros(n, np.int32), np.zeros(n, np.uint8), *(np.empty((n, SLOTS), dtype) for dtype in types))
 
 
 def run_jobs(

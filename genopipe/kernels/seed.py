@@ -158,22 +158,23 @@ def _sort(hit, n):
 
 @njit(cache=True, nogil=True)
 def candidates(
-    base, base_start, index_key, index_position, index_bucket, bucket_bits, diagonal, low, high, reverse, vote, n_candidate, repeats
+    base, base_start, index_key, index_position, index_bucket, bucket_bits, diagonal, low, high, reverse, vote, n_candidate, crowded
 ):
     """The places each read of a batch may come from, best first.
 
-    Seeds that agree on a diagonal are a group. Where a group nearby has other seeds, the read may have a gap between the two: the candidate's
-    band then reaches over both, and a group whose seeds are mostly new is part of the candidate. One with the same seeds is a candidate of
-    its own: the next copy of a tandem repeat.
+    Seeds that agree on a diagonal are a group. Where a group nearby has other seeds, the read may have a gap between the two: the band of
+    the candidate then reaches over both, and a group whose seeds are mostly new is part of the candidate. One with the same seeds is a
+    candidate of its own: the next copy of a tandem repeat.
 
     base, base_start                          the reads, as in `model.Reads`
     index_key, index_position, index_bucket   the seed index; see `lookup`
-    diagonal     (reads, MAX_CANDIDATES) int64, out: genome position of the first base of the read, or of its reverse complement where `reverse`
+    diagonal     (reads, MAX_CANDIDATES) int64, out: genome position of the first base of the read (of its reverse complement where
+                 `reverse`)
     low, high    (reads, MAX_CANDIDATES) int64, out: lowest and highest diagonal by the seeds before and after an indel
     reverse      (reads, MAX_CANDIDATES) uint8, out: 1 where the read is the reverse complement of the genome
     vote         (reads, MAX_CANDIDATES) int32, out: different seeds that agree
     n_candidate  (reads) int32, out
-    repeats      (reads) int32, out: seeds that were left out because they are at too many places
+    crowded      (reads) uint8, out: 1 where there are more places as good as those kept
     """
     seed = np.empty(MAX_SEEDS * 8, np.uint64)
     where = np.empty(MAX_SEEDS * 8, np.int64)
@@ -200,7 +201,6 @@ def candidates(
             n_hits = _add_hits(
                 seed, where, n, first, count, length, USUAL_OCCURRENCES + 1, REPEAT_OCCURRENCES, index_key, index_position, hit, n_hits
             )
-        repeats[read] = frequent
         _sort(hit, n_hits)
         n_groups = 0
         for h in range(n_hits):
@@ -246,6 +246,10 @@ def candidates(
             vote[read, kept] = votes
             kept += 1
         n_candidate[read] = kept
+        crowded[read] = usual < FEW_SEEDS and frequent > 0 and n_hits == 0
+        for g in range(n_groups):
+            if kept == MAX_CANDIDATES and group_vote[g] * 4 >= vote[read, 0] * 3:
+                crowded[read] = 1
 
 
 @njit(cache=True, nogil=True)
