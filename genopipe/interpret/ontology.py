@@ -22,6 +22,9 @@ from genopipe.errors import BadInput
 from genopipe.interpret.evidence import EvidenceSet
 from genopipe.progress import log
 
+INHERITANCE = frozenset({"HP:0000006", "HP:0000007", "HP:0001417", "HP:0001419", "HP:0001423", "HP:0001427"})
+"""Autosomal dominant, autosomal recessive, X-linked, X-linked recessive, X-linked dominant, mitochondrial."""
+
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
@@ -85,6 +88,7 @@ class Annotations:
     gene_of, gene_start the genes that show each term or something below it (term by term)
     information         (terms) float64: -log2 of the share of genes; 0 for a term that no gene shows
     diseases            the disease ids known for each gene
+    inheritance         the terms for modes of inheritance known for each gene
     """
 
     genes: tuple[str, ...]
@@ -95,6 +99,7 @@ class Annotations:
     gene_start: Int64
     information: NDArray[np.float64]
     diseases: Mapping[str, tuple[str, ...]]
+    inheritance: Mapping[str, tuple[str, ...]]
 
     def genes_with(self, term: int) -> Int32:
         """Numbers of the genes that show the term or something below it."""
@@ -183,7 +188,8 @@ def build_annotations(ontology: Ontology, table: pa.Table) -> Annotations:
         spread_gene.astype(np.int32),
         gene_start.astype(np.int64),
         information,
-        _diseases(symbols, [column["disease"][i] for i in kept]),
+        _grouped(symbols, [column["disease"][i] for i in kept]),
+        _grouped(symbols, [term if term in INHERITANCE else "" for term in terms]),
     )
 
 
@@ -202,9 +208,10 @@ def _ranges(start: Int64, length: Int64) -> Int64:
     return np.arange(int(length.sum()), dtype=np.int64) - offset + np.repeat(start, length)
 
 
-def _diseases(genes: Iterable[str], diseases: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def _grouped(genes: Iterable[str], values: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The values of each gene, sorted; empty ones left out."""
     found: dict[str, set[str]] = {}
-    for gene, disease in zip(genes, diseases, strict=True):
-        if disease:
-            found.setdefault(gene, set()).add(disease)
+    for gene, value in zip(genes, values, strict=True):
+        if value:
+            found.setdefault(gene, set()).add(value)
     return {gene: tuple(sorted(of_gene)) for gene, of_gene in found.items()}

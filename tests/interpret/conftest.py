@@ -46,7 +46,8 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     keep("constraint", folder / "constraint.tsv")
     common = world.codon_change("GEND", 30, "TGG")
     known = world.codon_change("GENC", 20, "TAA")
-    keep("frequency", invented.write_sites(folder / "f.vcf.gz", invented.FREQUENCY_HEADER, [(*common, "AF=0.3;nhomalt=900")]), "world")
+    seen = [(*common, "AF=0.3;nhomalt=900"), (*world.codon_change("GENB", 15, "TGG"), "AF=0.00001;nhomalt=0")]
+    keep("frequency", invented.write_sites(folder / "f.vcf.gz", invented.FREQUENCY_HEADER, seen), "world")
     told = "CLNSIG=Pathogenic;CLNREVSTAT=criteria_provided,_multiple_submitters,_no_conflicts;CLNDN=Blisters;GENEINFO=GENC:3"
     keep("clinvar", invented.write_sites(folder / "c.vcf.gz", invented.CLINVAR_HEADER, [(*known, told)]), "world")
     return Setting(world, genome, folder / "reference", lock(store, "2026-01"))

@@ -1,0 +1,41 @@
+"""`genopipe interpret`: variants and phenotype to ranked findings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFolder
+
+
+@click.command()
+@click.option("--variants", type=ExistingFile, help="The family's VCF; without it genes are ranked by phenotype alone.")
+@click.option("--case", "case", type=ExistingFile, required=True, help="Case file (YAML) or GA4GH phenopacket (JSON).")
+@click.option("--evidence", type=click.Path(path_type=Path), required=True, help="A locked evidence set, E/NAME.")
+@click.option(
+    "--reference", type=ExistingFolder, help="Folder made by `genopipe reference build`; without it no amino acid changes are told."
+)
+@click.option(
+    "--score", type=click.Choice(["genopipe", "exomiser14"]), default="genopipe", show_default=True, help="How scores are combined."
+)
+@click.option("--issued", help="Date for the results, such as 2026-11-20T10:00:00Z; without it none is written.")
+@click.option("-o", "--output", "output", type=OutputFolder, required=True, help="Folder for the findings.")
+def interpret(
+    variants: Path | None, case: Path, evidence: Path, reference: Path | None, score: str, issued: str | None, output: Path
+) -> None:
+    """Rank and explain variants.
+
+    \b
+    genopipe interpret --variants family.vcf.gz --case case.yaml --evidence evidence/2026-11 --reference GRCh38 -o findings
+    """
+    from genopipe.formats.genome import load_genome
+    from genopipe.interpret.evidence import open_set
+    from genopipe.interpret.findings import Request
+    from genopipe.interpret.ranking import interpret as rank
+    from genopipe.interpret.results import write_results
+    from genopipe.interpret.subject import load_subject
+
+    genome = load_genome(reference) if reference is not None else None
+    request = Request(load_subject(case), open_set(evidence), variants, genome, reference, score)
+    write_results(rank(request), output, issued=issued)

@@ -1,0 +1,82 @@
+"""What an interpretation is made of: the request, the hits of a gene, the findings, and the whole result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from genopipe.interpret.acmg import Classification
+from genopipe.interpret.annotate import Assertion
+from genopipe.interpret.consequence import Consequence
+from genopipe.interpret.evidence import EvidenceSet
+from genopipe.interpret.inheritance import Pattern
+from genopipe.interpret.ontology import Ontology
+from genopipe.interpret.phenotype import Match
+from genopipe.interpret.subject import Subject
+from genopipe.interpret.variants import Variants
+from genopipe.model import Genome
+
+CANDIDATE = 0.3
+"""A gene from this score on is told as a candidate; a case without one is negative."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One variant of a finding: its consequence on the gene, what evidence says, and its ACMG points."""
+
+    row: int
+    name: str
+    consequence: Consequence
+    score: float
+    frequency: float
+    homozygotes: int
+    clinvar: Assertion | None
+    acmg: Classification = field(default_factory=lambda: Classification(()))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One gene in the ranked list. Without variants `variant_score` is None and `hits` is empty."""
+
+    rank: float
+    gene: str
+    score: float
+    phenotype_score: float
+    variant_score: float | None
+    pattern: Pattern | None
+    hits: tuple[Hit, ...]
+    matches: tuple[Match, ...] = ()
+    diseases: tuple[str, ...] = ()
+    loeuf: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to interpret, and with what."""
+
+    subject: Subject
+    evidence: EvidenceSet
+    variants: Path | None = None
+    genome: Genome | None = None
+    reference: Path | None = None
+    score: str = "genopipe"
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """The ranked list and what stands behind it. `kept` counts the variants after each step; `notes` are limits of this run."""
+
+    request: Request
+    ontology: Ontology
+    findings: tuple[Finding, ...]
+    variants: Variants | None
+    kept: Mapping[str, int]
+    notes: tuple[str, ...]
+    parentage: tuple[int, int]
+
+    @property
+    def candidates(self) -> tuple[Finding, ...]:
+        """Findings that a clinician should look at; empty for a negative result."""
+        return tuple(finding for finding in self.findings if finding.score >= CANDIDATE and finding.pattern is not None)

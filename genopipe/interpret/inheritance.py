@@ -1,0 +1,245 @@
+"""How a gene's variants could have been inherited, given the family: which modes fit, and how well.
+
+A `Pattern` is a mode with the variants that make it up. Genotypes are read by sex and chromosome: one X in a male outside of the
+pseudoautosomal regions, mothers alone for mitochondria. The modes and their weights:
+
+AD_de_novo, XD_de_novo        new in the child: both parents surely without it                                          1
+AD, XD                        every affected relative who was sequenced has it, no unaffected one                       1
+AR_hom, AR_comphet, XR, MT    two copies, two hits in trans, the one copy of a male, mitochondrial                      1
+AR_comphet, phase unknown     two hits, but nobody can say whether in trans                                             0.7
+AD, XD, parents unknown       a single hit with at least one parent not sequenced                                       0.8
+AD_incomplete, XD_incomplete  inherited from an unaffected parent                                                       0.25
+AR_single                     one hit of a gene in which nothing else fits                                              0.05
+
+The quality a call needs is that of slivar's published trio rules (GQ 20, depth 6, allele balance 0.2 to 0.8; parents of a new variant with
+fewer than 2 reads of it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.interpret.subject import Subject
+from genopipe.interpret.variants import MISSING, UNPHASED, Variants
+
+LEAST_QUALITY, LEAST_QUALITY_HEMIZYGOUS, LEAST_DEPTH = 20, 10, 6
+BALANCE = (0.2, 0.8)
+MOST_PARENT_READS = 1
+LEAST_NEW = 0.9
+"""A joint caller that gives less than this probability to a variant being new is believed."""
+
+WEIGHT = {"fits": 1.0, "parents unknown": 0.8, "phase unknown": 0.7, "incomplete": 0.25, "single": 0.05}
+LIMIT = {"AD": 0.001, "XD": 0.001, "AR": 0.01, "XR": 0.01, "MT": 0.002}
+"""Highest frequency for a mode; recessive ones are by copy."""
+
+PSEUDOAUTOSOMAL = {
+    "GRCh38": ((10_000, 2_781_479), (155_701_382, 156_030_895)),
+    "GRCh37": ((60_000, 2_699_520), (154_931_043, 155_260_560)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A mode of inheritance that fits, and the rows of the variants that make it up. `why` says it in plain words."""
+
+    mode: str
+    rows: tuple[int, ...]
+    weight: float
+    why: str
+    in_trans: bool = False
+    new: bool = False
+
+    @property
+    def family(self) -> str:
+        """AD, AR, XD, XR or MT."""
+        return self.mode.split("_")[0]
+
+
+def good_calls(variants: Variants, *, male: bool) -> NDArray[np.bool_]:
+    """(variants) bool: the proband's call is good enough to act on. Values that the VCF does not give are not held against it."""
+    depth, quality = variants.depth[:, 0], variants.genotype_quality[:, 0]
+    sex_chromosome = np.array([key in ("X", "Y") for key in variants.key], bool)
+    mitochondrial = np.array([key == "MT" for key in variants.key], bool)
+    needed = np.where(sex_chromosome & male, LEAST_QUALITY_HEMIZYGOUS, LEAST_QUALITY)
+    good = variants.passed & ((depth == MISSING) | (depth >= LEAST_DEPTH)) & ((quality == MISSING) | (quality >= needed))
+    balance = variants.alt_depth[:, 0] / np.maximum(depth, 1)
+    het = (variants.alt_count[:, 0] == 1) & (variants.ploidy[:, 0] == 2) & ~variants.other_allele[:, 0] & ~mitochondrial
+    unbalanced = het & (variants.alt_depth[:, 0] != MISSING) & (depth != MISSING) & ((balance < BALANCE[0]) | (balance > BALANCE[1]))
+    kept: NDArray[np.bool_] = good & ~unbalanced
+    return kept
+
+
+class Family:
+    """Who in the VCF is whom, and which patterns their genotypes allow."""
+
+    def __init__(self, subject: Subject, variants: Variants, *, assembly: str | None) -> None:
+        self.variants = variants
+        self.male = subject.sex == "male"
+        self.column = {sample: i for i, sample in enumerate(variants.samples)}
+        proband = subject.member
+        self.father = self.column.get(proband.father) if proband.father else None
+        self.mother = self.column.get(proband.mother) if proband.mother else None
+        self.members = [(self.column[m.sample], m) for m in subject.family if m.sample in self.column]
+        self.pseudoautosomal = PSEUDOAUTOSOMAL.get(assembly or "", ())
+
+    def patterns(self, rows: Sequence[int]) -> list[Pattern]:
+        """Every pattern that the variants of one gene allow, alone and in pairs."""
+        chromosome = {self._chromosome(row) for row in rows}
+        found = [pattern for row in rows for pattern in self._alone(row)]
+        if "MT" not in chromosome and not (self.male and "X" in chromosome):
+            found += self._pairs([row for row in rows if self._one_copy(row)])
+        return found or [Pattern("AR_single", (row,), WEIGHT["single"], "one copy, which fits no mode in this family") for row in rows]
+
+    def _chromosome(self, row: int) -> str:
+        key = self.variants.key[row]
+        position = int(self.variants.position[row])
+        if key in ("X", "Y") and any(start <= position < end for start, end in self.pseudoautosomal):
+            return "autosome"
+        return key if key in ("X", "Y", "MT") else "autosome"
+
+    def _one_copy(self, row: int) -> bool:
+        return int(self.variants.alt_count[row, 0]) == 1 and int(self.variants.ploidy[row, 0]) == 2
+
+    def _alone(self, row: int) -> Iterator[Pattern]:
+        chromosome = self._chromosome(row)
+        if chromosome == "MT":
+            yield from self._mitochondrial(row)
+        elif chromosome in ("X", "Y") and self.male:
+            yield from self._hemizygous(row)
+        elif self._one_copy(row):
+            yield from self._dominant(row, "XD" if chromosome == "X" else "AD")
+        elif self._all(row, affected=lambda count, ploidy: count == ploidy, unaffected=lambda count, ploidy: count < ploidy):
+            yield Pattern("XR" if chromosome == "X" else "AR_hom", (row,), 1.0, f"two copies in the child{self._parents_told(row)}")
+
+    def _dominant(self, row: int, mode: str) -> Iterator[Pattern]:
+        if self.is_new(row):
+            yield Pattern(f"{mode}_de_novo", (row,), 1.0, "new in the child: neither parent has it", new=True)
+        elif not self._all(row, affected=lambda count, _: count > 0, unaffected=lambda count, _: count == 0):
+            if self._affected_fit(row):
+                yield Pattern(f"{mode}_incomplete", (row,), WEIGHT["incomplete"], "one copy, inherited from an unaffected relative")
+        elif self._carriers(row) > 1:
+            yield Pattern(mode, (row,), 1.0, "one copy, shared by the affected relatives only")
+        elif self.variants.new[row] < LEAST_NEW:
+            yield Pattern(
+                f"{mode}_incomplete", (row,), WEIGHT["incomplete"], "one copy; the parents' reads make it doubtful that it is new"
+            )
+        else:
+            why = "one copy; whether it is new is unknown, as not both parents were read well there"
+            yield Pattern(mode, (row,), WEIGHT["parents unknown"], why)
+
+    def _hemizygous(self, row: int) -> Iterator[Pattern]:
+        if self._one_copy(row):
+            return
+        if self._called(row, self.mother) and self._count(row, self.mother) == 0 and self._surely_absent(row, self.mother):
+            yield Pattern("XR_de_novo", (row,), 1.0, "on the only X of a boy, and new: the mother does not have it", new=True)
+        elif self._all(row, affected=lambda count, _: count > 0, unaffected=lambda count, ploidy: count < ploidy):
+            yield Pattern("XR", (row,), 1.0, f"on the only X of a boy{self._parents_told(row)}")
+
+    def _mitochondrial(self, row: int) -> Iterator[Pattern]:
+        mother_alike = self.mother is not None and self._unaffected(self.mother) and self._count(row, self.mother) > 0
+        if mother_alike:
+            yield Pattern("MT", (row,), WEIGHT["incomplete"], "mitochondrial; the unaffected mother has it too")
+        else:
+            new = self._called(row, self.mother) and self._surely_absent(row, self.mother)
+            yield Pattern("MT", (row,), 1.0, "mitochondrial" + ("; the mother does not have it" if new else ""), new=new)
+
+    def _pairs(self, rows: Sequence[int]) -> Iterator[Pattern]:
+        for first, second in combinations(rows, 2):
+            phase = self._phase(first, second)
+            mode = "XR_comphet" if self._chromosome(first) == "X" else "AR_comphet"
+            if phase == "cis" or self._unaffected_with_both(first, second):
+                continue
+            if phase == "trans":
+                yield Pattern(mode, (first, second), 1.0, "two different hits, one on each copy of the gene", in_trans=True)
+            else:
+                yield Pattern(mode, (first, second), WEIGHT["phase unknown"], "two different hits; whether on the same copy is unknown")
+
+    def _phase(self, first: int, second: int) -> str:
+        """trans, cis or unknown, by the parents and else by read phase."""
+        origins = (self._origin(first), self._origin(second))
+        if set(origins) == {"father", "mother"}:
+            return "trans"
+        if origins[0] == origins[1] and origins[0] in ("father", "mother"):
+            return "cis"
+        haplotypes = self.variants.haplotype[first, 0], self.variants.haplotype[second, 0]
+        same_set = self.variants.phase_set[first, 0] == self.variants.phase_set[second, 0]
+        if UNPHASED in haplotypes or not same_set:
+            return "unknown"
+        return "trans" if haplotypes[0] != haplotypes[1] else "cis"
+
+    def _origin(self, row: int) -> str:
+        """father or mother where only one of the two has it and both were called, else unknown."""
+        if not (self._called(row, self.father) and self._called(row, self.mother)):
+            return "unknown"
+        has = (self._count(row, self.father) > 0, self._count(row, self.mother) > 0)
+        return {(True, False): "father", (False, True): "mother"}.get(has, "unknown")
+
+    def is_new(self, row: int) -> bool:
+        """True when both parents were read well there, neither has it, and no joint caller disagrees."""
+        if not (self._surely_absent(row, self.father) and self._surely_absent(row, self.mother)):
+            return False
+        new = float(self.variants.new[row])
+        return np.isnan(new) or new >= LEAST_NEW
+
+    def _surely_absent(self, row: int, column: int | None) -> bool:
+        if column is None or not self._called(row, column) or self._count(row, column) != 0:
+            return False
+        depth, reads = self.variants.depth[row, column], self.variants.alt_depth[row, column]
+        quality = self.variants.genotype_quality[row, column]
+        return (
+            bool(depth == MISSING or depth >= LEAST_DEPTH)
+            and bool(quality == MISSING or quality >= LEAST_QUALITY)
+            and bool(reads == MISSING or reads <= MOST_PARENT_READS)
+        )
+
+    def _called(self, row: int, column: int | None) -> bool:
+        return column is not None and int(self.variants.alt_count[row, column]) != MISSING
+
+    def _count(self, row: int, column: int | None) -> int:
+        return int(self.variants.alt_count[row, column]) if column is not None else MISSING
+
+    def _all(self, row: int, *, affected, unaffected) -> bool:  # type: ignore[no-untyped-def]
+        """True when everyone called fits: `affected` and `unaffected` judge (copies, ploidy)."""
+        for column, member in self.members:
+            count, ploidy = self._count(row, column), int(self.variants.ploidy[row, column])
+            if count == MISSING or member.affected is None:
+                continue
+            if not (affected if member.affected else unaffected)(count, ploidy):
+                return False
+        return True
+
+    def _affected_fit(self, row: int) -> bool:
+        return all(self._count(row, column) != 0 for column, member in self.members if member.affected)
+
+    def _carriers(self, row: int) -> int:
+        return sum(self._count(row, column) > 0 for column, member in self.members if member.affected)
+
+    def _unaffected(self, column: int) -> bool:
+        return any(member.affected is False for other, member in self.members if other == column)
+
+    def _unaffected_with_both(self, first: int, second: int) -> bool:
+        both = (c for c, member in self.members if member.affected is False)
+        return any(self._count(first, column) > 0 and self._count(second, column) > 0 for column in both)
+
+    def _parents_told(self, row: int) -> str:
+        has = [name for name, column in (("mother", self.mother), ("father", self.father)) if self._count(row, column) > 0]
+        return f"; inherited from the {' and the '.join(has)}" if has else ""
+
+
+def parentage(variants: Variants, father: int | None, mother: int | None) -> tuple[int, int]:
+    """Variants where all three genotypes are known, and how many of them a child of these parents could hardly have.
+
+    About one in ten variants contradicts parents who are not the child's.
+    """
+    if father is None or mother is None:
+        return 0, 0
+    counts, autosomal = variants.alt_count, np.array([key not in ("X", "Y", "MT") for key in variants.key], bool)
+    known = autosomal & (counts[:, [0, father, mother]] != MISSING).all(axis=1) & variants.passed
+    het = (counts[:, 0] == 1) & (counts[:, father] == 0) & (counts[:, mother] == 0)
+    hom = (counts[:, 0] == 2) & ((counts[:, father] == 0) | (counts[:, mother] == 0))
+    return int(known.sum()), int((known & (het | hom)).sum())

@@ -1,0 +1,269 @@
+"""From variants, family, phenotype and evidence to a ranked list of genes, each with its reasons.
+
+1. Variants of the proband are read, and poor calls left out.
+2. They are joined with frequency and ClinVar; common ones are left out, unless ClinVar knows them as pathogenic.
+3. Consequences are called, and variants without effect on a gene left out, again unless ClinVar knows them as pathogenic.
+4. For each gene the pattern of inheritance that fits best gives the variant score.
+5. Phenotype and variant score make the gene's score; genes are ranked, equal scores share their mean rank.
+
+Variant score of a variant: frequency factor * effect; the effect defaults and the factor are those published with Exomiser
+(Smedley et al., Nature Protocols 2015). Of a pattern: the mean over its variants * the weight of the pattern * 0.5 where the gene is known
+for other modes only. Combined score: `genopipe` = variant score * (0.1 + 0.9 * phenotype score); `exomiser14` = the logistic function that
+version 14 of that program uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import exp, isnan
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from genopipe.errors import BadInput
+from genopipe.interpret.acmg import Circumstances, classify
+from genopipe.interpret.annotate import Knowledge, annotate
+from genopipe.interpret.consequence import Consequence, consequences
+from genopipe.interpret.evidence import EvidenceSet, canonical_assembly
+from genopipe.interpret.findings import Finding, Hit, Interpretation, Request
+from genopipe.interpret.inheritance import LIMIT, Family, Pattern, good_calls, parentage
+from genopipe.interpret.ontology import Annotations, load_phenotypes
+from genopipe.interpret.phenotype import PhenotypeScorer
+from genopipe.interpret.reasons import reasons
+from genopipe.interpret.transcripts import touched_transcripts
+from genopipe.interpret.variants import read_variants
+from genopipe.progress import log
+
+MOST_FREQUENT = 0.02
+LEAST_TRIO_VARIANTS, MOST_CONTRADICTIONS = 100, 0.03
+"""The genotypes confirm parentage when this many are known and no larger share contradicts it."""
+
+EFFECT = {
+    **dict.fromkeys(("frameshift_variant", "stop_gained", "stop_lost", "start_lost", "exon_loss_variant", "transcript_ablation"), 1.0),
+    **dict.fromkeys(("splice_donor_variant", "splice_acceptor_variant"), 1.0),
+    **dict.fromkeys(("inframe_insertion", "inframe_deletion", "protein_altering_variant"), 0.85),
+    "splice_region_variant": 0.8,
+    "missense_variant": 0.6,
+    "coding_sequence_variant": 0.6,
+    "synonymous_variant": 0.1,
+}
+BENIGN_FACTOR = 0.1
+"""What is left of the score of a variant that ClinVar calls benign, with a star."""
+
+_MODES = {
+    "HP:0000006": {"AD"},
+    "HP:0000007": {"AR"},
+    "HP:0001417": {"XR", "XD"},
+    "HP:0001419": {"XR"},
+    "HP:0001423": {"XD"},
+    "HP:0001427": {"MT"},
+}
+
+
+def interpret(request: Request) -> Interpretation:
+    """Ranks the genes of one case. Raises BadInput for what cannot be interpreted."""
+    subject = request.subject
+    ontology, annotations = load_phenotypes(request.evidence)
+    observed = [ontology.resolve(term, path=subject.path, key="phenotypes") for term in subject.observed]
+    excluded = [ontology.resolve(term, path=subject.path, key="excluded") for term in subject.excluded]
+    notes = []
+    if not observed:
+        notes.append("No phenotype was given: genes are ranked by their variants alone.")
+        log.warning("no phenotype was given: genes are ranked by their variants alone")
+    scorer = PhenotypeScorer(ontology, annotations)
+    phenotype = np.round(scorer.score(observed, excluded), 6)
+    if request.variants is None:
+        findings = [
+            Finding(0, gene, float(score), float(score), None, None, ()) for gene, score in zip(annotations.genes, phenotype, strict=True)
+        ]
+        ranked = _explained(_ranked(findings), scorer, observed)
+        return Interpretation(request, ontology, ranked, None, {}, (*notes, "No variants were given."), (0, 0))
+    by_gene = dict(zip(annotations.genes, map(float, phenotype), strict=True))
+    case = _Case(request, annotations, by_gene, any_phenotype=bool(observed))
+    findings = case.findings()
+    if request.genome is None:
+        notes.append("No reference was given: which amino acid changes is unknown, and only coding exons and splice sites were looked at.")
+    ranked = _explained(_ranked(findings), scorer, observed)
+    return Interpretation(request, ontology, ranked, case.variants, case.kept, (*notes, *case.notes), case.parentage)
+
+
+class _Case:
+    """The way of one family's variants to findings."""
+
+    def __init__(self, request: Request, annotations: Annotations, phenotype: Mapping[str, float], *, any_phenotype: bool) -> None:
+        self.request, self.annotations, self.phenotype, self.any_phenotype = request, annotations, phenotype, any_phenotype
+        self.notes: list[str] = []
+        assert request.variants is not None
+        _check_assembly(request)
+        subject = request.subject
+        people = [subject.proband, *(member.sample for member in subject.family if member.sample != subject.proband)]
+        self.variants = read_variants(request.variants, people, genome=request.genome)
+        self.family = Family(subject, self.variants, assembly=request.evidence.assembly)
+        self.parentage = parentage(self.variants, self.family.father, self.family.mother)
+        self.knowledge: Knowledge = annotate(self.variants, request.evidence)
+        self.constraint = _constraint(request.evidence)
+        self.kept = {"in the proband": len(self.variants)}
+        self._note_gaps(people)
+
+    def _note_gaps(self, people: Sequence[str]) -> None:
+        absent = len(people) - len(self.variants.samples)
+        if absent:
+            self.notes.append(f"{absent} of {len(people)} people of the pedigree are not in the VCF.")
+        if not self.request.evidence.of_kind("frequency"):
+            self.notes.append("The evidence set has no population frequencies: common variants were not left out.")
+        known, contradictions = self.parentage
+        if known >= LEAST_TRIO_VARIANTS and contradictions > MOST_CONTRADICTIONS * known:
+            told = f"{contradictions} of {known} genotypes contradict the pedigree: check for a sample swap or wrong parentage."
+            self.notes.append(told)
+            log.warning(told)
+
+    def findings(self) -> list[Finding]:
+        hits = self._hits(self._worth_a_look())
+        return [finding for gene in sorted(hits) if (finding := self._finding(gene, hits[gene])) is not None]
+
+    def _worth_a_look(self) -> list[int]:
+        known, variants = self.knowledge, self.variants
+        pathogenic = np.zeros(len(variants), bool)
+        for row, assertion in known.clinvar.items():
+            pathogenic[row] = assertion.pathogenic
+        good = good_calls(variants, male=self.request.subject.sex == "male")
+        self.kept["well called"] = int(good.sum())
+        rare = good & (np.isnan(known.frequency) | (known.frequency <= MOST_FREQUENT) | pathogenic)
+        self.kept["rare, or known as pathogenic"] = int(rare.sum())
+        return [int(row) for row in np.flatnonzero(rare)]
+
+    def _hits(self, rows: list[int]) -> dict[str, dict[int, Hit]]:
+        request = self.request
+        transcripts = touched_transcripts(request.evidence, self.variants, rows)
+        called = consequences(self.variants, rows, transcripts, genome=request.genome, reference=request.reference)
+        hits: dict[str, dict[int, Hit]] = {}
+        for row, genes in sorted(called.items()):
+            for gene, consequence in genes.items():
+                hit = self._hit(row, consequence)
+                if hit.score > 0:
+                    hits.setdefault(gene, {})[row] = hit
+        self.kept["with an effect on a gene"] = len({row for of_gene in hits.values() for row in of_gene})
+        return hits
+
+    def _hit(self, row: int, consequence: Consequence) -> Hit:
+        frequency = float(self.knowledge.frequency[row])
+        assertion = self.knowledge.clinvar.get(row)
+        effect = max((EFFECT.get(term, 0.0) for term in consequence.terms), default=0.0)
+        if effect <= EFFECT["synonymous_variant"]:
+            effect = 0.0
+        score = effect * frequency_factor(frequency)
+        if assertion is not None and assertion.pathogenic:
+            score = 1.0
+        elif assertion is not None and assertion.stars and assertion.significance in ("benign", "likely_benign"):
+            score *= BENIGN_FACTOR
+        homozygotes = int(self.knowledge.homozygotes[row])
+        return Hit(row, self.variants.name(row), consequence, score, frequency, homozygotes, assertion)
+
+    def _finding(self, gene: str, hits: Mapping[int, Hit]) -> Finding | None:
+        patterns = [pattern for pattern in self.family.patterns(sorted(hits)) if self._within_limit(pattern, hits)]
+        if not patterns:
+            return None
+        scored = [(self._pattern_score(gene, pattern, hits), pattern) for pattern in patterns]
+        score, best = max(scored, key=lambda pair: (pair[0], [-row for row in pair[1].rows]))
+        phenotype = self.phenotype.get(gene, 0.0)
+        loeuf, pli = self.constraint.get(gene, (None, None))
+        chosen = tuple(self._classified(hits[row], best, hits, phenotype, loeuf, pli) for row in best.rows)
+        combined = combine(phenotype, score, self.request.score) if self.any_phenotype else score
+        diseases = self.annotations.diseases.get(gene, ())
+        return Finding(0, gene, round(combined, 6), phenotype, round(score, 6), best, chosen, diseases=diseases, loeuf=loeuf)
+
+    def _within_limit(self, pattern: Pattern, hits: Mapping[int, Hit]) -> bool:
+        limit = LIMIT[pattern.family]
+        return all(isnan(hit.frequency) or hit.frequency <= limit or _pathogenic(hit) for hit in (hits[row] for row in pattern.rows))
+
+    def _pattern_score(self, gene: str, pattern: Pattern, hits: Mapping[int, Hit]) -> float:
+        mean = sum(hits[row].score for row in pattern.rows) / len(pattern.rows)
+        return mean * pattern.weight * (1.0 if pattern.family in self._known_modes(gene) else 0.5)
+
+    def _known_modes(self, gene: str) -> set[str]:
+        """The modes a gene is known for; all where nothing is known."""
+        terms = self.annotations.inheritance.get(gene, ())
+        return set().union(*(_MODES[term] for term in terms)) or set(LIMIT)
+
+    def _classified(
+        self, hit: Hit, pattern: Pattern, hits: Mapping[int, Hit], phenotype: float, loeuf: float | None, pli: float | None
+    ) -> Hit:
+        known, contradictions = self.parentage
+        about = Circumstances(
+            consequence=hit.consequence,
+            frequency=hit.frequency,
+            covered=bool(self.knowledge.covered[hit.row]),
+            mitochondrial=pattern.family == "MT",
+            pattern=pattern,
+            parentage_checked=known >= LEAST_TRIO_VARIANTS and contradictions <= MOST_CONTRADICTIONS * known,
+            partner_pathogenic=any(_pathogenic(hits[row]) for row in pattern.rows if row != hit.row),
+            loeuf=loeuf,
+            pli=pli,
+            phenotype=phenotype,
+        )
+        return replace(hit, acmg=classify(about))
+
+
+def _pathogenic(hit: Hit) -> bool:
+    return hit.clinvar is not None and hit.clinvar.pathogenic
+
+
+def _check_assembly(request: Request) -> None:
+    """The genome's name may be an assembly's; then it must be that of the evidence."""
+    genome, evidence = request.genome, request.evidence
+    if genome is None or evidence.assembly is None:
+        return
+    name = canonical_assembly(genome.name)
+    if name != evidence.assembly and name in ("GRCh37", "GRCh38") and evidence.assembly in ("GRCh37", "GRCh38"):
+        raise BadInput(
+            f"the evidence set {evidence.name} is on {evidence.assembly}, the reference is {genome.name}",
+            wanted="evidence and reference of one assembly",
+            do="Use an evidence set for this reference.",
+            path=evidence.store.root / evidence.name,
+        )
+
+
+def _constraint(evidence: EvidenceSet) -> dict[str, tuple[float | None, float | None]]:
+    dataset = evidence.one("constraint")
+    if dataset is None:
+        return {}
+    column = pq.read_table(evidence.table(dataset)).to_pydict()
+    return {gene: (loeuf, pli) for gene, loeuf, pli in zip(column["gene"], column["loeuf"], column["pli"], strict=True)}
+
+
+def frequency_factor(frequency: float) -> float:
+    """1 for a variant nobody has, falling to 0 at 2 %. Source: Exomiser's published frequency score."""
+    percent = 0.0 if isnan(frequency) else 100 * frequency
+    if percent <= 0:
+        return 1.0
+    return 0.0 if percent > 2 else max(1.13533 - 0.13533 * exp(percent), 0.0)
+
+
+def combine(phenotype: float, variant: float, method: str) -> float:
+    """The combined score, 0 to 1."""
+    if method == "exomiser14":
+        return 1 / (1 + exp(13.28813 - 10.39451 * phenotype - 9.18381 * variant))
+    return variant * (0.1 + 0.9 * phenotype)
+
+
+def _ranked(findings: Sequence[Finding]) -> list[Finding]:
+    """Best first; equal scores share their mean rank and stand in the order of their genes."""
+    ordered = sorted(findings, key=lambda finding: (-finding.score, finding.gene))
+    scores = np.array([finding.score for finding in ordered])
+    before = np.searchsorted(-scores, -scores, "left")
+    until = np.searchsorted(-scores, -scores, "right")
+    return [replace(finding, rank=float((b + u + 1) / 2)) for finding, b, u in zip(ordered, before, until, strict=True)]
+
+
+EXPLAINED = 50
+"""Findings whose matching terms are worked out; further down nobody reads them."""
+
+
+def _explained(findings: Sequence[Finding], scorer: PhenotypeScorer, observed: Sequence[int]) -> tuple[Finding, ...]:
+    told = []
+    for place, finding in enumerate(findings):
+        matches = scorer.matches(finding.gene, observed) if place < EXPLAINED else ()
+        matched = replace(finding, matches=matches)
+        told.append(replace(matched, reasons=reasons(matched, scorer.ontology)))
+    return tuple(told)

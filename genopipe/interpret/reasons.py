@@ -1,0 +1,76 @@
+"""Why a gene stands where it stands, in sentences a clinician can check one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isnan
+
+from genopipe.interpret.annotate import Assertion
+from genopipe.interpret.findings import Finding, Hit
+from genopipe.interpret.ontology import Ontology
+
+MOST_MATCHES = 4
+_EFFECT = {
+    "stop_gained": "introduces a premature stop codon",
+    "frameshift_variant": "shifts the reading frame",
+    "splice_donor_variant": "destroys a splice donor site",
+    "splice_acceptor_variant": "destroys a splice acceptor site",
+    "start_lost": "removes the start codon",
+    "stop_lost": "removes the stop codon",
+    "missense_variant": "changes one amino acid",
+    "inframe_deletion": "removes amino acids and keeps the reading frame",
+    "inframe_insertion": "adds amino acids and keeps the reading frame",
+    "protein_altering_variant": "changes several amino acids",
+    "splice_region_variant": "lies close to a splice site",
+    "coding_sequence_variant": "lies in a coding exon",
+}
+
+
+def reasons(finding: Finding, ontology: Ontology) -> tuple[str, ...]:
+    """One sentence a fact: the variants, their inheritance, frequency, ClinVar, the gene's tolerance, the phenotype."""
+    sentences = [sentence for hit in finding.hits for sentence in _of_hit(hit)]
+    if finding.pattern is not None:
+        sentences.append(f"Inheritance: {finding.pattern.why}.")
+    if finding.loeuf is not None and finding.loeuf < 0.35:
+        sentences.append(f"Healthy people hardly ever lose a copy of {finding.gene} (LOEUF {finding.loeuf:.2f}).")
+    sentences.extend(_of_phenotype(finding, ontology))
+    return tuple(sentences)
+
+
+def _of_hit(hit: Hit) -> Iterator[str]:
+    term = hit.consequence.terms[0] if hit.consequence.terms else ""
+    effect = _EFFECT.get(term, f"is a {term.replace('_', ' ')}" if term else "lies in the gene")
+    protein = f", {hit.consequence.hgvs_p}" if hit.consequence.hgvs_p else ""
+    yield f"{hit.name} {effect} ({hit.consequence.hgvs_c or hit.consequence.transcript}{protein})."
+    if isnan(hit.frequency):
+        yield f"{hit.name} is in none of the frequency tables of the evidence set."
+    else:
+        people = f", {hit.homozygotes} homozygotes" if hit.homozygotes >= 0 else ""
+        yield f"{hit.name} has a frequency of {100 * hit.frequency:.4f} % in the population that has it most{people}."
+    if hit.clinvar is not None:
+        yield f"ClinVar calls {hit.name} {clinvar_words(hit.clinvar)}."
+
+
+def clinvar_words(assertion: Assertion) -> str:
+    """ClinVar's class, stars and condition."""
+    stars = "1 star" if assertion.stars == 1 else f"{assertion.stars} stars"
+    return f"{assertion.significance.replace('_', ' ')} ({stars}; {assertion.conditions or 'no condition'})"
+
+
+def _of_phenotype(finding: Finding, ontology: Ontology) -> Iterator[str]:
+    if not finding.matches:
+        if not finding.phenotype_score:
+            yield f"Nothing the patient shows is known of {finding.gene}."
+        return
+    exact = [match for match in finding.matches if match.found == match.observed]
+    near = [match for match in finding.matches if match.found != match.observed and match.information > 1]
+    if exact:
+        names = ", ".join(_name(ontology, match.observed) for match in exact[:MOST_MATCHES])
+        yield f"{finding.gene} is known for {len(exact)} of the {len(finding.matches)} observed features: {names}."
+    if near:
+        pairs = ", ".join(f"{_name(ontology, match.observed)} (known: {_name(ontology, match.found)})" for match in near[:MOST_MATCHES])
+        yield f"Related features: {pairs}."
+
+
+def _name(ontology: Ontology, term: str) -> str:
+    return ontology.names[ontology.number[term]]

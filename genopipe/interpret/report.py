@@ -1,0 +1,204 @@
+"""report.html: one file for a clinician, without anything from outside of it.
+
+The page is `report.html` beside this module; here is what it says: the answer first, then each candidate with its reasons, then everything
+else that was ranked, what was not looked for, and the evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from math import isnan
+from typing import Any
+
+from genopipe import __version__
+from genopipe.formats.ped import Member
+from genopipe.interpret.acmg import NOT_EVALUATED
+from genopipe.interpret.drawing import pedigree_chart, score_chart
+from genopipe.interpret.findings import Finding, Hit, Interpretation
+from genopipe.interpret.ontology import Ontology
+from genopipe.interpret.phenopacket import zygosity
+from genopipe.interpret.reasons import clinvar_words
+
+SHOWN_IN_FULL, SHOWN_IN_BRIEF = 5, 25
+
+MODES = {
+    "AD_de_novo": "new in the child (de novo), dominant",
+    "AD": "dominant",
+    "AD_incomplete": "dominant, from an unaffected parent",
+    "AR_hom": "recessive, two equal copies",
+    "AR_comphet": "recessive, two different hits",
+    "AR_single": "a single copy that fits no mode",
+    "XD_de_novo": "X-linked, new in the child",
+    "XD": "X-linked dominant",
+    "XD_incomplete": "X-linked, from an unaffected parent",
+    "XR": "X-linked recessive",
+    "XR_de_novo": "X-linked, new in the child",
+    "XR_comphet": "X-linked, two different hits",
+    "MT": "mitochondrial",
+}
+
+NOT_LOOKED_FOR = (
+    ("Large deletions, duplications, inversions and translocations", "use an array or a structural variant caller"),
+    ("Repeat expansions", "such as fragile X, myotonic dystrophy, Friedreich ataxia"),
+    ("SMN1 copy number (spinal muscular atrophy)", "needs its own test"),
+    ("Mosaic variants, and mitochondrial variants in few copies", "below the share that a germline caller reports"),
+    ("Deep intronic and regulatory variants", "only exons and splice sites are scored, unless ClinVar knows the variant"),
+    ("Imprinting and uniparental disomy", "not visible in single genotypes"),
+    ("Genes with near-identical copies elsewhere", "such as CYP21A2, PMS2, STRC"),
+)
+
+
+def report(result: Interpretation, issued: str | None) -> str:
+    """The page."""
+    shown = result.candidates[:SHOWN_IN_FULL] or result.findings[: 3 if result.variants is not None else SHOWN_IN_FULL]
+    context = {
+        "case": result.request.subject.case,
+        "issued": issued,
+        "version": __version__,
+        "answer": answer(result),
+        "negative": result.request.variants is not None and not result.candidates,
+        "cards": [_card(result, finding) for finding in shown],
+        "others": [_brief(finding) for finding in result.findings if finding not in shown][:SHOWN_IN_BRIEF],
+        "n_ranked": len(result.findings),
+        "subject": result.request.subject,
+        "observed": _terms(result.ontology, result.request.subject.observed),
+        "excluded": _terms(result.ontology, result.request.subject.excluded),
+        "kept": result.kept,
+        "parentage": result.parentage,
+        "notes": result.notes,
+        "not_looked_for": NOT_LOOKED_FOR,
+        "not_evaluated": NOT_EVALUATED,
+        "evidence": result.request.evidence,
+        "score": result.request.score,
+    }
+    return str(_template().render(context))
+
+
+@cache
+def _template() -> Any:
+    import jinja2
+
+    text = resources.files("genopipe.interpret").joinpath("report.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    return environment.from_string(text)
+
+
+def answer(result: Interpretation) -> tuple[str, str]:
+    """The headline, and one sentence under it."""
+    if result.request.variants is None:
+        return (
+            "Genes ranked by phenotype alone",
+            "No variants were given. The list says where to look first, not what the patient has.",
+        )
+    candidates = result.candidates
+    if not candidates:
+        why = (
+            "Nothing that was found is rare, damaging and inherited fittingly in a gene that fits what the patient shows. "
+            "A negative result does not rule out a genetic disease: see what was not looked for."
+        )
+        return "Negative result: no variant explains the phenotype", why
+    first = candidates[0]
+    assert first.pattern is not None
+    how = MODES[first.pattern.mode]
+    more = len(candidates) - 1
+    tail = (
+        "It is the only candidate." if not more else f"{more} further candidate{'s' if more > 1 else ''} follow{'' if more > 1 else 's'}."
+    )
+    verdicts = ", ".join(dict.fromkeys(hit.acmg.verdict for hit in first.hits))
+    return f"Best candidate: {first.gene}", f"{how.capitalize()}; {verdicts} by the criteria that could be evaluated. {tail}"
+
+
+def _card(result: Interpretation, finding: Finding) -> dict[str, Any]:
+    family, proband = result.request.subject.family, result.request.subject.proband
+    return {
+        "finding": finding,
+        "mode": MODES[finding.pattern.mode] if finding.pattern is not None else None,
+        "chart": score_chart(finding.phenotype_score, finding.variant_score, finding.score),
+        "pedigree": pedigree_chart(family, proband, _labels(result, finding)) if finding.hits else None,
+        "hits": [_hit(result, hit, letter) for hit, letter in zip(finding.hits, "ABCDEFGH", strict=False)],
+        "matches": [_match(result.ontology, match) for match in finding.matches],
+    }
+
+
+def _labels(result: Interpretation, finding: Finding) -> dict[str, list[str]]:
+    """Under each person: relation, then the genotype at each variant; nobody is named."""
+    variants = result.variants
+    assert variants is not None
+    column = {sample: number for number, sample in enumerate(variants.samples)}
+    labels: dict[str, list[str]] = {}
+    for member in result.request.subject.family:
+        lines = [relation(member, result.request.subject.member)]
+        for hit, letter in zip(finding.hits, "ABCDEFGH", strict=False):
+            prefix = f"{letter}: " if len(finding.hits) > 1 else ""
+            lines.append(prefix + (_alleles(result, hit, column[member.sample]) if member.sample in column else "not sequenced"))
+        labels[member.sample] = lines
+    return labels
+
+
+def _alleles(result: Interpretation, hit: Hit, column: int) -> str:
+    variants = result.variants
+    assert variants is not None
+    count, ploidy = int(variants.alt_count[hit.row, column]), int(variants.ploidy[hit.row, column])
+    if count < 0:
+        return "not called"
+    if count == 0:
+        return "does not have it"
+    reads, depth = int(variants.alt_depth[hit.row, column]), int(variants.depth[hit.row, column])
+    share = f" ({reads}/{depth} reads)" if reads >= 0 and depth > 0 else ""
+    return ("one copy" if count < ploidy else "all copies") + share
+
+
+def relation(member: Member, proband: Member) -> str:
+    """What a person is to the proband."""
+    if member.sample == proband.sample:
+        return "patient"
+    if member.sample == proband.mother:
+        return "mother"
+    if member.sample == proband.father:
+        return "father"
+    shares = {member.father, member.mother} & {proband.father, proband.mother} - {None}
+    if shares:
+        return {"male": "brother", "female": "sister"}.get(member.sex, "sibling")
+    return "relative"
+
+
+def _hit(result: Interpretation, hit: Hit, letter: str) -> dict[str, Any]:
+    frequency = "in no table" if isnan(hit.frequency) else f"{100 * hit.frequency:.4f} %"
+    return {
+        "letter": letter,
+        "hit": hit,
+        "zygosity": zygosity(result, hit.row),
+        "effect": ", ".join(term.replace("_", " ").removesuffix(" variant") for term in hit.consequence.terms),
+        "frequency": frequency,
+        "clinvar": clinvar_words(hit.clinvar) if hit.clinvar is not None else "not known",
+    }
+
+
+def _match(ontology: Ontology, match: Any) -> Mapping[str, Any]:
+    def name(term: str) -> str:
+        return ontology.names[ontology.number[term]]
+
+    fit = "the same" if match.observed == match.found else "related" if match.information > 1 else "hardly"
+    return {
+        "observed": name(match.observed),
+        "id": match.observed,
+        "found": name(match.found),
+        "fit": fit,
+        "information": match.information,
+    }
+
+
+def _brief(finding: Finding) -> dict[str, Any]:
+    return {
+        "finding": finding,
+        "mode": MODES[finding.pattern.mode] if finding.pattern is not None else "",
+        "variants": [(hit.name, hit.consequence.hgvs_p or hit.consequence.hgvs_c or "") for hit in finding.hits],
+    }
+
+
+def _terms(ontology: Ontology, terms: Sequence[str]) -> list[tuple[str, str]]:
+    numbers = [ontology.resolve(term) for term in terms]
+    return [(ontology.ids[number], ontology.names[number]) for number in numbers]
