@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.fastq_source import GET_AGAIN, Source
 from genopipe.model import Reads
 from genopipe.outputs import whole_file
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 BATCH_BASES = 8_000_000
 BATCH_READS = 1 << 17
@@ -39,10 +41,11 @@ def read_fastq(r1: Path, r2: Path | None = None, *, interleaved: bool = False, b
     assert not (interleaved and r2 is not None)
     sources = [Source(path) for path in (r1, r2) if path is not None]
     pairing = _Pairing([source.path for source in sources], interleaved)
-    batch = _Batch(interleaved or r2 is not None, header_bytes=0, bases=0)
+    paired = interleaved or r2 is not None
+    batch = _Batch(paired, rows=0, header_bytes=0, bases=0)
     while reads := _fill_batch(batch, sources, batch_bases):
         pairing.check(reads)
-        batch = _Batch(reads.paired, header_bytes=len(reads.header), bases=len(reads.base))
+        batch = _Batch(paired, rows=len(reads), header_bytes=len(reads.header), bases=len(reads.base))
         yield reads
     if not pairing.n_reads:
         raise BadInput("the file holds no reads", wanted="at least one FASTQ record", do=GET_AGAIN, path=r1, line=1)
@@ -68,17 +71,18 @@ def _check_all_ended(sources: list[Source], available: list[NDArray[np.int64]]) 
 
 
 class _Batch:
-    """A batch being filled; `header_bytes` and `bases` are the room to begin with."""
+    """A batch being filled; `rows`, `header_bytes` and `bases` are the room to begin with, what the last batch took."""
 
-    def __init__(self, paired: bool, *, header_bytes: int, bases: int) -> None:
+    def __init__(self, paired: bool, *, rows: int, header_bytes: int, bases: int) -> None:
         self.paired = paired
         self.n_reads = 0
         self._header = np.empty(header_bytes + header_bytes // 8, np.uint8)
         self._base = np.empty(bases + bases // 8, np.uint8)
         self._quality = np.empty(len(self._base), np.uint8)
-        self._header_start = np.zeros(BATCH_READS + 2, np.int64)
-        self._base_start = np.zeros(BATCH_READS + 2, np.int64)
-        self._name_length = np.empty(BATCH_READS + 1, np.int32)
+        self._header_start = np.empty(rows + rows // 8 + 1, np.int64)
+        self._base_start = np.empty(len(self._header_start), np.int64)
+        self._header_start[0] = self._base_start[0] = 0
+        self._name_length = np.empty(len(self._header_start), np.int32)
 
     def full(self, batch_bases: int) -> bool:
         enough = self._base_start[self.n_reads] >= batch_bases or self.n_reads >= BATCH_READS
@@ -105,6 +109,9 @@ class _Batch:
 
     def _make_room(self, header_length: NDArray[np.int64], base_length: NDArray[np.int64]) -> None:
         first, last = self.n_reads, self.n_reads + len(base_length)
+        self._header_start = _with_room(self._header_start, last + 1)
+        self._base_start = _with_room(self._base_start, last + 1)
+        self._name_length = _with_room(self._name_length, last)
         self._header_start[first + 1 : last + 1] = self._header_start[first] + np.cumsum(header_length)
         self._base_start[first + 1 : last + 1] = self._base_start[first] + np.cumsum(base_length)
         self._header = _with_room(self._header, int(self._header_start[last]))
@@ -139,10 +146,10 @@ def _lengths(records: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArr
     return header.ravel(), sequence.ravel()
 
 
-def _with_room(array: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def _with_room(array: NDArray[_Number], size: int) -> NDArray[_Number]:
     if size <= len(array):
         return array
-    larger = np.empty(2 * size, np.uint8)
+    larger = np.empty(2 * size, array.dtype)
     larger[: len(array)] = array
     return larger
 

@@ -2,11 +2,12 @@
 
 isal inflates; it is fastest when fed at most 32 kB at a time, because the pieces that come out then stay in recycled memory. A gzip file
 may hold many members (bgzip is nothing else); zero bytes after the last member are padding, anything else is damage. The checksum and the
-length of every member are checked by isal at its end.
+length of every member are checked by isal at its end. bgzip that lacks its closing empty block is read with a warning, as htslib does.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from typing import BinaryIO
 from isal import isal_zlib
 
 from genopipe.errors import BadInput
+from genopipe.formats.bgzf import END_OF_FILE, is_bgzf
+from genopipe.progress import log
 
 COMPRESSED_PIECE = 32 << 10
 PLAIN_PIECE = 256 << 10
@@ -34,6 +37,7 @@ def inflated(path: Path) -> Iterator[bytes]:
         first = source.read(COMPRESSED_PIECE)
         if first.startswith(_GZIP_MAGIC):
             yield from _members(path, source, first)
+            _look_for_end_mark(path)
             return
         while first:
             yield first
@@ -70,6 +74,15 @@ def _members(path: Path, source: BinaryIO, piece: bytes) -> Iterator[bytes]:
             yield content
     if started:
         raise BadInput("the gzip data ends before its end mark", wanted="a whole gzip file", do="Copy or write the file again.", path=path)
+
+
+def _look_for_end_mark(path: Path) -> None:
+    """Warns when bgzip lacks its last, empty block: whole blocks may be missing, or the program that wrote it left it out."""
+    if path.is_file() and is_bgzf(path):
+        with open(path, "rb") as source:
+            source.seek(-len(END_OF_FILE), os.SEEK_END)
+            if source.read() != END_OF_FILE:
+                log.warning("%s: bgzip without an end mark; the file may have been cut", path)
 
 
 def _damaged(path: Path, reason: str) -> BadInput:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genopipe.errors import BadInput
+from genopipe.formats import bgzf
 from genopipe.formats.inflate import inflated
 
 CONTENT = b"ACGT" * 50_000 + random.Random(1).randbytes(50_000)
@@ -46,6 +47,14 @@ def test_damaged_gzip_is_an_error(tmp_path: Path, place: int) -> None:
     data[place] ^= 0xFF
     with pytest.raises(BadInput, match="the gzip data is damaged"):
         content(tmp_path / "x", bytes(data))
+
+
+@pytest.mark.parametrize("end, warnings", [(bgzf.END_OF_FILE, 0), (b"", 1)])
+def test_bgzip_without_its_end_mark_is_read_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, end: bytes, warnings: int
+) -> None:
+    assert content(tmp_path / "x", bgzf.compress_block(b"ACGT") + end) == b"ACGT"
+    assert len([message for message in caplog.messages if "bgzip without an end mark" in message]) == warnings
 
 
 def test_what_is_no_gzip_after_gzip_is_an_error(tmp_path: Path) -> None:
