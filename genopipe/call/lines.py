@@ -11,7 +11,13 @@ from genopipe.call.sites import Site, genotypes
 from genopipe.formats.vcf import ANY_OTHER
 from genopipe.model import Contig
 
-KINDS = ("FILTER/LowQual", "INFO/ASM", *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "SB", "AF")))
+KINDS = (
+    "FILTER/LowQual",
+    "FILTER/StrandBias",
+    "INFO/FS",
+    "INFO/ASM",
+    *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "SB", "AF")),
+)
 _AF_DIGITS = 4
 
 
@@ -38,13 +44,21 @@ def block_line(contig: Contig, block: Block) -> str:
 def _line(
     contig: Contig, site: Site, settings: Settings, alternatives: Sequence[str], allele_depth: Sequence[int], likelihood: Sequence[int]
 ) -> str:
-    filters = "PASS" if site.quality >= settings.min_quality else "LowQual"
+    bias = site.strand_bias
+    filters = _filters(site, bias, settings)
     names, values = "GT:AD:DP:GQ:PL:SB", _sample(site, allele_depth, likelihood)
     if is_mitochondrial(contig):
         names, values = names + ":AF", values + ":" + _fractions(allele_depth)
-    info = "ASM" if site.assembled else "."
+    info = f"FS={bias}" + (";ASM" if site.assembled else "")
     place = f"{contig.name}\t{site.position + 1}\t.\t{site.alleles[0]}\t{','.join(alternatives)}"
     return f"{place}\t{site.quality}\t{filters}\t{info}\t{names}\t{values}\n"
+
+
+def _filters(site: Site, bias: int, settings: Settings) -> str:
+    failed = ["LowQual"] if site.quality < settings.min_quality else []
+    if bias >= settings.min_strand_bias and site.quality < settings.strand_bias_weight * bias:
+        failed.append("StrandBias")
+    return ";".join(failed) or "PASS"
 
 
 def _sample(site: Site, allele_depth: Sequence[int], likelihood: Sequence[int]) -> str:

@@ -18,7 +18,8 @@ from genopipe.call.settings import Settings
 from genopipe.kernels.pileup import Pileup
 from genopipe.model import Alignments
 
-_CROWD, _CROWD_SPAN = 3, 12
+_CROWDS = ((2, 4), (3, 12))
+"""So many differing sites within so many bases are judged as haplotypes."""
 
 
 @dataclass(slots=True)
@@ -84,10 +85,11 @@ def _clip_sites(pileup: Pileup, settings: Settings) -> list[int]:
 
 
 def _crowds(site: NDArray[np.int64]) -> list[tuple[int, int]]:
-    if len(site) < _CROWD:
-        return []
-    first, last = site[: -_CROWD + 1], site[_CROWD - 1 :]
-    return [(int(a), int(b) + 1) for a, b in zip(first, last, strict=True) if b - a < _CROWD_SPAN]
+    spans = []
+    for crowd, span in _CROWDS:
+        pairs = zip(site[: len(site) - crowd + 1].tolist(), site[crowd - 1 :].tolist(), strict=True) if len(site) >= crowd else ()
+        spans += [(first, last + 1) for first, last in pairs if last - first < span]
+    return spans
 
 
 def _merged(spans: list[tuple[int, int]], settings: Settings) -> list[Region]:

@@ -7,6 +7,7 @@ better the best one is than the next.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
@@ -47,6 +48,11 @@ class Site:
     @property
     def end(self) -> int:
         return self.position + len(self.alleles[0])
+
+    @property
+    def strand_bias(self) -> int:
+        """Phred of the strands of reference and alternative reads being that unlike by chance."""
+        return fisher_phred(*self.strand)
 
 
 def letters(codes: bytes) -> str:
@@ -99,6 +105,18 @@ def normalised(costs: list[int]) -> tuple[int, ...]:
     """PL: phred above the smallest."""
     low = min(costs)
     return tuple(min(phred(cost - low), MAX_LIKELIHOOD) for cost in costs)
+
+
+def fisher_phred(a: int, b: int, c: int, d: int) -> int:
+    """Phred of Fisher's two-sided exact test of the table a, b over c, d; counted in whole numbers, so exact.
+
+    Source: Fisher, Statistical Methods for Research Workers (1925), section 21.02.
+    """
+    first, second, column = a + b, c + d, a + c
+    ways = [math.comb(first, x) * math.comb(second, column - x) for x in range(max(0, column - second), min(first, column) + 1)]
+    ours = math.comb(first, a) * math.comb(second, c)
+    extreme = sum(way for way in ways if way <= ours)
+    return round(-10 * math.log10(extreme / sum(ways))) if extreme * 10**30 > sum(ways) else 300
 
 
 def strand_counts(allele: NDArray[np.int64], reverse: NDArray[np.bool_]) -> tuple[int, int, int, int]:

@@ -19,8 +19,10 @@ ANY_OTHER = "<NON_REF>"
 
 _DESCRIPTIONS = {
     "FILTER/LowQual": "QUAL below the threshold of the caller",
+    "FILTER/StrandBias": "The alternative alleles stand on other strands than the reference, and QUAL is low",
     "ALT/NON_REF": "Any allele that is not listed",
     "INFO/END": ("1", "Integer", "Last base of the reference block"),
+    "INFO/FS": ("1", "Integer", "Phred of Fisher's exact test for strand bias"),
     "INFO/ASM": ("0", "Flag", "Haplotypes of the region were compared; without it the bases at the site alone"),
     "INFO/AC": ("A", "Integer", "Alternative alleles called, over all samples"),
     "INFO/AN": ("1", "Integer", "Alleles called, over all samples"),

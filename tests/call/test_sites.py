@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from genopipe.call.events import Event, Stretch
 from genopipe.call.simple import genotype_costs
-from genopipe.call.sites import choose, genotypes, normalised, record_alleles
+from genopipe.call.sites import choose, fisher_phred, genotypes, normalised, record_alleles
 from tests.oracles import genotype as oracle
 
 
@@ -44,3 +46,11 @@ def test_alleles_of_a_site_share_one_reference_allele():
     events = [Event(102, 0, bytes([3])), Event(102, 1, b""), Event(102, 2, b"")]
     assert record_alleles(events, stretch) == (101, ("CGT", "CTGT", "CT", "C"))
     assert record_alleles([Event(102, 1, bytes([0])), Event(102, 1, bytes([1]))], stretch) == (102, ("G", "A", "C"))
+
+
+def test_strand_bias_is_fishers_exact_test():
+    """The tea tasting of Fisher (3 and 1 over 1 and 3): p = 34/70; and a table without any freedom."""
+    assert fisher_phred(3, 1, 1, 3) == round(-10 * np.log10(34 / 70))
+    assert fisher_phred(15, 7, 0, 8) == round(-10 * np.log10(2 * math.comb(22, 7) / math.comb(30, 15)))
+    assert fisher_phred(0, 0, 5, 9) == 0
+    assert fisher_phred(400, 0, 0, 400) > 200
