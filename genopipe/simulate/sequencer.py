@@ -35,10 +35,12 @@ UNCALLED_14 = np.uint64(2)
 LONGEST_SAFE_RUN = 6
 """Bases of a homopolymer that are read without stutter; in a run of 12 about one read in 50 has lost or gained a base."""
 
-ADAPTER = np.frombuffer(b"GCTAGTCAACGGTTCACGATCCTGAAGTCTGCATAGCTCAATGC", np.uint8)
-"""An invented adapter, read where a fragment is shorter than the reads; after it come Gs, the dark colour."""
+ADAPTERS = ("AGATCGGAAGAGCACACGTCTGAACTCCAGTCA", "AGATCGGAAGAGCGTCGTGTAGGGAAAGAGTGT")
+"""What mate 1 and mate 2 read where a fragment is shorter than the reads; after it come Gs, the dark colour.
 
-ADAPTER_CODE = np.array([b"ACGT".index(letter) for letter in ADAPTER.tobytes()], np.uint8)
+Source: Illumina Adapter Sequences (document 1000000002694), TruSeq."""
+
+ADAPTER_CODE = np.array([["ACGT".index(letter) for letter in adapter] for adapter in ADAPTERS], np.uint8)
 
 
 @njit(inline="always")
@@ -95,7 +97,7 @@ def _stutter(draw, run):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _read(key, haplotype, start, insert, backward, base, quality):  # type: ignore[no-untyped-def]
+def _read(key, haplotype, start, insert, backward, adapter, base, quality):  # type: ignore[no-untyped-def]
     """Fills one read of the fragment of `insert` bases from `start`, over the end of `haplotype` where it reaches it; False where it holds
     unknown bases."""
     kind = 1 if key & np.uint64(7) == np.uint64(0) else 0
@@ -116,7 +118,7 @@ def _read(key, haplotype, start, insert, backward, base, quality):  # type: igno
             if backward:
                 code = np.uint8(3 - code)
         else:
-            code = ADAPTER_CODE[offset - insert] if offset - insert < len(ADAPTER_CODE) else np.uint8(2)
+            code = adapter[offset - insert] if offset - insert < len(adapter) else np.uint8(2)
         if (draw >> np.uint64(16)) & np.uint64(0xFFFFFFFF) < ERROR_32[level]:
             code = np.uint8((code + 1 + np.int64((draw >> np.uint64(48)) % np.uint64(3))) & 3)
         uncalled = draw >> np.uint64(50) < UNCALLED_14
@@ -152,7 +154,7 @@ def sequence_pairs(first, n, key, duplicates_16, weight_end, haplotype_start, ci
         for mate in range(2):
             backward = reverse == 1 - mate
             place[row, 1 + mate] = (start + max(0, insert - READ_LENGTH)) % length if backward else start
-            known = _read(_draw(own, 6 + mate), haplotype, start, insert, backward, base[row, mate], quality[row, mate])
+            known = _read(_draw(own, 6 + mate), haplotype, start, insert, backward, ADAPTER_CODE[mate], base[row, mate], quality[row, mate])
             kept[row] = kept[row] and known
 
 

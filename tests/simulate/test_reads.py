@@ -17,7 +17,7 @@ import genopipe.simulate.reads as reads_module
 from genopipe.simulate.haplotypes import Haplotype, haplotype, reference_haplotypes
 from genopipe.simulate.reads import count_pairs, simulate_reads
 from genopipe.simulate.sequence import ContigPlan, make_sequence
-from genopipe.simulate.sequencer import ADAPTER
+from genopipe.simulate.sequencer import ADAPTERS
 from genopipe.simulate.variation import Variant
 
 DEPTH = 40
@@ -153,9 +153,9 @@ def test_names_are_unique(run: Run) -> None:
 
 
 def test_a_short_fragment_ends_in_the_adapter(run: Run) -> None:
-    start = ADAPTER.tobytes().decode()[:20]
-    with_adapter = sum(start in sequence for pair in run.pairs for sequence in pair.sequence)
-    assert 0 < with_adapter / len(run.pairs) < 0.01
+    for mate, adapter in enumerate(ADAPTERS):
+        with_adapter = sum(adapter[:20] in pair.sequence[mate] for pair in run.pairs)
+        assert 0 < with_adapter / len(run.pairs) < 0.01
 
 
 def test_a_ring_is_read_over_its_end(run: Run) -> None:
