@@ -9,6 +9,7 @@ Impact classes: Ensembl's order of Sequence Ontology terms.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from genopipe.errors import BadEnvironment
 from genopipe.formats.genome import fasta_path
 from genopipe.formats.gff import Transcript
 from genopipe.interpret.hgvs import change_of, coding_name, protein_name
+from genopipe.interpret.normalise import contig_key
 from genopipe.interpret.sequence import bases_of
 from genopipe.interpret.transcripts import Model, preference
 from genopipe.interpret.variants import Variants
@@ -105,9 +107,10 @@ def _by_csq(
     by_id = {transcript.id: transcript for transcript in transcripts}
     found: dict[int, list[Consequence]] = {}
     for mitochondrial in (False, True):
-        mine = [row for row in rows if (variants.key[row] == "MT") == mitochondrial]
-        models = [transcript for transcript in transcripts if transcript.contig in {variants.contig[row] for row in mine}]
-        if not mine or not models:
+        models = [transcript for transcript in transcripts if (contig_key(transcript.contig) == "MT") == mitochondrial]
+        contigs = {transcript.contig for transcript in models}  # csq stops at a contig without gene models
+        mine = [row for row in rows if variants.contig[row] in contigs]
+        if not mine:
             continue
         for row, text in _run_csq(variants, mine, models, reference, genome, genetic_code=2 if mitochondrial else 1):
             found[row] = [_consequence(by_id[name], terms) for name, terms in _terms_by_transcript(text).items() if name in by_id]
@@ -145,8 +148,9 @@ def _run_csq(
         try:
             pysam.bcftools.csq(*arguments, "-Ov", "-o", str(called), str(sites), catch_stdout=False)
         except pysam.utils.SamtoolsError as error:
+            told = re.findall(r"(?:Error|Fatal)[^\\\n]*", str(error)) or [str(error)]
             raise BadEnvironment(
-                f"bcftools csq failed ({str(error).strip()})",
+                f"bcftools csq failed ({told[-1]})",
                 wanted="consequences of the variants",
                 do="Check the gene models of the evidence set; report this with them.",
             ) from error

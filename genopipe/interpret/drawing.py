@@ -35,7 +35,7 @@ def pedigree_chart(family: Sequence[Member], proband: str, labels: Mapping[str, 
     columns = max(column for column, _ in place.values()) + 1
     rows = max(row for _, row in place.values()) + 1
     tallest = max((len(lines) for lines in labels.values()), default=0)
-    height = rows * ROW + max(tallest - 3, 0) * LINE
+    height = (rows - 1) * ROW + SYMBOL + (tallest + 1) * LINE + 10
     parts = [_svg(int(columns * COLUMN) + 20, int(height), "Pedigree with genotypes")]
     parts += [_descent(member, place) for member in family]
     for member in family:

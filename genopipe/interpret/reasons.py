@@ -41,7 +41,7 @@ def _of_hit(hit: Hit) -> Iterator[str]:
     term = hit.consequence.terms[0] if hit.consequence.terms else ""
     effect = _EFFECT.get(term, f"is a {term.replace('_', ' ')}" if term else "lies in the gene")
     protein = f", {hit.consequence.hgvs_p}" if hit.consequence.hgvs_p else ""
-    yield f"{hit.name} {effect} ({hit.consequence.hgvs_c or hit.consequence.transcript}{protein})."
+    yield f"{hit.name} {effect}: {hit.consequence.hgvs_c or hit.consequence.transcript}{protein}."
     if isnan(hit.frequency):
         yield f"{hit.name} is in none of the frequency tables of the evidence set."
     else:

@@ -57,6 +57,11 @@ def places(setting: Setting) -> dict[str, tuple[str, int, str, str]]:
     }
 
 
+def _far_from_genes(setting: Setting) -> tuple[str, int, str, str]:
+    ref = setting.world.bases("chrX", 200, 201)
+    return "chrX", 200, ref, "A" if ref != "A" else "C"
+
+
 @pytest.fixture
 def trio(setting: Setting, tmp_path: Path) -> Path:
     place = places(setting)
@@ -65,6 +70,8 @@ def trio(setting: Setting, tmp_path: Path) -> Path:
         (place["missense"], ["0/1", "0/1", "0/0"]),
         (place["frameshift"], ["0/1", "0/0", "0/1"]),
         (place["common"], ["0/1", "0/0", "0/1"]),
+        (("chrX", 100, setting.world.bases("chrX", 100, 101), "<DEL>"), ["0/1", "0/0", "0/1"]),
+        (_far_from_genes(setting), ["1", "0/1", "0"]),
     ]
     return write_family_vcf(tmp_path / "family.vcf", ["KID", "MUM", "DAD"], records)
 
