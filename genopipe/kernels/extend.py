@@ -13,8 +13,8 @@ The result is the largest H, plus END_BONUS in the last row; of equals the first
 bit 3 where F extends (both also when equal). D before E and F puts gaps as far left as they go. Codes: 0 to 3 are bases; 4 is an unknown
 base of the read, which costs UNKNOWN; 5 is an unknown base of the genome or one outside the contig, which costs MISMATCH.
 
-Layout: [row, lane], so the inner loop runs over the lanes with a constant trip count. Columns are held in a ring of a power of two, each read
-and written at the same index: the diagonal is carried in its own lanes.
+Layout: [row, lane], so the inner loop runs over the lanes with a constant trip count. Columns are held in a ring of a power of two, each
+read and written at the same index: the diagonal is carried in its own lanes.
 
 Source: O. Gotoh, J. Mol. Biol. 162:705 (1982); scores and clipping as in BWA-MEM (H. Li, arXiv:1303.3997); lanes as in T. Rognes, BMC
 Bioinformatics 12:221 (2011).
@@ -46,6 +46,24 @@ _RING_MASK = RING - 1
 
 _i16, _u8 = types.int16, types.uint8
 _OPEN_EXTEND = OPEN + EXTEND
+
+
+CUDA_DEFINES = {
+    "MATCH": MATCH,
+    "MISMATCH": MISMATCH,
+    "UNKNOWN": UNKNOWN,
+    "END_BONUS": END_BONUS,
+    "OPEN": OPEN,
+    "EXTEND": EXTEND,
+    "FAR": _FAR,
+    "RING": RING,
+    "MAX_OPERATIONS": MAX_OPERATIONS,
+    "CIGAR_MATCH": CIGAR_MATCH,
+    "CIGAR_INSERTION": CIGAR_INSERTION,
+    "CIGAR_DELETION": CIGAR_DELETION,
+    "CIGAR_CLIP": CIGAR_CLIP,
+}
+"""The constants `extend.cu` is compiled with."""
 
 
 def aligned(shape, dtype):

@@ -8,7 +8,7 @@ FAR = -(10**6)
 
 
 def gotoh(read: Sequence[int], window: Sequence[int], *, bonus: int = 5) -> int:
-    """Best local score of `read` in `window` without any band: +1/-4 (-1 for an unknown base of the read), gaps -6-1, `bonus` for each end."""
+    """Best local score of `read` in `window`, no band: +1/-4 (-1 for an unknown base of the read), gaps -6-1, `bonus` for each end."""
     rows, columns = len(read), len(window)
     h = [bonus] * (columns + 1)
     e = [FAR] * (columns + 1)
