@@ -68,15 +68,16 @@ def indel_candidates(reads: Alignments, pileup: Pileup, stretch: Stretch, *, set
 
 def differing_sites(pileup: Pileup, stretch: Stretch, *, settings: Settings) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Positions with enough bases that differ from the reference, and (sites, 4) which codes those are."""
-    count = pileup.count.reshape(-1, 4, 2).sum(axis=2)
+    count = pileup.count[:, 0::2] + pileup.count[:, 1::2]
     reference = np.frombuffer(stretch.base, np.uint8)
-    known = np.flatnonzero(reference < 4)
-    total = count.sum(axis=1)
-    count[known, reference[known]] = 0
+    total = count[:, 0] + count[:, 1] + count[:, 2] + count[:, 3]
+    differing = total - count[np.arange(len(count)), np.minimum(reference, 3)]
+    row = np.flatnonzero((differing >= settings.min_support) & (reference < 4))
+    count, total = count[row], total[row]
+    count[np.arange(len(row)), reference[row]] = 0
     enough = count >= np.maximum(settings.min_support, settings.min_snv_share * total)[:, None]
-    enough[reference > 3] = False
-    row = np.flatnonzero(enough.any(axis=1))
-    return row + pileup.start, enough[row]
+    shown = enough.any(axis=1)
+    return row[shown] + pileup.start, enough[shown]
 
 
 def _clip_sites(pileup: Pileup, settings: Settings) -> list[int]:

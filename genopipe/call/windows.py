@@ -62,6 +62,8 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
     high = min(window.cell[1] + settings.padding, window.contig.length)
     reference = fetch(genome, window.contig.name, low, high)
     reads = _reads(source, window, low, high, settings)
+    if not len(reads) and not with_blocks:
+        return Found([], [], 0, 0)
     pileup = pile(reads, reference, low)
     stretch = Stretch(low, reference.tobytes())
     regions, simple = find_regions(reads, pileup, stretch, settings=settings)
