@@ -25,7 +25,7 @@ def manifests_folder() -> Path | None:
     """The folder with the manifests of known genomes: beside the package in a source tree, else among the installed data files."""
     beside = Path(__file__).resolve().parents[2] / "reference"
     installed = Path(sys.prefix) / "share" / "genopipe" / "reference"
-    return next((folder for folder in (beside, installed) if any(folder.glob("*.json"))), None)
+    return next((folder for folder in (beside, installed) if (folder / "GRCh38.json").exists()), None)
 
 
 @cache

@@ -22,7 +22,7 @@ from genopipe.errors import BadConfiguration
 from genopipe.formats.fastq import read_fastq
 from genopipe.ingest.counting import ADAPTERS, CYCLES, Counts, count
 from genopipe.ingest.report import html_report
-from genopipe.model import Reads
+from genopipe.model import UNKNOWN_BASE, Reads
 from genopipe.outputs import make_folder, whole_file
 from genopipe.progress import progress
 
@@ -62,9 +62,8 @@ def measure_fastq(lanes: Sequence[Lane], sample: str, folder: Path, *, threads: 
     check_sample_name(sample)
     make_folder(folder)
     measures = summary(count_lanes(lanes, sample, threads=threads), sample, n_lanes=len(lanes))
-    with whole_file(folder / f"{sample}.qc.html") as page:
+    with whole_file(folder / f"{sample}.qc.html") as page, whole_file(folder / f"{sample}.qc.json") as data:
         page.write_text(html_report(measures), encoding="utf-8")
-    with whole_file(folder / f"{sample}.qc.json") as data:
         data.write_text(json.dumps(measures, indent=1, sort_keys=True) + "\n")
     return measures
 
@@ -119,7 +118,7 @@ def summary(counts: Counts, sample: str, *, n_lanes: int) -> dict[str, Any]:
 
 def _totals(base: NDArray[np.int64], quality: NDArray[np.int64], reads: int) -> dict[str, Any]:
     bases = int(base.sum())
-    known = int(base[:4].sum())
+    known = int(base[:UNKNOWN_BASE].sum())
     q20, q30 = int(quality[20:].sum()), int(quality[30:].sum())
     return {
         "reads": reads,
@@ -151,7 +150,8 @@ def _mate(counts: Counts, mate: int) -> dict[str, Any]:
         },
         "cycles": {
             "mean_quality": _ratios(quality @ np.arange(quality.shape[1]), total, 3),
-            **{name: _ratios(base[:, kind], total, 6) for kind, name in enumerate(("a", "c", "g", "t", "unknown"))},
+            **{letter: _ratios(base[:, code], total, 6) for code, letter in enumerate("acgt")},
+            "unknown": _ratios(total - base[:, :UNKNOWN_BASE].sum(1), total, 6),
         },
         "gc_percent_reads": counts.gc[mate].tolist(),
         "quality_bases": counts.quality[mate].sum(0).tolist(),

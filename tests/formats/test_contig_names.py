@@ -97,7 +97,7 @@ def test_manifests_agree_among_themselves() -> None:
 def test_manifests_of_an_installed_package_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = tmp_path / "share" / "genopipe" / "reference"
     installed.mkdir(parents=True)
-    (installed / "x.json").write_text("{}")
+    (installed / "GRCh38.json").write_text("{}")
     monkeypatch.setattr("genopipe.formats.contig_names.__file__", str(tmp_path / "lib" / "genopipe" / "formats" / "contig_names.py"))
     monkeypatch.setattr("sys.prefix", str(tmp_path))
     assert manifests_folder() == installed

@@ -33,7 +33,7 @@ LETTERS = st.text("ACGTN", max_size=60)
 def test_bases_gc_and_lengths_are_those_of_the_letters(sequences: list[str]) -> None:
     counts = count(reads_of(sequences, quality=37))
     letters = "".join(sequences)
-    assert counts.base[0].sum(0).tolist() == [letters.count(base) for base in "ACGTN"]
+    assert counts.base[0].sum(0)[:5].tolist() == [letters.count(base) for base in "ACGTN"]
     assert counts.quality[0].sum(0)[37] == counts.quality.sum() == len(letters)
     assert counts.read_length[0] == {length: [len(s) for s in sequences].count(length) for length in {len(s) for s in sequences}}
     known = [(sum(base in "GC" for base in s), sum(base != "N" for base in s)) for s in sequences]
