@@ -1,0 +1,74 @@
+"""`genopipe ehr`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFile
+
+
+@click.group()
+def ehr() -> None:
+    """Write FHIR pointer records.
+
+    \b
+    genopipe ehr pointers --case CASE.yaml --archive A --receipt receipt.json --issued 2026-11-20T10:00:00Z -o bundle.json
+    genopipe ehr check bundle.json
+    """
+
+
+@ehr.command()
+@click.option("--case", "case_file", metavar="CASE.yaml", type=ExistingFile, required=True, help="The case; its `ehr:` names the patient.")
+@click.option("--archive", metavar="A", type=ExistingFolder, required=True, help="The archive that holds the files.")
+@click.option("--receipt", type=ExistingFile, required=True, help="What the case has in the archive.")
+@click.option("--findings", type=ExistingFile, help="findings.json of the case, to say how many there are.")
+@click.option("--issued", required=True, help="The instant the records carry, such as 2026-11-20T10:00:00Z.")
+@click.option("--site-key-file", type=ExistingFile, help="The site's secret.  [default: the file GENOPIPE_SITE_KEY_FILE names]")
+@click.option("-o", "--output", type=OutputFile, required=True, help="Where to write the bundle.")
+def pointers(
+    case_file: Path,
+    archive: Path,
+    receipt: Path,
+    findings: Path | None,
+    issued: str,
+    site_key_file: Path | None,
+    output: Path,
+) -> None:
+    """Write a FHIR R4 bundle that points to the archived files of a case.
+
+    \b
+    genopipe ehr pointers --case CASE.yaml --archive A --receipt receipt.json \\
+        --issued 2026-11-20T10:00:00Z --site-key-file site.key -o bundle.json
+    """
+    from genopipe.config import load_case
+    from genopipe.ehr.identifiers import read_site_key
+    from genopipe.ehr.pointers import case_target, pointer_bundle, write_bundle
+    from genopipe.ehr.sources import archived_files, number_of_findings
+
+    case = load_case(case_file)
+    target = case_target(case, issued)
+    files = archived_files(receipt, archive)
+    n_findings = number_of_findings(findings) if findings else None
+    bundle = pointer_bundle(files, case.proband.sample, target, site_key=read_site_key(site_key_file), n_findings=n_findings)
+    write_bundle(output, bundle)
+
+
+@ehr.command()
+@click.argument("bundle", metavar="BUNDLE.json", type=ExistingFile)
+def check(bundle: Path) -> None:
+    """Check a bundle of pointers; exit code 1 with every fault named.
+
+    \b
+    genopipe ehr check bundle.json
+    """
+    from genopipe.ehr.check import check_bundle
+    from genopipe.ehr.sources import read_json
+    from genopipe.errors import BadInput
+
+    faults = check_bundle(read_json(bundle, "a FHIR bundle"))
+    for fault in faults:
+        click.echo(fault, err=True)
+    if faults:
+        raise BadInput(f"{len(faults)} faults", wanted="a bundle of pointers", do="Mend what is named above.", path=bundle)
