@@ -31,7 +31,7 @@ def _charts(measures: dict[str, Any]) -> list[tuple[str, str, str]]:
         title = f"Bases by cycle, read {i + 1}" if len(mates) > 1 else "Bases by cycle"
         charts.append((title, "Level lines are expected; a slope or a step is not.", _bases_by_cycle(mate)))
     charts.append(("Quality values", "Bases with each quality.", _quality_values(mates)))
-    charts.append(("GC of reads", "Reads by percentage of G and C among their known bases, two percent a point.", _gc(mates)))
+    charts.append(("GC of reads", "Reads by percentage of G and C among their known bases.", _gc(mates)))
     charts.append(("Read length", "Reads of each length.", _read_length(mates)))
     if measures["paired"] and measures["overlap"]["pairs"]:
         note = "Only fragments short enough for the mates to overlap can be measured here."
@@ -73,17 +73,26 @@ def _quality_values(mates: list[dict[str, Any]]) -> str:
 
 
 def _gc(mates: list[dict[str, Any]]) -> str:
-    shares = []
-    for mate in mates:
-        reads = sum(mate["gc_percent_reads"]) or 1
-        counts = [*mate["gc_percent_reads"], 0]
-        # Two percent a point: with one, reads of 150 bases fall into bins of one or two bases by turns.
-        shares.append([(percent, sum(counts[percent : percent + 2]) / reads) for percent in range(0, 101, 2)])
-    top = max(y for points in shares for _, y in points) or 1
+    shares = [gc_shares(mate["gc_percent_reads"], mate["read_length"]["reads"]) for mate in mates]
+    top = max((y for points in shares for _, y in points), default=0) or 1
     frame = Frame("GC, %", "reads", (0, 100), (0, top), percent=True)
-    return line_chart(
-        frame, [Series(name, points, colour) for name, points, colour in zip(_mate_names(mates), shares, COLOURS, strict=False)]
-    )
+    named = zip(_mate_names(mates), shares, COLOURS, strict=False)
+    return line_chart(frame, [Series(name, points, colour) for name, points, colour in named])
+
+
+def gc_shares(gc_percent_reads: list[int], length_reads: list[list[int]]) -> list[tuple[float, float]]:
+    """Points of the GC curve: percentage, and share of the reads in one percent.
+
+    Reads of 150 bases can have 151 numbers of G and C, which fall into 101 percentages, two here and one there. So the reads at a
+    percentage are shared among the numbers of the most common read length that round to it; a percentage without any has no point.
+    """
+    reads = sum(gc_percent_reads) or 1
+    length = max(length_reads, key=lambda pair: pair[1], default=[0, 0])[0]
+    numbers = [0] * 101
+    for gc in range(length + 1 if length else 0):
+        numbers[(200 * gc + length) // (2 * length)] += 1
+    pairs = enumerate(zip(gc_percent_reads, numbers, strict=True))
+    return [(percent, n / values / reads * (length + 1) / 101) for percent, (n, values) in pairs if values]
 
 
 def _read_length(mates: list[dict[str, Any]]) -> str:
