@@ -138,27 +138,31 @@ def build_ontology(table: pa.Table) -> Ontology:
     for old, new in zip(column["id"], column["replaced_by"], strict=True):
         if new is not None and old not in number:
             renamed[old] = new
-    above = _closed(parents)
+    above = _closed(parents, ids)
     start = np.concatenate(([0], np.cumsum([len(group) for group in above]))).astype(np.int64)
     flat = np.fromiter((term for group in above for term in group), np.int32, int(start[-1]))
     return Ontology(ids, tuple(column["name"][i] for i in kept), number, renamed, flat, start)
 
 
-def _closed(parents: list[list[int]]) -> list[list[int]]:
-    """For each term itself and all above it, sorted. A parent may stand anywhere in the file."""
-    known: list[set[int] | None] = [None] * len(parents)
-    for first in range(len(parents)):
-        stack = [first]
-        while stack:
-            term = stack[-1]
-            open_parents = [parent for parent in parents[term] if known[parent] is None and parent not in stack]
-            if known[term] is None and not open_parents:
-                known[term] = {term}.union(*(known[parent] or () for parent in parents[term]))
-            if known[term] is not None:
-                stack.pop()
-            else:
-                stack.extend(open_parents)
-    return [sorted(group or ()) for group in known]
+def _closed(parents: list[list[int]], ids: tuple[str, ...]) -> list[list[int]]:
+    """For each term itself and all above it, sorted; a parent may stand anywhere in the file. Raises BadInput for a circle."""
+    children: list[list[int]] = [[] for _ in parents]
+    waiting = [len(set(above)) for above in parents]
+    for term, above in enumerate(parents):
+        for parent in set(above):
+            children[parent].append(term)
+    known: list[set[int]] = [set() for _ in parents]
+    ready = [term for term, n in enumerate(waiting) if n == 0]
+    for term in ready:
+        known[term] = {term}.union(*(known[parent] for parent in parents[term]))
+        for child in children[term]:
+            waiting[child] -= 1
+            if waiting[child] == 0:
+                ready.append(child)
+    if len(ready) < len(parents):
+        stuck = next(ids[term] for term, n in enumerate(waiting) if n)
+        raise BadInput(f"the ontology goes in a circle at {stuck}", wanted="terms that only descend", do="Download the ontology again.")
+    return [sorted(group) for group in known]
 
 
 def build_annotations(ontology: Ontology, table: pa.Table) -> Annotations:

@@ -1,0 +1,165 @@
+"""Modes of inheritance for every kind of genotype, and the answers that slivar's own test cases state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genopipe.formats.ped import Member, Sex, read_ped
+from genopipe.interpret.inheritance import Family, good_calls, parentage
+from genopipe.interpret.subject import Subject
+from genopipe.interpret.variants import Variants, read_variants
+
+Call = tuple[str, int, int, int]
+"""GT, depth, reads of the ALT, quality."""
+
+
+def subject(sex: Sex = "female", *, father: bool = False, mother: bool = False, sibling: bool | None = None) -> Subject:
+    family = [Member("F", "kid", "dad", "mum", sex, True), Member("F", "dad", None, None, "male", father)]
+    family.append(Member("F", "mum", None, None, "female", mother))
+    if sibling is not None:
+        family.append(Member("F", "sib", "dad", "mum", "male", sibling))
+    return Subject("C", "kid", sex, (), (), None, tuple(family), Path("case.yaml"))
+
+
+def variants(rows: list[tuple[str, list[str]]], samples: tuple[str, ...] = ("kid", "dad", "mum")) -> Variants:
+    """Variants (contig, one GT a sample) with 30 reads and GQ 99; `0?` is a REF call with 3 reads."""
+    n, m = len(rows), len(samples)
+    gt = [[call.replace("?", "") for call in calls] for _, calls in rows]
+    count = np.array([[-1 if "." in call else call.count("1") for call in calls] for calls in gt], np.int8).reshape(n, m)
+    ploidy = np.array([[0 if "." in call else len(call.replace("|", "/").split("/")) for call in calls] for calls in gt], np.int8).reshape(
+        n, m
+    )
+    depth = np.array([[3 if "?" in call else 30 for call in calls] for _, calls in rows], np.int32).reshape(n, m)
+    share = count / np.maximum(ploidy, 1)
+    phase = np.array(
+        [[call.split("|").index("1") if "|" in call and call.count("1") == 1 else -1 for call in calls] for calls in gt], np.int8
+    )
+    return Variants(
+        samples=samples,
+        contig=[f"chr{contig}" for contig, _ in rows],
+        key=[contig for contig, _ in rows],
+        position=np.arange(n, dtype=np.int32) * 100 + 5_000_000,
+        ref=["A"] * n,
+        alt=["C"] * n,
+        passed=np.ones(n, bool),
+        alt_count=count,
+        ploidy=ploidy,
+        depth=depth,
+        alt_depth=(depth * np.maximum(share, 0)).astype(np.int32),
+        genotype_quality=np.full((n, m), 99, np.int32),
+        haplotype=phase.reshape(n, m),
+        phase_set=np.zeros((n, m), np.int32),
+        new=np.full(n, np.nan),
+        other_allele=np.zeros((n, m), bool),
+    )
+
+
+def modes(
+    who: Subject, rows: list[tuple[str, list[str]]], samples: tuple[str, ...] = ("kid", "dad", "mum")
+) -> list[tuple[str, tuple[int, ...], float]]:
+    family = Family(who, variants(rows, samples), assembly="GRCh38")
+    return [(pattern.mode, pattern.rows, pattern.weight) for pattern in family.patterns(list(range(len(rows))))]
+
+
+@pytest.mark.parametrize(
+    ("calls", "who", "expected"),
+    [
+        (("1", ["0/1", "0/0", "0/0"]), subject(), ("AD_de_novo", 1.0)),
+        (("1", ["0/1", "0/0", "0/0?"]), subject(), ("AD", 0.8)),
+        (("1", ["0/1", "0/0", "./."]), subject(), ("AD", 0.8)),
+        (("1", ["0/1", "0/1", "0/0"]), subject(father=True), ("AD", 1.0)),
+        (("1", ["0/1", "0/1", "0/0"]), subject(), ("AD_incomplete", 0.25)),
+        (("1", ["0/1", "0/0", "0/1"]), subject(father=True), ("AR_single", 0.05)),
+        (("1", ["1/1", "0/1", "0/1"]), subject(), ("AR_hom", 1.0)),
+        (("1", ["1/1", "1/1", "0/1"]), subject(), ("AR_single", 0.05)),
+        (("X", ["1", "0", "0/1"]), subject("male"), ("XR", 1.0)),
+        (("X", ["1/1", "0", "0/1"]), subject("male"), ("XR", 1.0)),
+        (("X", ["1", "0", "0/0"]), subject("male"), ("XR_de_novo", 1.0)),
+        (("X", ["1", "1", "0/1"]), subject("male"), ("AR_single", 0.05)),
+        (("X", ["0/1", "0", "0/0"]), subject(), ("XD_de_novo", 1.0)),
+        (("X", ["1/1", "1", "0/1"]), subject(father=True), ("XR", 1.0)),
+        (("MT", ["1", "0", "1"]), subject(mother=True), ("MT", 1.0)),
+        (("MT", ["1", "0", "1"]), subject(), ("MT", 0.25)),
+        (("MT", ["0/1", "1/1", "0/0"]), subject(), ("MT", 1.0)),
+    ],
+)
+def test_one_variant(calls: tuple[str, list[str]], who: Subject, expected: tuple[str, float]) -> None:
+    assert [(mode, weight) for mode, _, weight in modes(who, [calls])] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (["0/1", "0/1", "0/0"], ["0/1", "0/0", "0/1"], 1.0),
+        (["0/1", "0/1", "0/0"], ["0/1", "0/1", "0/0"], None),
+        (["0/1", "0/1", "0/0"], ["0/1", "0/0", "./."], 0.7),
+        (["0|1", "./.", "./."], ["1|0", "./.", "./."], 1.0),
+        (["0|1", "./.", "./."], ["0|1", "./.", "./."], None),
+        (["0/1", "0/1", "0/1"], ["0/1", "0/0", "0/1"], None),
+    ],
+)
+def test_two_hits(first: list[str], second: list[str], expected: float | None) -> None:
+    """In trans by parents or by phase, in cis, unknown, and both in an unaffected mother."""
+    pairs = [weight for mode, _, weight in modes(subject(), [("1", first), ("1", second)]) if mode == "AR_comphet"]
+    assert pairs == ([] if expected is None else [expected])
+
+
+def test_an_unaffected_sibling_with_both_hits_speaks_against_the_pair() -> None:
+    rows = [("1", ["0/1", "0/1", "0/0", "0/1"]), ("1", ["0/1", "0/0", "0/1", "0/1"])]
+    samples = ("kid", "dad", "mum", "sib")
+    assert "AR_comphet" not in {mode for mode, _, _ in modes(subject(sibling=False), rows, samples)}
+    assert "AR_comphet" in {mode for mode, _, _ in modes(subject(sibling=True), rows, samples)}
+
+
+def test_the_pseudoautosomal_region_is_no_x() -> None:
+    who = subject("male")
+    rows = variants([("X", ["0/1", "0/1", "0/0"])])
+    rows.position[0] = 100_000
+    assert [pattern.mode for pattern in Family(who, rows, assembly="GRCh38").patterns([0])] == ["AD_incomplete"]
+
+
+def test_a_call_needs_depth_quality_and_balance() -> None:
+    rows = variants([("1", ["0/1", "0/0", "0/0"])] * 5 + [("MT", ["0/1", "0/0", "0/0"])])
+    rows.depth[1, 0] = 5
+    rows.genotype_quality[2, 0] = 19
+    rows.alt_depth[3, 0] = rows.alt_depth[5, 0] = 3
+    rows.passed[4] = False
+    assert good_calls(rows, male=False).tolist() == [True, False, False, False, False, True]
+
+
+def test_parents_who_are_not_are_noticed() -> None:
+    rows = variants(
+        [("1", ["0/1", "0/1", "0/0"])] * 8 + [("1", ["0/1", "0/0", "0/0"])] + [("1", ["1/1", "0/0", "0/1"]), ("X", ["1/1", "0/0", "0/0"])]
+    )
+    assert parentage(rows, 1, 2) == (10, 2)
+    assert parentage(rows, None, 2) == (0, 0)
+
+
+def test_slivars_compound_heterozygotes(data: Path) -> None:
+    """The published test case: two affected children, one pair in trans in both of them, by the parents' genotypes."""
+    folder = data / "trio/slivar_tests"
+    family = read_ped(folder / "comphet-test-case.ped")
+    proband = next(member for member in family if member.affected)
+    who = Subject("C", proband.sample, proband.sex, (), (), None, family, folder)
+    people = [proband.sample, *(member.sample for member in family if member.sample != proband.sample)]
+    called = read_variants(folder / "comphet-test-case.vcf", people)
+    found = Family(who, called, assembly="GRCh38").patterns(range(len(called)))
+    pairs = [pattern for pattern in found if pattern.mode == "AR_comphet" and pattern.in_trans]
+    for pattern in pairs:
+        origins = [tuple(called.alt_count[row, [people.index(proband.father), people.index(proband.mother)]]) for row in pattern.rows]
+        assert sorted(origins) == [(0, 1), (1, 0)]
+    assert pairs
+
+
+def test_the_ashkenazi_trio(data: Path) -> None:
+    """HG002 and parents: the genotypes confirm the trio, and do not with the child and a parent exchanged."""
+    path = data / "trio/ashk-trio.vcf.gz"
+    right = read_variants(path, ["HG002", "HG003", "HG004"])
+    known, contradictions = parentage(right, 1, 2)
+    assert known > 1000
+    assert contradictions < 0.03 * known
+    known, contradictions = parentage(read_variants(path, ["HG003", "HG002", "HG004"]), 1, 2)
+    assert contradictions > 0.05 * known
