@@ -126,14 +126,19 @@ def align(batches: Iterable[Reads], reference: Path, output: Path, *, read_group
     """Aligns `batches` to the genome in the folder `reference` and writes `output` (BAM), its index and its duplicate metrics."""
     options = options or Options()
     aligner = Aligner(reference)
-    with _temporary_folder(output) as folder:
+    with temporary_folder(output) as folder:
         sorter, finder = _collectors(aligner, folder, options)
         n_reads = _collect(aligner, iter(batches), sorter, finder, _Run(read_group, options))
         log.info("marking duplicates")
         bits, metrics = finder.find(n_reads, read_group.library)
         _write(aligner.genome, output, sorter, bits, _Run(read_group, options))
-    write_metrics(metrics, output.with_name(output.name.removesuffix(".bam") + ".duplicates.tsv"))
+    write_metrics(metrics, duplicates_path(output))
     return metrics
+
+
+def duplicates_path(output: Path) -> Path:
+    """Where the duplicate metrics of `output` go."""
+    return output.with_suffix(".duplicates.tsv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,8 @@ class _Run:
 
 
 @contextmanager
-def _temporary_folder(output: Path) -> Iterator[Path]:
+def temporary_folder(output: Path) -> Iterator[Path]:
+    """A folder beside `output` that is gone afterwards."""
     make_folder(output.parent)
     with writing(output):
         folder = Path(tempfile.mkdtemp(prefix=f".sorting-{output.name}-", dir=output.parent))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
 from genopipe.align.duplicates import Metrics
-from genopipe.align.pipeline import Options, align
+from genopipe.align.pipeline import Options, align, duplicates_path, temporary_folder
 from genopipe.errors import BadInput
 from genopipe.formats.bam import ReadGroup
 from genopipe.formats.fastq import read_fastq
@@ -29,9 +30,11 @@ def align_files(
         raise BadInput(
             f"the output is called {output.name!r}", wanted="a name that ends in .bam or .cram", do="Choose such a name.", key="-o"
         )
-    with whole_file(output.with_suffix(".bam")) as bam:
+    with temporary_folder(output) as folder:
+        bam = folder / output.with_suffix(".bam").name
         metrics = align(batches, reference, bam, read_group=read_group, options=options)
         _to_cram(bam, fasta_path(reference), output, options.threads)
+        shutil.move(duplicates_path(bam), duplicates_path(output))
     return metrics
 
 
@@ -43,5 +46,7 @@ def _lanes(r1: Sequence[Path], r2: Sequence[Path], interleaved: bool) -> Iterato
 def _to_cram(bam: Path, fasta: Path, output: Path, threads: int) -> None:
     import pysam
 
-    with whole_file(output) as partial:
+    index = output.with_name(output.name + ".crai")
+    with whole_file(output) as partial, whole_file(index) as partial_index:
         pysam.view("-C", "-T", str(fasta), "--no-PG", "-@", str(threads - 1), "-o", str(partial), str(bam), catch_stdout=False)
+        pysam.index("-o", str(partial_index), str(partial))

@@ -1,0 +1,128 @@
+"""A reference folder appears whole, its index holds every seed, and one that does not fit is refused."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genopipe.align import index as index_module
+from genopipe.align.index import build_reference, load_index
+from genopipe.errors import BadEnvironment, BadInput
+from genopipe.formats.genome import load_genome
+from tests.oracles.seed import syncmers
+
+
+def random_sequence(n: int, seed: int = 0) -> str:
+    return "".join(np.random.default_rng(seed).choice(list("ACGT"), n))
+
+
+@pytest.fixture(scope="module")
+def contigs() -> dict[str, str]:
+    return {"one": random_sequence(3000, 1) + "N" * 100 + random_sequence(777, 2), "two": random_sequence(640, 3), "short": "ACGT"}
+
+
+@pytest.fixture
+def fasta(tmp_path: Path, contigs: dict[str, str]) -> Path:
+    path = tmp_path / "ref.fa"
+    path.write_text("".join(f">{name}\n{sequence}\n" for name, sequence in contigs.items()))
+    return path
+
+
+def test_the_index_holds_every_seed(fasta: Path, tmp_path: Path, contigs: dict[str, str]) -> None:
+    genome = build_reference(fasta, tmp_path / "ref", name="x")
+    index = load_index(tmp_path / "ref", genome)
+    held = set(zip(index.key.tolist(), index.position.tolist(), strict=True))
+    wanted = {
+        (seed & 0xFFFFFFFF, contig.start + position) for contig in genome.contigs for seed, position in syncmers(contigs[contig.name])
+    }
+    assert held == wanted
+
+
+def test_the_same_reference_gives_the_same_bytes(fasta: Path, tmp_path: Path) -> None:
+    for folder, threads in (("a", 1), ("b", 2)):
+        build_reference(fasta, tmp_path / folder, name="x", threads=threads)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert "seeds.json" in files
+    assert all((tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes() for file in files)
+
+
+def test_at_most_four_bytes_a_base(tmp_path: Path) -> None:
+    (tmp_path / "ref.fa").write_text(">c\n" + random_sequence(400_000) + "\n")
+    build_reference(tmp_path / "ref.fa", tmp_path / "ref", name="x")
+    assert sum(path.stat().st_size for path in (tmp_path / "ref").glob("seeds.*")) < 4 * 400_000
+
+
+def test_nothing_is_left_of_a_failed_build(tmp_path: Path) -> None:
+    (tmp_path / "ref.fa").write_text(">a\nACGT\n>a\nACGT\n")
+    with pytest.raises(BadInput):
+        build_reference(tmp_path / "ref.fa", tmp_path / "ref", name="x")
+    assert [path.name for path in tmp_path.iterdir()] == ["ref.fa"]
+
+
+def test_nothing_is_left_when_the_disk_is_full(fasta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(index_module.np, "save", full)
+    with pytest.raises(BadEnvironment, match="the disk is full"):
+        build_reference(fasta, tmp_path / "ref", name="x")
+    assert [path.name for path in tmp_path.iterdir()] == ["ref.fa"]
+
+
+def test_an_older_reference_is_replaced(fasta: Path, tmp_path: Path) -> None:
+    build_reference(fasta, tmp_path / "ref", name="old")
+    assert build_reference(fasta, tmp_path / "ref", name="new").name == "new"
+
+
+def test_a_folder_with_other_things_is_not_replaced(fasta: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("all of it")
+    with pytest.raises(BadInput, match="exists and is no reference"):
+        build_reference(fasta, tmp_path / "mine", name="x")
+
+
+def test_a_folder_that_cannot_be_made_is_told(fasta: Path) -> None:
+    with pytest.raises(BadEnvironment, match="a part of the path is a file"):
+        build_reference(fasta, fasta / "sub" / "ref", name="x")
+
+
+def test_a_missing_index_is_told(fasta: Path, tmp_path: Path) -> None:
+    genome = build_reference(fasta, tmp_path / "ref", name="x")
+    (tmp_path / "ref" / "seeds.json").unlink()
+    with pytest.raises(BadInput, match="has no seed index"):
+        load_index(tmp_path / "ref", genome)
+
+
+def test_an_index_of_another_genome_is_told(fasta: Path, tmp_path: Path) -> None:
+    build_reference(fasta, tmp_path / "ref", name="x")
+    fasta.write_text(">one\n" + random_sequence(500, 8) + "\n")
+    other = build_reference(fasta, tmp_path / "other", name="y")
+    with pytest.raises(BadInput, match="made from another genome"):
+        load_index(tmp_path / "ref", other)
+
+
+def test_an_index_of_another_version_is_told(fasta: Path, tmp_path: Path) -> None:
+    genome = build_reference(fasta, tmp_path / "ref", name="x")
+    path = tmp_path / "ref" / "seeds.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"k": 31}))
+    with pytest.raises(BadInput, match="made by another version"):
+        load_index(tmp_path / "ref", genome)
+
+
+def test_a_damaged_manifest_is_told(fasta: Path, tmp_path: Path) -> None:
+    genome = build_reference(fasta, tmp_path / "ref", name="x")
+    (tmp_path / "ref" / "seeds.json").write_text("{")
+    with pytest.raises(BadInput, match="manifest of the seed index is damaged"):
+        load_index(tmp_path / "ref", genome)
+
+
+def test_a_cut_file_is_told(fasta: Path, tmp_path: Path) -> None:
+    build_reference(fasta, tmp_path / "ref", name="x")
+    path = tmp_path / "ref" / "seeds.position.npy"
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(BadInput, match="is not whole"):
+        load_index(tmp_path / "ref", load_genome(tmp_path / "ref"))
