@@ -22,6 +22,9 @@ PLAN = plan_case(workflow.configfiles, config)
 CASE = PLAN.case
 OUT = str(PLAN.folder)
 
+# What leads to the report goes before the archive.
+PRIORITY = 10
+
 
 wildcard_constraints:
     sample="[A-Za-z0-9_-]+",
@@ -30,7 +33,7 @@ wildcard_constraints:
 rule all:
     default_target: True
     input:
-        lambda wildcards: [getattr(rules, stage).input for stage in PLAN.stages],
+        lambda wildcards: [path for stage in PLAN.stages for path in getattr(rules, stage).input],
 
 
 include: "workflows/ingest.smk"

@@ -34,13 +34,15 @@ class _Lines:
     def advance(self, n: int = 1) -> None:
         self.done += n
         now = time.monotonic()
-        if now - self.told >= SECONDS_BETWEEN_LINES:
+        if n and now - self.told >= SECONDS_BETWEEN_LINES:
             self.told = now
             self.tell(now)
 
     def tell(self, now: float) -> None:
-        rate = self.done / max(now - self.started, 1e-9)
-        text = f"{self.what}: {self.done:,} {self.unit}, {rate:,.0f} a second"
+        seconds = max(now - self.started, 1e-9)
+        rate = self.done / seconds
+        pace = f"{rate:,.0f} a second" if rate >= 1 else f"in {seconds:,.0f} s"
+        text = f"{self.what}: {self.done:,} {self.unit}, {pace}"
         if self.total:
             text += f", {100 * self.done / self.total:.0f} %, {max(self.total - self.done, 0) / max(rate, 1e-9):,.0f} s to go"
         log.info(text)

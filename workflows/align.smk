@@ -19,6 +19,7 @@ rule align_reads:
         f"{OUT}/logs/align.{{sample}}.log",
     benchmark:
         f"{OUT}/timings/align.{{sample}}.tsv"
+    priority: PRIORITY
     threads: workflow.cores or 1
     params:
         reads=lambda wildcards: PLAN.read_options(wildcards.sample),

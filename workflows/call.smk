@@ -18,6 +18,7 @@ rule call_variants:
         f"{OUT}/logs/call.{{sample}}.log",
     benchmark:
         f"{OUT}/timings/call.{{sample}}.tsv"
+    priority: PRIORITY
     threads: workflow.cores or 1
     params:
         sex=lambda wildcards: PLAN.sex_option(wildcards.sample),
@@ -36,6 +37,7 @@ rule genotype_family:
         f"{OUT}/logs/joint.log",
     benchmark:
         f"{OUT}/timings/joint.tsv"
+    priority: PRIORITY
     params:
         pedigree=PLAN.pedigree,
     shell:

@@ -16,6 +16,7 @@ rule measure_reads:
         f"{OUT}/logs/ingest.{{sample}}.log",
     benchmark:
         f"{OUT}/timings/ingest.{{sample}}.tsv"
+    priority: PRIORITY
     params:
         reads=lambda wildcards: PLAN.read_options(wildcards.sample),
     shell:

@@ -17,6 +17,7 @@ rule rank_findings:
         f"{OUT}/logs/interpret.log",
     benchmark:
         f"{OUT}/timings/interpret.tsv"
+    priority: PRIORITY
     params:
         issued=PLAN.issued,
     shell:
