@@ -2,7 +2,7 @@
 
     benchmarks/call.py [--seeds 1,2] [--coverage 30,15] [--data DIR] [--tools DIR] [--work DIR] [--output benchmarks/results/call.json]
 
-For each seed and coverage a donor with the real variants of NA12878 is simulated on 1 Mb of real sequence (ART reads), aligned by bwa and by
+    benchmarks/call.py [--seeds 1,2] [--coverage 30,15] [--data DIR] [--tools DIR] [--work DIR] [--output FILE.json]
 genopipe, and called by every caller from both BAMs; then the real NA12878 reads of the same data set. Scores are genotype errors (FP + FN)
 and F1 by the data set's own scorer: ours as filtered by default, the peers at QUAL >= 20. Speed is CPU time of the whole program, kernels
 compiled before, so start-up is in it. Needs art_illumina, bwa and samtools; freebayes is left out where it is not installed.

@@ -1,14 +1,16 @@
 """Which pair of haplotypes explains the reads of a region best, found by trying.
 
 The first haplotypes are the reference, each event that the alignments show, and each detour that assembly finds. Then, round by round, the
-events are put on and taken off the two best haplotypes, until no change makes the pair better. An event costs its prior once, wherever it
-stands. `settle` leaves, besides the best pair, the costs of every allele on either of them, so that genotypes of single sites can be told.
+events are put on and taken off the two best haplotypes, one at a time and, when that helps no more, two at a time, until no change makes
+the pair better. An event costs its prior once, wherever it stands. `settle` leaves, besides the best pair, the costs of every allele on
+either of them, so that genotypes of single sites can be told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,8 @@ from genopipe.call.settings import Settings
 from genopipe.kernels.assembly import detours
 from genopipe.kernels.genotype import pair_costs
 
-_ROUNDS = 5
+_ROUNDS = 7
+_MANY_EVENTS = 8
 _MANY_UNITS = 5
 
 
@@ -116,16 +119,23 @@ def _assembled(evidence: Evidence, settings: Settings) -> Iterable[Haplotype]:
 
 def _improve(search: Search, settings: Settings) -> list[Haplotype]:
     """The neighbours of the best pair that are not judged yet; none ends the search."""
-    pair = best_pair(search, settings)
-    new = [neighbour for haplotype in dict.fromkeys(pair) for neighbour in _neighbours(haplotype, search.prior)]
-    new = [haplotype for haplotype in new if haplotype not in search.evidence.column]
-    search.pair, search.done = pair, not new
+    search.pair = best_pair(search, settings)
+    new = _unjudged(search, 1) or (_unjudged(search, 2) if len(search.prior) <= _MANY_EVENTS else [])
+    search.done = not new
     return new
 
 
-def _neighbours(haplotype: Haplotype, events: Iterable[Event]) -> Iterable[Haplotype]:
-    for event in events:
-        yield without_event(haplotype, event) if event in haplotype else with_event(haplotype, event)
+def _unjudged(search: Search, n_changes: int) -> list[Haplotype]:
+    """The haplotypes that `n_changes` events tell from one of the best pair, as far as they are not judged."""
+    new: dict[Haplotype, None] = {}
+    for haplotype in search.pair:
+        for events in combinations(search.prior, n_changes):
+            changed = haplotype
+            for event in events:
+                changed = without_event(changed, event) if event in changed else with_event(changed, event)
+            if changed not in search.evidence.column:
+                new[changed] = None
+    return list(new)
 
 
 def site_alleles(search: Search) -> dict[tuple[int, bool], list[Event]]:

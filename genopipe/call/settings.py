@@ -46,7 +46,7 @@ class Settings:
     indel_prior: int = 38_000
     repeat_prior: int = 30_000
     min_emitted: int = 1_000
-    min_quality: int = 15
+    min_quality: int = 10
     min_strand_bias: int = 13
     strand_bias_weight: int = 2
     gvcf_bands: tuple[int, ...] = (0, 5, 10, 20, 30, 40, 60)
