@@ -1,14 +1,15 @@
 """BAM records compared field by field with those that come back from a CRAM, and put together again.
 
-The archive keeps alignments as CRAM, and CRAM gives records back that may differ: tags in another order or recomputed, `=` and `X` as `M`,
-another bin. `differences` notes what differs of each record: usually nothing; the order of tags, predicted from the last record whose tags
-came in the same order; or the whole field. `restored` undoes it. Both walk the records in file order and keep the same small table.
+The archive keeps alignments as CRAM, and CRAM gives records back that may differ: tags in another order, of another integer type or
+recomputed, `=` and `X` as `M`, another bin. `differences` notes what differs of each record: usually nothing; the order and types of tags,
+predicted from the last record whose tags came in the same order; or the whole field. `restored` undoes it. Both walk the records in file
+order and keep the same small table.
 
 Per record one byte of marks says what follows in which stream:
     core   32 fixed bytes, XORed with those of the CRAM's record
     name, cigar, sequence, quality   the field as it was
     tags   length (uint32) and bytes of all tags as they were
-    order  for each tag its place (uint8) among the tags of the CRAM's record
+    order  for each tag its place (uint8) among the tags of the CRAM's record, and 0 or the integer type it had (uint8)
 
 Source: SAM/BAM format specification, section 4.2.
 """
@@ -25,6 +26,7 @@ MOST_TAGS = 64
 ORDER_SLOTS = 4096
 STREAMS = ("core", "name", "cigar", "sequence", "quality", "tags", "order")
 _ORDER = 6
+_WIDEST_GROWTH = 3
 
 
 class OrderTable:
@@ -32,7 +34,7 @@ class OrderTable:
 
     def __init__(self) -> None:
         self.signature = np.zeros(ORDER_SLOTS, np.uint64)
-        self.order = np.zeros((ORDER_SLOTS, MOST_TAGS), np.uint8)
+        self.order = np.zeros((ORDER_SLOTS, 2 * MOST_TAGS), np.uint8)
 
 
 class Noted:
@@ -47,7 +49,7 @@ def differences(original: Batch, decoded: Batch, table: OrderTable) -> tuple[Byt
     """Marks (records) and the seven streams of what `decoded` lacks to be `original`. Raises NotBam for broken records."""
     mark = np.zeros(len(original), np.uint8)
     size = int(original.start[-1] - original.start[0]) + 4 * len(original)
-    stream = [np.empty(size if i < _ORDER else MOST_TAGS * len(original), np.uint8) for i in range(len(STREAMS))]
+    stream = [np.empty(size if i < _ORDER else 2 * MOST_TAGS * len(original), np.uint8) for i in range(len(STREAMS))]
     end = np.zeros(len(STREAMS), np.int64)
     whole = _differences(original.byte, original.start, decoded.byte, decoded.start, table.signature, table.order, mark, end, *stream)
     if not whole:
@@ -57,7 +59,7 @@ def differences(original: Batch, decoded: Batch, table: OrderTable) -> tuple[Byt
 
 def restored(decoded: Batch, mark: Bytes, noted: Noted) -> bytes:
     """The original records from those of the CRAM and what `differences` noted; goes on where the last call with `noted` ended."""
-    size = int(decoded.start[-1] - decoded.start[0]) + sum(len(part) for part in noted.stream)
+    size = int(decoded.start[-1] - decoded.start[0]) + sum(len(part) for part in noted.stream) + _WIDEST_GROWTH * MOST_TAGS * len(decoded)
     out = np.empty(size, np.uint8)
     table = noted.table
     used = _restored(decoded.byte, decoded.start, table.signature, table.order, mark, out, noted.used, *noted.stream)
@@ -155,41 +157,87 @@ def _copy(out: Bytes, at: int, byte: Bytes, start: int, end: int) -> int:
 def _predict(signature: np.uint64, table: NDArray[np.uint64], order: NDArray[np.uint8], n: int, out: Bytes) -> None:
     """The order that records with this signature last had; the CRAM's own where none is known. Never a place beyond the n tags."""
     slot = signature & np.uint64(ORDER_SLOTS - 1)
+    known = table[slot] == signature
     for i in range(n):
-        out[i] = min(int(order[slot, i]), n - 1) if table[slot] == signature else i
+        out[2 * i] = min(int(order[slot, 2 * i]), n - 1) if known else i
+        out[2 * i + 1] = order[slot, 2 * i + 1] if known else 0
 
 
 @njit(cache=True, nogil=True)
 def _remember(signature: np.uint64, table: NDArray[np.uint64], order: NDArray[np.uint8], n: int, places: Bytes) -> None:
     slot = signature & np.uint64(ORDER_SLOTS - 1)
     table[slot] = signature
-    for i in range(n):
+    for i in range(2 * n):
         order[slot, i] = places[i]
+
+
+@njit(cache=True, nogil=True)
+def _width(kind: int) -> int:
+    """Bytes of an integer type; 0 for other types."""
+    if kind == ord("c") or kind == ord("C"):
+        return 1
+    if kind == ord("s") or kind == ord("S"):
+        return 2
+    return 4 if kind == ord("i") or kind == ord("I") else 0
+
+
+@njit(cache=True, nogil=True)
+def _integer(byte: Bytes, at: int) -> int:
+    """The value of the integer tag that begins at `at`."""
+    width = _width(byte[at + 2])
+    value = 0
+    for i in range(width):
+        value |= int(byte[at + 3 + i]) << (8 * i)
+    signed = byte[at + 2] > 96
+    return value - (1 << (8 * width)) if signed and value >> (8 * width - 1) else value
+
+
+@njit(cache=True, nogil=True)
+def _matches(want: Bytes, w: int, w_end: int, have: Bytes, h: int, h_end: int, kind: int) -> bool:
+    """True when the tag of `have`, turned into the integer type `kind` (0: as it is), is that of `want`."""
+    if kind == 0:
+        return _same(want, w, w_end, have, h, h_end)
+    if want[w] != have[h] or want[w + 1] != have[h + 1] or want[w + 2] != kind:
+        return False
+    return _width(kind) > 0 and _width(have[h + 2]) > 0 and _integer(want, w) == _integer(have, h)
 
 
 @njit(cache=True, nogil=True)
 def _in_order(want: Bytes, want_tag: Offsets, have: Bytes, have_tag: Offsets, n: int, places: Bytes) -> bool:
     """True when the tags of `have`, taken in the order `places`, are those of `want`."""
     for i in range(n):
-        j = places[i]
-        if not _same(want, want_tag[i], want_tag[i + 1], have, have_tag[j], have_tag[j + 1]):
+        j = places[2 * i]
+        if not _matches(want, want_tag[i], want_tag[i + 1], have, have_tag[j], have_tag[j + 1], places[2 * i + 1]):
             return False
     return True
 
 
 @njit(cache=True, nogil=True)
 def _find_order(want: Bytes, want_tag: Offsets, have: Bytes, have_tag: Offsets, n: int, places: Bytes) -> bool:
-    """Fills `places` with where each tag of `want` stands in `have`; False when one is missing there."""
+    """Fills `places` with where each tag of `want` stands in `have`, and its type if that differs; False when one is missing there."""
     used = np.zeros(MOST_TAGS, np.uint8)
     for i in range(n):
         found = False
-        for j in range(n):
-            if not used[j] and _same(want, want_tag[i], want_tag[i + 1], have, have_tag[j], have_tag[j + 1]):
-                places[i], used[j], found = j, 1, True
-                break
+        for asked in range(2):
+            kind = want[want_tag[i] + 2] if asked else 0
+            for j in range(n):
+                if not found and not used[j] and _matches(want, want_tag[i], want_tag[i + 1], have, have_tag[j], have_tag[j + 1], kind):
+                    places[2 * i], places[2 * i + 1], used[j], found = j, kind, 1, True
         if not found:
             return False
     return True
+
+
+@njit(cache=True, nogil=True)
+def _put_tag(out: Bytes, at: int, have: Bytes, start: int, end: int, kind: int) -> int:
+    """Copies a tag, turned into the integer type `kind` (0: as it is); gives where it ends."""
+    if kind == 0:
+        return _copy(out, at, have, start, end)
+    value = _integer(have, start)
+    out[at], out[at + 1], out[at + 2] = have[start], have[start + 1], kind
+    for i in range(_width(kind)):
+        out[at + 3 + i] = value >> (8 * i) & 255
+    return at + 3 + _width(kind)
 
 
 @njit(cache=True, nogil=True)
@@ -212,7 +260,7 @@ def _differences(
 ) -> bool:
     want_field, have_field = np.empty(5, np.int64), np.empty(5, np.int64)
     want_tag, have_tag = np.empty(MOST_TAGS + 1, np.int64), np.empty(MOST_TAGS + 1, np.int64)
-    places = np.empty(MOST_TAGS, np.uint8)
+    places = np.empty(2 * MOST_TAGS, np.uint8)
     for r in range(len(mark)):
         w, h = want_start[r] + 4, have_start[r] + 4
         w_end, h_end = want_start[r + 1], have_start[r + 1]
@@ -239,7 +287,7 @@ def _differences(
                 continue
             if _find_order(want, want_tag, have, have_tag, n, places):
                 mark[r] |= 64
-                end[6] = _copy(orders, end[6], places, 0, n)
+                end[6] = _copy(orders, end[6], places, 0, 2 * n)
                 _remember(value, signature, order, n, places)
                 continue
         mark[r] |= 32
@@ -267,7 +315,7 @@ def _restored(
 ) -> int:
     field, have_field = np.empty(5, np.int64), np.empty(5, np.int64)
     have_tag = np.empty(MOST_TAGS + 1, np.int64)
-    places = np.empty(MOST_TAGS, np.uint8)
+    places = np.empty(2 * MOST_TAGS, np.uint8)
     at = 0
     for r in range(len(mark)):
         h, h_end = have_start[r] + 4, have_start[r + 1]
@@ -295,12 +343,12 @@ def _restored(
             n = _tags(have, have_field[4], h_end, have_tag)
             value = _signature(have, have_tag, n)
             if mark[r] & 64:
-                used[6] += _copy(places, 0, orders, used[6], used[6] + n)
+                used[6] += _copy(places, 0, orders, used[6], used[6] + 2 * n)
                 _remember(value, signature, order, n, places)
             else:
                 _predict(value, signature, order, n, places)
             for i in range(n):
-                j = places[i]
-                at = _copy(out, at, have, have_tag[j], have_tag[j + 1])
+                j = places[2 * i]
+                at = _put_tag(out, at, have, have_tag[j], have_tag[j + 1], places[2 * i + 1])
         _put_uint32(out, begin - 4, at - begin)
     return at
