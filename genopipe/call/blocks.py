@@ -35,7 +35,7 @@ def reference_blocks(
     """The blocks of bases start to end, with ploidy: the three numbers of `span`. `reference` are the codes of the pileup's bases."""
     start, end, ploidy = span
     here = slice(start - pileup.start, end - pileup.start)
-    likelihood, quality = _confidence(pileup.fit[here], ploidy)
+    likelihood, quality = confidence(pileup.fit[here], ploidy)
     free = reference[here] < 4
     for site in sites:
         free[max(site.position - start, 0) : max(site.end - start, 0)] = False
@@ -53,7 +53,7 @@ def reference_blocks(
     ]
 
 
-def _confidence(fit: NDArray[np.int64], ploidy: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def confidence(fit: NDArray[np.int64], ploidy: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """PL over the genotypes (bases, genotypes), and GQ of the reference genotype."""
     cost = fit if ploidy == 2 else fit[:, [0, 2]]
     likelihood = np.minimum((cost - cost.min(axis=1, keepdims=True) + 500) // 1000, MAX_LIKELIHOOD)

@@ -11,10 +11,12 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
+from genopipe.call.coverage import Coverage, table
 from genopipe.call.lines import KINDS, block_line, gvcf_line, vcf_line
 from genopipe.call.ploidy import Sex, is_absent
 from genopipe.call.settings import DEFAULT, Settings
@@ -24,15 +26,33 @@ from genopipe.formats.bam_reader import Bam, open_bam, sample_of
 from genopipe.formats.genome import load_genome, resolve_contig
 from genopipe.formats.vcf import check_name, contigs_of, header, vcf_writer
 from genopipe.model import Contig, Genome
+from genopipe.outputs import whole_file, writing
 from genopipe.progress import log, progress
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """The files to write."""
+    """The files to write; the other two stand beside the VCF."""
 
     vcf: Path
     gvcf: Path | None = None
+
+    @property
+    def uncallable(self) -> Path:
+        return self.vcf.with_name(self.vcf.name.removesuffix(".vcf.gz") + ".uncallable.bed")
+
+    @property
+    def coverage(self) -> Path:
+        return self.vcf.with_name(self.vcf.name.removesuffix(".vcf.gz") + ".coverage.tsv")
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """What takes the text of each file."""
+
+    vcf: Callable[[str], object]
+    gvcf: Callable[[str], object] | None
+    uncallable: Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,33 +96,42 @@ def call_variants(
         return call_window(source, genome, window, sex=sample.sex, settings=settings, with_blocks=outputs.gvcf is not None)
 
     with ExitStack() as stack:
+        bed = stack.enter_context(whole_text(outputs.uncallable))
+        coverage = stack.enter_context(whole_text(outputs.coverage))
         write = stack.enter_context(vcf_writer(outputs.vcf, header(contigs_of(genome), [name], KINDS)))
         write_gvcf = None
         if outputs.gvcf is not None:
             write_gvcf = stack.enter_context(
                 vcf_writer(outputs.gvcf, header(contigs_of(genome), [name], ("ALT/NON_REF", "INFO/END", *KINDS)))
             )
-        _write_all(windows, work, write, write_gvcf, threads=threads, settings=settings)
+        writers = Writers(write, write_gvcf, bed.write)
+        coverage.write(table(_write_all(windows, work, writers, threads=threads, settings=settings)))
+
+
+@contextmanager
+def whole_text(path: Path) -> Iterator[TextIO]:
+    """A text file that appears whole or not at all."""
+    with whole_file(path) as partial, writing(path), open(partial, "w") as file:
+        yield file
 
 
 def _write_all(
-    windows: list[Window],
-    work: Callable[[Window], Found],
-    write: Callable[[str], None],
-    write_gvcf: Callable[[str], None] | None,
-    *,
-    threads: int,
-    settings: Settings,
-) -> None:
+    windows: list[Window], work: Callable[[Window], Found], writers: Writers, *, threads: int, settings: Settings
+) -> list[tuple[str, Coverage]]:
+    """Writes all records; returns the coverage of each contig."""
+    coverage: dict[str, Coverage] = {}
     n_sites = n_regions = n_simple = 0
     with progress("calling", total=sum(w.end - w.start for w in windows), unit="bases") as counter:
         for window, found in in_order(windows, work, threads):
-            write("".join(vcf_line(window.contig, site, settings) for site in found.sites))
-            if write_gvcf is not None:
-                write_gvcf(_gvcf_text(window, found, settings))
+            writers.vcf("".join(vcf_line(window.contig, site, settings) for site in found.sites))
+            if writers.gvcf is not None:
+                writers.gvcf(_gvcf_text(window, found, settings))
+            writers.uncallable("".join(f"{window.contig.name}\t{start}\t{end}\n" for start, end in found.coverage.uncallable))
+            coverage.setdefault(window.contig.name, Coverage()).add(found.coverage)
             n_sites, n_regions, n_simple = n_sites + len(found.sites), n_regions + found.n_regions, n_simple + found.n_simple
             counter.advance(window.end - window.start)
     log.info("%s records; %s simple sites and %s regions compared", f"{n_sites:,}", f"{n_simple:,}", f"{n_regions:,}")
+    return list(coverage.items())
 
 
 def _gvcf_text(window: Window, found: Found, settings: Settings) -> str:

@@ -23,6 +23,7 @@ class Settings:
     read_cap               the most that one fragment may speak against a haplotype
     snv_prior, indel_prior cost of an event that was not there before; in a tandem repeat of many units an indel is likelier
     min_quality            QUAL (phred) below which a record is LowQual
+    callable_quality       GQ of the reference genotype from which a base counts as callable
     min_strand_bias,
     strand_bias_weight     a record is StrandBias from that phred on, if QUAL is not so many times as high
     """
@@ -47,6 +48,7 @@ class Settings:
     repeat_prior: int = 30_000
     min_emitted: int = 1_000
     min_quality: int = 10
+    callable_quality: int = 20
     min_strand_bias: int = 13
     strand_bias_weight: int = 2
     gvcf_bands: tuple[int, ...] = (0, 5, 10, 20, 30, 40, 60)

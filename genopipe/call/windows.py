@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.call.blocks import Block, reference_blocks
+from genopipe.call.coverage import Coverage, measure
 from genopipe.call.events import Stretch
 from genopipe.call.evidence import gather_evidence
 from genopipe.call.genotypes import region_sites
@@ -48,10 +49,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a window gives: sites and blocks that begin in it, both sorted, and how many regions needed haplotypes."""
+    """What a window gives: sites and blocks that begin in it, both sorted, its coverage, and how many regions and simple sites it had."""
 
     sites: list[Site]
     blocks: list[Block]
+    coverage: Coverage
     n_regions: int
     n_simple: int
 
@@ -62,23 +64,25 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
     high = min(window.cell[1] + settings.padding, window.contig.length)
     reference = fetch(genome, window.contig.name, low, high)
     reads = _reads(source, window, low, high, settings)
-    if not len(reads) and not with_blocks:
-        return Found([], [], 0, 0)
     pileup = pile(reads, reference, low)
     stretch = Stretch(low, reference.tobytes())
     regions, simple = find_regions(reads, pileup, stretch, settings=settings)
     spans = [(max(a, window.start), min(b, window.end), ploidy) for a, b, ploidy in ploidy_spans(window.contig, sex)]
     sites: list[Site] = []
     blocks: list[Block] = []
+    coverage = Coverage()
     for a, b, ploidy in spans:
         if a < b:
             inside = simple[(simple >= a) & (simple < b)]
             near = _span_sites(reads, pileup, stretch, regions, inside, span=(a, b, ploidy), settings=settings)
             sites += [site for site in near if a <= site.position < b]
+            seen = measure(pileup, reference, near, span=(a, b, ploidy), settings=settings)
+            coverage.add(seen)
+            coverage.uncallable += seen.uncallable
             if with_blocks:
                 # near holds the neighbours' sites too: a deletion that begins before a bound keeps its bases out of the blocks behind
                 blocks += reference_blocks(pileup, reference, near, span=(a, b, ploidy), settings=settings)
-    return Found(sites, blocks, len(regions), len(simple))
+    return Found(sites, blocks, coverage, len(regions), len(simple))
 
 
 def _reads(source: Source, window: Window, low: int, high: int, settings: Settings) -> Alignments:

@@ -31,6 +31,8 @@ def call(
 ) -> None:
     """Call small variants of one sample: SNVs and indels, as a VCF and a gVCF.
 
+    Beside the VCF appear OUT.uncallable.bed (where no call could be made) and OUT.coverage.tsv.
+
     \b
     genopipe call --reference refs/GRCh38 -i S1.bam -o S1.vcf.gz --gvcf S1.g.vcf.gz
     """

@@ -48,6 +48,8 @@ def test_threads_do_not_change_a_byte(world, donor_bam, donor_calls, tmp_path):
     call_variants(world.reference, donor_bam, outputs, threads=2)
     assert outputs.vcf.read_bytes() == donor_calls.vcf.read_bytes()
     assert outputs.gvcf.read_bytes() == donor_calls.gvcf.read_bytes()
+    assert outputs.uncallable.read_bytes() == donor_calls.uncallable.read_bytes()
+    assert outputs.coverage.read_bytes() == donor_calls.coverage.read_bytes()
 
 
 def test_regions_along_the_grid_join_to_the_whole(world, donor_bam, donor_calls, tmp_path):
