@@ -22,7 +22,7 @@ from genopipe.call.ploidy import Sex, is_absent
 from genopipe.call.settings import DEFAULT, Settings
 from genopipe.call.windows import Found, Source, Window, call_window
 from genopipe.errors import BadConfiguration, BadInput
-from genopipe.formats.bam_reader import Bam, open_bam, sample_of
+from genopipe.formats.bam_index import Bam, open_bam, sample_of
 from genopipe.formats.genome import load_genome, resolve_contig
 from genopipe.formats.vcf import check_name, contigs_of, header, vcf_writer
 from genopipe.model import Contig, Genome

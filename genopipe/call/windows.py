@@ -22,7 +22,8 @@ from genopipe.call.regions import Region, find_regions
 from genopipe.call.settings import Settings
 from genopipe.call.simple import simple_sites
 from genopipe.call.sites import Site
-from genopipe.formats.bam_reader import Bam, no_reads, read_stretch
+from genopipe.formats.bam_index import Bam
+from genopipe.formats.bam_reader import no_reads, read_stretch
 from genopipe.formats.genome import fetch
 from genopipe.kernels.pileup import Pileup, pile
 from genopipe.model import Alignments, Contig, Genome

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genopipe.errors import BadInput
-from genopipe.formats.bam_reader import LEFT_OUT, hash_bytes, open_bam, read_stretch, sample_of
+from genopipe.formats.bam_index import hash_bytes, open_bam, sample_of
+from genopipe.formats.bam_reader import LEFT_OUT, read_stretch
 
 HEAD = {"HD": {"VN": "1.6", "SO": "coordinate"}, "SQ": [{"SN": "a", "LN": 100_000, "M5": "f" * 32}, {"SN": "b", "LN": 50_000}]}
 ONE = {**HEAD, "RG": [{"ID": "1", "SM": "me"}]}
