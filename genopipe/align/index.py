@@ -1,11 +1,11 @@
 """The seed index of a genome: every syncmer of the reference, sorted by hash, with a directory of buckets.
 
 Building reads the packed genome twice: once to count the seeds of each of 256 partitions of the hash, once to put them there; then each
-partition is sorted by itself, so that memory stays near 16 bytes a seed (3.2 bytes a base). A folder appears whole: the genome and its
-index are built in a temporary folder beside the target, which is renamed at the end. `seeds.json` names the digest of the genome the index
-was made from; an index of another genome, or one that was not finished, is refused.
+partition is sorted by itself, in place, so that memory stays near 8 bytes a seed (1.6 bytes a base). A folder appears whole: the genome and
+its index are built in a temporary folder beside the target, which is renamed at the end. `seeds.json` names the digest of the genome the
+index was made from; an index of another genome, or one that was not finished, is refused.
 
-On disk and in memory: 8 bytes a seed (hash and position, 4 each), one seed in five bases, and 4 bytes a bucket, one for 2 to 4 seeds.
+On disk and in memory: 8 bytes a seed (hash and position in one word), one seed in five bases, and 4 bytes a bucket, one for 2 to 4 seeds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from genopipe.progress import log, progress
 
 SCHEMA_VERSION = 1
 _MANIFEST = "seeds.json"
-_ARRAYS = {"key": "seeds.key.npy", "position": "seeds.position.npy", "bucket": "seeds.bucket.npy"}
+_ARRAYS = {"entry": "seeds.entry.npy", "bucket": "seeds.bucket.npy"}
 _STRETCH = 1 << 20
 _BUILD = "Run `genopipe reference build REF.fa.gz -o FOLDER` and use that folder."
 
@@ -40,13 +40,11 @@ _BUILD = "Run `genopipe reference build REF.fa.gz -o FOLDER` and use that folder
 class SeedIndex:
     """The seeds of a genome, sorted by hash.
 
-    key       (seeds) uint32: low 32 bits of the seed: 31 of hash, 1 of strand
-    position  (seeds) uint32: first base of the seed in the concatenated genome
-    bucket    (2 ** bucket_bits + 1) uint32: where the seeds with these top bits of hash begin
+    entry   (seeds) uint64: low 32 bits of the seed (31 of hash, 1 of strand) << 32 | first base of the seed in the concatenated genome
+    bucket  (2 ** bucket_bits + 1) uint32: where the seeds with these top bits of hash begin
     """
 
-    key: NDArray[np.uint32]
-    position: NDArray[np.uint32]
+    entry: NDArray[np.uint64]
     bucket: NDArray[np.uint32]
     bucket_bits: int
 
@@ -99,17 +97,15 @@ def build_index(genome: Genome) -> SeedIndex:
 
 
 def _sorted_index(entry: NDArray[np.uint64], start: NDArray[np.int64]) -> SeedIndex:
-    """Sorts each partition and splits its entries into keys and positions."""
+    """Sorts each partition of `entry` in place and notes where its buckets begin."""
     bucket_bits = max(kernel.PARTITION_BITS, int(max(len(entry), 1)).bit_length() - 2)
     bucket = np.empty((1 << bucket_bits) + 1, np.uint32)
-    key, position = np.empty(len(entry), np.uint32), np.empty(len(entry), np.uint32)
     for partition in range(len(start) - 1):
         rows = slice(start[partition], start[partition + 1])
-        part = np.sort(entry[rows])
-        kernel.fill_buckets(part, partition, bucket_bits, start[partition], bucket)
-        key[rows], position[rows] = part >> np.uint64(32), part.astype(np.uint32)
+        entry[rows].sort()
+        kernel.fill_buckets(entry[rows], partition, bucket_bits, start[partition], bucket)
     bucket[-1] = len(entry)
-    return SeedIndex(key, position, bucket, bucket_bits)
+    return SeedIndex(entry, bucket, bucket_bits)
 
 
 def _known_runs(genome: Genome) -> Iterator[tuple[int, int]]:
@@ -169,5 +165,5 @@ def load_index(folder: Path, genome: Genome) -> SeedIndex:
     for file, size in content["files"].items():
         if not (folder / file).exists() or (folder / file).stat().st_size != size:
             raise BadInput("a file of the seed index is not whole", wanted=f"{size:,} bytes", do=_BUILD, path=folder / file)
-    key, position, bucket = (np.load(folder / file, mmap_mode="r") for file in _ARRAYS.values())
-    return SeedIndex(key, position, bucket, content["bucket_bits"])
+    entry, bucket = (np.load(folder / file, mmap_mode="r") for file in _ARRAYS.values())
+    return SeedIndex(entry, bucket, content["bucket_bits"])

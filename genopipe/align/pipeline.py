@@ -28,7 +28,7 @@ from genopipe.align.duplicates import Finder, Metrics, flag_records, signatures,
 from genopipe.align.index import SeedIndex, load_index
 from genopipe.align.insert_size import LARGEST, LEARN_PAIRS, InsertSize, learn
 from genopipe.align.pairing import choose, clear_inserts
-from genopipe.align.placement import LONGEST_READ, Placements, Target, Workspace, place, target_of
+from genopipe.align.placement import LONGEST_READ, Placements, Target, Workspace, empty_placements, place, target_of
 from genopipe.align.records import describe
 from genopipe.align.rescue import rescue
 from genopipe.align.sorting import Sorter
@@ -88,13 +88,15 @@ class Aligner:
         self._local = threading.local()
 
     def place(self, reads: Reads) -> _Placed:
-        """The candidates of a batch."""
-        self._check_lengths(reads)
-        placements, cigar = place(reads, self.index, self.target, self._work())
-        return _Placed(reads, placements, cigar)
+        """The candidates of a batch, to be kept."""
+        return self._place(reads, empty_placements(len(reads)))
+
+    def align(self, reads: Reads, insert: InsertSize, first_read: int, read_group: NDArray[np.uint8]) -> _Finished:
+        """The records of a batch, its reads being numbered from `first_read`."""
+        return self.finish(self._place(reads, self._work().placements(len(reads))), insert, first_read, read_group)
 
     def finish(self, placed: _Placed, insert: InsertSize, first_read: int, read_group: NDArray[np.uint8]) -> _Finished:
-        """The records of a batch, its reads being numbered from `first_read`."""
+        """The records of a batch that has its candidates."""
         reads, placements, cigar = placed.reads, placed.placements, placed.cigar
         if reads.paired:
             cigar = rescue(reads, self.target, placements, cigar, insert, self._work())
@@ -102,6 +104,10 @@ class Aligner:
         records, key = describe(reads, self.target, placements, choice, cigar, read_group)
         record, start = encode(reads, records)
         return _Finished(record, start, key, signatures(reads, placements, choice, first_read))
+
+    def _place(self, reads: Reads, placements: Placements) -> _Placed:
+        self._check_lengths(reads)
+        return _Placed(reads, placements, place(reads, self.index, self.target, placements, self._work()))
 
     def _work(self) -> Workspace:
         if not hasattr(self._local, "work"):
@@ -166,7 +172,7 @@ def temporary_folder(output: Path) -> Iterator[Path]:
 def _collectors(aligner: Aligner, folder: Path, options: Options) -> tuple[Sorter, Finder]:
     """Sorter and duplicate finder with the memory that the index and the work in progress leave them."""
     index = aligner.index
-    taken = index.key.nbytes + index.position.nbytes + index.bucket.nbytes + aligner.genome.packed.nbytes + WORKING_MEMORY
+    taken = index.entry.nbytes + index.bucket.nbytes + aligner.genome.packed.nbytes + WORKING_MEMORY
     left = options.memory - taken
     if left < LEAST_SORTING:
         raise BadEnvironment(
@@ -194,7 +200,9 @@ def _collect(aligner: Aligner, batches: Iterator[Reads], sorter: Sorter, finder:
 
         def work(item: tuple[_Placed | Reads, int]) -> _Finished:
             batch, first_read = item
-            return aligner.finish(batch if isinstance(batch, _Placed) else aligner.place(batch), insert, first_read, tag)
+            if isinstance(batch, _Placed):
+                return aligner.finish(batch, insert, first_read, tag)
+            return aligner.align(batch, insert, first_read, tag)
 
         for finished in _in_order(pool, work, numbered(), run.options.threads):
             sorter.add(finished.record, finished.start, finished.key)

@@ -102,25 +102,32 @@ class Workspace:
         self.ring = tuple(extension.aligned((extension.RING, lanes), np.int16) for _ in range(2))
         self.result = tuple(extension.aligned(lanes, np.int16) for _ in range(3))
         self.trace = extension.aligned(rows * extension.WIDE * lanes, np.uint8)
+        self._placements = empty_placements(0)
+
+    def placements(self, n: int) -> Placements:
+        """Room for `n` reads that is used again for the next batch: fresh memory would cost page faults."""
+        if n > len(self._placements.n):
+            self._placements = empty_placements(n + n // 4)
+        return Placements._make(array[:n] for array in self._placements)
 
     def arguments(self) -> tuple[Any, ...]:
         """In the order `_extend_jobs` takes them."""
         return self.query, self.window, self.length, self.lanes, self.ring, self.result, self.trace
 
 
-def place(reads: Reads, index: SeedIndex, target: Target, work: Workspace) -> tuple[Placements, NDArray[np.uint32]]:
-    """The scored candidates of every read, and the operations of their CIGARs."""
-    placements = _empty(len(reads))
+def place(reads: Reads, index: SeedIndex, target: Target, placements: Placements, work: Workspace) -> NDArray[np.uint32]:
+    """Fills `placements` with the scored candidates of every read, and gives the operations of their CIGARs."""
     found = (placements.diagonal, placements.low, placements.high, placements.reverse, placements.vote, placements.n, placements.crowded)
-    candidates(reads.base, reads.base_start, index.key, index.position, index.bucket, index.bucket_bits, *found)
+    candidates(reads.base, reads.base_start, index.entry, index.bucket, index.bucket_bits, *found)
     jobs = Jobs(*(np.empty(len(reads) * SLOTS, np.int32) for _ in range(3)))
     n_jobs = _score_ungapped(reads.base, reads.base_start, target, placements, jobs)
     cigar = run_jobs(reads, target, placements, jobs, n_jobs, np.empty(0, np.uint32), work)
     _drop_repeated(placements)
-    return placements, cigar
+    return cigar
 
 
-def _empty(n: int) -> Placements:
+def empty_placements(n: int) -> Placements:
+    """Room for the places of `n` reads."""
     types: list[Any] = [
         np.int64,
         np.int64,

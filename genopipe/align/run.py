@@ -16,7 +16,7 @@ from genopipe.formats.genome import fasta_path
 from genopipe.model import Reads
 from genopipe.outputs import whole_file
 
-BATCH_BASES = 1 << 21
+BATCH_BASES = 1 << 19
 
 
 def align_files(

@@ -9,8 +9,8 @@ smaller of the sequence and its reverse complement), and the middle is the same 
 selects nothing, which keeps homopolymers and dinucleotide repeats out of the index. K-mers that are their own reverse complement have no
 strand and are no seeds.
 
-A seed is one uint64: 39 bits of hash, then 1 bit of strand (1: the reverse complement was the smaller). The index keeps the low 32 bits of
-it as `key`; the upper bits are implied by the bucket.
+A seed is one uint64: 39 bits of hash, then 1 bit of strand (1: the reverse complement was the smaller). The index keeps its low 32 bits,
+the key, together with the position in one word; the upper bits are implied by the bucket.
 
 Source: R. Edgar, PeerJ 9:e10805 (2021), syncmers.
 """
@@ -32,7 +32,7 @@ PARTITION_BITS = HASH_BITS + 1 - 32
 MAX_SEEDS = 255
 """Seeds of a read that are used: a seed's number in its read must fit 8 bits."""
 
-MAX_HITS = 4096
+MAX_HITS = 1024
 MAX_CANDIDATES = 16
 """Places kept for each read."""
 
@@ -51,7 +51,8 @@ _DROP = np.uint64(2 * (K - S))
 _HASH_SHIFT = np.uint64(64 - HASH_BITS)
 _MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
 _ORDER = np.uint64(0x9E3779B97F4A7C15)
-_1, _2, _3, _29, _32 = (np.uint64(n) for n in (1, 2, 3, 29, 32))
+_1, _2, _3, _29, _32, _33 = (np.uint64(n) for n in (1, 2, 3, 29, 32, 33))
+_KEY_MASK = np.uint64((1 << 32) - 1)
 
 _DIAGONAL_OFFSET = 1 << 16
 _REVERSE_BIT = 42
@@ -98,46 +99,66 @@ def syncmers(code, start, end, seed, position):
 
 
 @njit(cache=True, nogil=True)
-def lookup(seed, n, key, bucket, bucket_bits, first, count):
+def lookup(seed, n, entry, bucket, bucket_bits, first, count):
     """Writes where the entries of each of the first `n` seeds begin in the index and how many they are.
 
-    key     (entries) uint32: sorted within buckets; lowest bit is the strand and not part of the comparison
+    entry   (entries) uint64: key << 32 | position, sorted within buckets; the lowest bit of the key is the strand, which is not compared
     bucket  (2 ** bucket_bits + 1) uint32: where each bucket begins; the bucket is the top bits of the hash
+    count   (n) int64, out: REPEAT_OCCURRENCES + 1 stands for any larger number
+
+    Gives a number without meaning: who stores it keeps the compiler from leaving out the loads that bring the entries of all seeds into the
+    cache at once.
     """
     shift = np.uint64(HASH_BITS + 1 - bucket_bits)
+    touched = np.uint64(0)
     for i in range(n):
         b = np.int64(seed[i] >> shift)
         first[i] = bucket[b]
         count[i] = np.int64(bucket[b + 1]) - np.int64(bucket[b])
     for i in range(n):
-        wanted = np.uint32(seed[i]) >> np.uint32(1)
+        if count[i] > 0:
+            touched ^= entry[first[i]]
+    for i in range(n):
+        wanted = (seed[i] & _KEY_MASK) >> _1
         low = first[i]
-        high = low + count[i]
+        end = low + count[i]
+        high = end
         while high - low > 16:
             middle = (low + high) >> 1
-            if (key[middle] >> np.uint32(1)) < wanted:
+            if (entry[middle] >> _33) < wanted:
                 low = middle + 1
             else:
                 high = middle
-        end = first[i] + count[i]
-        while low < end and (key[low] >> np.uint32(1)) < wanted:
+        while low < end and (entry[low] >> _33) < wanted:
             low += 1
         last = low
-        while last < end and (key[last] >> np.uint32(1)) == wanted:
-            last += 1
+        if low + USUAL_OCCURRENCES < end and (entry[low + USUAL_OCCURRENCES] >> _33) == wanted:
+            last = low + USUAL_OCCURRENCES + 1
+            high = min(end, low + REPEAT_OCCURRENCES + 1)
+            while last < high:
+                middle = (last + high) >> 1
+                if (entry[middle] >> _33) == wanted:
+                    last = middle + 1
+                else:
+                    high = middle
+        else:
+            while last < end and (entry[last] >> _33) == wanted:
+                last += 1
         first[i] = low
         count[i] = last - low
+    return np.int64(touched)
 
 
 @njit(cache=True, nogil=True)
-def _add_hits(seed, where, n, first, count, length, least, most, key, place, hit, n_hits):
+def _add_hits(seed, where, n, first, count, length, least, most, entry, hit, n_hits):
     for i in range(n):
         if count[i] < least or count[i] > most or n_hits + count[i] > MAX_HITS:
             continue
-        for entry in range(first[i], first[i] + count[i]):
-            reverse = np.int64((key[entry] ^ np.uint32(seed[i])) & np.uint32(1))
+        strand = np.int64(seed[i] & _1)
+        for e in range(first[i], first[i] + count[i]):
+            reverse = np.int64((entry[e] >> _32) & _1) ^ strand
             offset = length - K - where[i] if reverse else where[i]
-            hit[n_hits] = (reverse << _REVERSE_BIT) | ((np.int64(place[entry]) - offset + _DIAGONAL_OFFSET) << 8) | i
+            hit[n_hits] = (reverse << _REVERSE_BIT) | ((np.int64(entry[e] & _KEY_MASK) - offset + _DIAGONAL_OFFSET) << 8) | i
             n_hits += 1
     return n_hits
 
@@ -157,17 +178,15 @@ def _sort(hit, n):
 
 
 @njit(cache=True, nogil=True)
-def candidates(
-    base, base_start, index_key, index_position, index_bucket, bucket_bits, diagonal, low, high, reverse, vote, n_candidate, crowded
-):
+def candidates(base, base_start, entry, bucket, bucket_bits, diagonal, low, high, reverse, vote, n_candidate, crowded):
     """The places each read of a batch may come from, best first.
 
     Seeds that agree on a diagonal are a group. Where a group nearby has other seeds, the read may have a gap between the two: the band of
     the candidate then reaches over both, and a group whose seeds are mostly new is part of the candidate. One with the same seeds is a
     candidate of its own: the next copy of a tandem repeat.
 
-    base, base_start                          the reads, as in `model.Reads`
-    index_key, index_position, index_bucket   the seed index; see `lookup`
+    base, base_start            the reads, as in `model.Reads`
+    entry, bucket, bucket_bits  the seed index; see `lookup`
     diagonal     (reads, MAX_CANDIDATES) int64, out: genome position of the first base of the read (of its reverse complement where
                  `reverse`)
     low, high    (reads, MAX_CANDIDATES) int64, out: lowest and highest diagonal by the seeds before and after an indel
@@ -179,7 +198,7 @@ def candidates(
     seed = np.empty(MAX_SEEDS * 8, np.uint64)
     where = np.empty(MAX_SEEDS * 8, np.int64)
     first = np.empty(MAX_SEEDS, np.int64)
-    count = np.empty(MAX_SEEDS, np.int64)
+    count = np.empty(MAX_SEEDS + 1, np.int64)
     hit = np.empty(MAX_HITS, np.int64)
     group_diagonal = np.empty(MAX_HITS, np.int64)
     group_seeds = np.empty(MAX_HITS, np.uint64)
@@ -190,17 +209,15 @@ def candidates(
         n = min(syncmers(base, begin, base_start[read + 1], seed, where), MAX_SEEDS)
         for i in range(n):
             where[i] -= begin
-        lookup(seed, n, index_key, index_bucket, bucket_bits, first, count)
+        count[MAX_SEEDS] = lookup(seed, n, entry, bucket, bucket_bits, first, count)
         usual = 0
         frequent = 0
         for i in range(n):
             usual += np.int64(0 < count[i] <= USUAL_OCCURRENCES)
             frequent += np.int64(count[i] > USUAL_OCCURRENCES)
-        n_hits = _add_hits(seed, where, n, first, count, length, 1, USUAL_OCCURRENCES, index_key, index_position, hit, 0)
+        n_hits = _add_hits(seed, where, n, first, count, length, 1, USUAL_OCCURRENCES, entry, hit, 0)
         if usual < FEW_SEEDS and frequent > 0:
-            n_hits = _add_hits(
-                seed, where, n, first, count, length, USUAL_OCCURRENCES + 1, REPEAT_OCCURRENCES, index_key, index_position, hit, n_hits
-            )
+            n_hits = _add_hits(seed, where, n, first, count, length, USUAL_OCCURRENCES + 1, REPEAT_OCCURRENCES, entry, hit, n_hits)
         _sort(hit, n_hits)
         n_groups = 0
         for h in range(n_hits):

@@ -35,7 +35,7 @@ def fasta(tmp_path: Path, contigs: dict[str, str]) -> Path:
 def test_the_index_holds_every_seed(fasta: Path, tmp_path: Path, contigs: dict[str, str]) -> None:
     genome = build_reference(fasta, tmp_path / "ref", name="x")
     index = load_index(tmp_path / "ref", genome)
-    held = set(zip(index.key.tolist(), index.position.tolist(), strict=True))
+    held = {divmod(entry, 1 << 32) for entry in index.entry.tolist()}
     wanted = {
         (seed & 0xFFFFFFFF, contig.start + position) for contig in genome.contigs for seed, position in syncmers(contigs[contig.name])
     }
@@ -122,7 +122,7 @@ def test_a_damaged_manifest_is_told(fasta: Path, tmp_path: Path) -> None:
 
 def test_a_cut_file_is_told(fasta: Path, tmp_path: Path) -> None:
     build_reference(fasta, tmp_path / "ref", name="x")
-    path = tmp_path / "ref" / "seeds.position.npy"
+    path = tmp_path / "ref" / "seeds.entry.npy"
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(BadInput, match="is not whole"):
         load_index(tmp_path / "ref", load_genome(tmp_path / "ref"))
