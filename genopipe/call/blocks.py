@@ -7,6 +7,7 @@ records, at unknown reference bases, where the band changes, and at the ends of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def reference_blocks(
     """The blocks of bases start to end, with ploidy: the three numbers of `span`. `reference` are the codes of the pileup's bases."""
     start, end, ploidy = span
     here = slice(start - pileup.start, end - pileup.start)
-    likelihood, quality = confidence(pileup.fit[here], ploidy)
+    quality = reference_quality(pileup.fit[here], ploidy)
     free = reference[here] < 4
     for site in sites:
         free[max(site.position - start, 0) : max(site.end - start, 0)] = False
@@ -44,7 +45,8 @@ def reference_blocks(
     first = bounds[:-1]
     if not len(first):
         return []
-    lowest = np.minimum.reduceat(np.column_stack((likelihood, quality, pileup.depth[here])), first, axis=0).tolist()
+    columns: list[NDArray[np.integer[Any]]] = [*_likelihoods(pileup.fit[here], ploidy), quality, pileup.depth[here]]
+    lowest = zip(*(np.minimum.reduceat(column, first).tolist() for column in columns), strict=True)
     letter = "ACGTN"
     return [
         Block(start + a, start + b, letter[reference[a + start - pileup.start]], row[-2], row[-1], tuple(row[:-2]), ploidy)
@@ -53,9 +55,16 @@ def reference_blocks(
     ]
 
 
-def confidence(fit: NDArray[np.int64], ploidy: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """PL over the genotypes (bases, genotypes), and GQ of the reference genotype."""
-    cost = fit if ploidy == 2 else fit[:, [0, 2]]
-    likelihood = np.minimum((cost - cost.min(axis=1, keepdims=True) + 500) // 1000, MAX_LIKELIHOOD)
-    gap = (cost[:, 1:].min(axis=1) - cost[:, 0] + 500) // 1000
-    return likelihood, np.clip(gap, 0, MAX_QUALITY)
+def reference_quality(fit: NDArray[np.int64], ploidy: int) -> NDArray[np.int64]:
+    """GQ of the reference genotype at each base."""
+    other = np.minimum(fit[:, 1], fit[:, 2]) if ploidy == 2 else fit[:, 2]
+    return np.clip((other - fit[:, 0] + 500) // 1000, 0, MAX_QUALITY)
+
+
+def _likelihoods(fit: NDArray[np.int64], ploidy: int) -> list[NDArray[np.int64]]:
+    """PL of each base, genotype by genotype."""
+    costs = [fit[:, 0], fit[:, 1], fit[:, 2]] if ploidy == 2 else [fit[:, 0], fit[:, 2]]
+    low = costs[0]
+    for cost in costs[1:]:
+        low = np.minimum(low, cost)
+    return [np.minimum((cost - low + 500) // 1000, MAX_LIKELIHOOD) for cost in costs]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.call.blocks import confidence
+from genopipe.call.blocks import reference_quality
 from genopipe.call.settings import Settings
 from genopipe.call.sites import Site
 from genopipe.kernels.pileup import Pileup
@@ -47,7 +47,7 @@ def measure(pileup: Pileup, reference: NDArray[np.uint8], sites: list[Site], *, 
     start, end, ploidy = span
     here = slice(start - pileup.start, end - pileup.start)
     known = reference[here] < 4
-    seen = confidence(pileup.fit[here], ploidy)[1] >= settings.callable_quality
+    seen = reference_quality(pileup.fit[here], ploidy) >= settings.callable_quality
     for site in sites:
         seen[max(site.position - start, 0) : max(site.end - start, 0)] = True
     seen &= known
