@@ -2,5 +2,5 @@
 
 In the order things happen: `caller` (checks, windows, files), `windows` (one window), `regions` (candidates), `simple` (single sites),
 `evidence` and `haplotypes` (reads against haplotypes), `genotypes`, `blocks` and `coverage`, `lines` (text); `joint` and `family` are for
-several samples. `events` and `sites` are the nouns, `settings` the numbers, `ploidy` the copies.
+several samples. `view`, `events` and `sites` are the nouns, `settings` the numbers, `ploidy` the copies.
 """

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from genopipe.call.settings import Settings
 from genopipe.call.sites import MAX_LIKELIHOOD, MAX_QUALITY, Site
-from genopipe.kernels.pileup import Pileup
+from genopipe.call.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,10 @@ class Block:
     ploidy: int
 
 
-def reference_blocks(
-    pileup: Pileup, reference: NDArray[np.uint8], sites: list[Site], *, span: tuple[int, int, int], settings: Settings
-) -> list[Block]:
-    """The blocks of bases start to end, with ploidy: the three numbers of `span`. `reference` are the codes of the pileup's bases."""
+def reference_blocks(view: View, sites: list[Site], *, span: tuple[int, int, int], settings: Settings) -> list[Block]:
+    """The blocks of bases start to end, with ploidy: the three numbers of `span`."""
     start, end, ploidy = span
+    pileup, reference = view.pileup, view.reference
     here = slice(start - pileup.start, end - pileup.start)
     quality = reference_quality(pileup.fit[here], ploidy)
     free = reference[here] < 4

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from genopipe.call.blocks import reference_quality
 from genopipe.call.settings import Settings
 from genopipe.call.sites import Site
-from genopipe.kernels.pileup import Pileup
+from genopipe.call.view import View
 
 DEEPEST = 1000
 """Depths from here on count as this one."""
@@ -42,9 +42,10 @@ class Coverage:
         self.n_callable += other.n_callable
 
 
-def measure(pileup: Pileup, reference: NDArray[np.uint8], sites: list[Site], *, span: tuple[int, int, int], settings: Settings) -> Coverage:
-    """Coverage of bases start to end, with ploidy: the three numbers of `span`. `reference` are the codes of the pileup's bases."""
+def measure(view: View, sites: list[Site], *, span: tuple[int, int, int], settings: Settings) -> Coverage:
+    """Coverage of bases start to end, with ploidy: the three numbers of `span`."""
     start, end, ploidy = span
+    pileup, reference = view.pileup, view.reference
     here = slice(start - pileup.start, end - pileup.start)
     known = reference[here] < 4
     seen = reference_quality(pileup.fit[here], ploidy) >= settings.callable_quality

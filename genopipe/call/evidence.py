@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from genopipe.call.events import Haplotype, Stretch, spell
 from genopipe.call.regions import Region
 from genopipe.call.settings import Settings
+from genopipe.call.view import View
 from genopipe.kernels.assembly import GAP_RATE, gap_chance
 from genopipe.kernels.pairhmm import likelihoods
 from genopipe.kernels.pileup import cut
@@ -63,9 +64,9 @@ class Evidence:
         return np.minimum(total, total.min(axis=1, initial=1 << 30, keepdims=True) + settings.read_cap)
 
 
-def gather_evidence(reads: Alignments, region: Region, around: Stretch, *, longest: int, settings: Settings) -> Evidence:
+def gather_evidence(view: View, region: Region, *, longest: int, settings: Settings) -> Evidence:
     """The evidence of one region, without haplotypes yet. `longest` is the longest reference span of a read."""
-    stretch = around.cut(region.start - settings.flank, region.end + settings.flank)
+    reads, stretch = view.reads, view.stretch.cut(region.start - settings.flank, region.end + settings.flank)
     low, high = region.start - settings.flank + settings.inset, region.end + settings.flank - settings.inset
     row = np.arange(*np.searchsorted(reads.position, (low - longest, high)))
     row = row[reads.end[row] > low]

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.call.events import Event, Stretch, left_aligned, spread
+from genopipe.call.events import Event, left_aligned, spread
 from genopipe.call.settings import Settings
+from genopipe.call.view import View
 from genopipe.kernels.pileup import Pileup
-from genopipe.model import Alignments
 
 _CROWDS = ((2, 4), (3, 12))
 """So many differing sites within so many bases are judged as haplotypes."""
@@ -31,12 +31,12 @@ class Region:
     events: list[Event] = field(default_factory=list)
 
 
-def find_regions(reads: Alignments, pileup: Pileup, stretch: Stretch, *, settings: Settings) -> tuple[list[Region], NDArray[np.int64]]:
+def find_regions(view: View, *, settings: Settings) -> tuple[list[Region], NDArray[np.int64]]:
     """The regions, sorted, and the positions of the simple differing sites outside them."""
-    indels = indel_candidates(reads, pileup, stretch, settings=settings)
-    site, alternative = differing_sites(pileup, stretch, settings=settings)
-    clips = _clip_sites(pileup, settings)
-    spans = [(low - 3, high + 3) for low, high in (spread(event, stretch) for event in indels)]
+    indels = indel_candidates(view, settings=settings)
+    site, alternative = differing_sites(view, settings=settings)
+    clips = _clip_sites(view.pileup, settings)
+    spans = [(low - 3, high + 3) for low, high in (spread(event, view.stretch) for event in indels)]
     spans += [(position - 3, position + 4) for position in clips]
     spans += _crowds(site)
     regions = _merged(spans, settings)
@@ -45,8 +45,9 @@ def find_regions(reads: Alignments, pileup: Pileup, stretch: Stretch, *, setting
     return regions, site[~inside]
 
 
-def indel_candidates(reads: Alignments, pileup: Pileup, stretch: Stretch, *, settings: Settings) -> dict[Event, int]:
+def indel_candidates(view: View, *, settings: Settings) -> dict[Event, int]:
     """Indels with enough support, left-aligned, with the number of fragments that show them."""
+    reads, pileup, stretch = view.reads, view.pileup, view.stretch
     fragments: dict[Event, set[int]] = defaultdict(set)
     base, base_start, name_hash = reads.base, reads.base_start, reads.name_hash
     aligned: dict[Event, Event] = {}
@@ -66,10 +67,10 @@ def indel_candidates(reads: Alignments, pileup: Pileup, stretch: Stretch, *, set
     return found
 
 
-def differing_sites(pileup: Pileup, stretch: Stretch, *, settings: Settings) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def differing_sites(view: View, *, settings: Settings) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Positions with enough bases that differ from the reference, and (sites, 4) which codes those are."""
+    reference, pileup = view.reference, view.pileup
     count = pileup.count[:, 0::2] + pileup.count[:, 1::2]
-    reference = np.frombuffer(stretch.base, np.uint8)
     total = count[:, 0] + count[:, 1] + count[:, 2] + count[:, 3]
     differing = total - count[np.arange(len(count)), np.minimum(reference, 3)]
     row = np.flatnonzero((differing >= settings.min_support) & (reference < 4))

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from genopipe.call.events import Event, Stretch
 from genopipe.call.settings import Settings
 from genopipe.call.sites import Site, choose, genotypes, normalised, record_alleles, strand_counts
-from genopipe.kernels.pileup import FIT, MIN_BASE_QUALITY, MISFIT, MIXED, Pileup, gather
+from genopipe.call.view import View
+from genopipe.kernels.pileup import FIT, MIN_BASE_QUALITY, MISFIT, MIXED, gather
 from genopipe.model import Alignments
 
 
-def simple_sites(
-    reads: Alignments, pileup: Pileup, stretch: Stretch, *, position: NDArray[np.int64], ploidy: int, settings: Settings
-) -> list[Site]:
+def simple_sites(view: View, *, position: NDArray[np.int64], ploidy: int, settings: Settings) -> list[Site]:
     """The records of the sites among `position` (sorted) whose best genotype has an alternative allele."""
+    reads, pileup = view.reads, view.pileup
     entry = _entries(reads, position)
     quality = np.minimum(pileup.quality[entry[:, 2]], reads.mapping_quality[entry[:, 1]]).astype(np.int64)
     counted = (quality >= MIN_BASE_QUALITY) & (reads.base[entry[:, 2]] < 4)
@@ -32,7 +32,7 @@ def simple_sites(
     found = []
     for row, place in enumerate(position.tolist()):
         here = order[bounds[row] : bounds[row + 1]]
-        site = _site(place, base[here], quality[here], reverse[here], stretch=stretch, ploidy=ploidy, settings=settings)
+        site = _site(place, base[here], quality[here], reverse[here], stretch=view.stretch, ploidy=ploidy, settings=settings)
         if site is not None:
             found.append(site)
     return found

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from genopipe.call.blocks import Block, reference_blocks
 from genopipe.call.coverage import Coverage, measure
-from genopipe.call.events import Stretch
 from genopipe.call.evidence import gather_evidence
 from genopipe.call.genotypes import region_sites
 from genopipe.call.haplotypes import settle
@@ -22,10 +21,10 @@ from genopipe.call.regions import Region, find_regions
 from genopipe.call.settings import Settings
 from genopipe.call.simple import simple_sites
 from genopipe.call.sites import Site
+from genopipe.call.view import View, view
 from genopipe.formats.bam_index import Bam
 from genopipe.formats.bam_reader import no_reads, read_stretch
 from genopipe.formats.genome import fetch
-from genopipe.kernels.pileup import Pileup, pile
 from genopipe.model import Alignments, Contig, Genome
 
 
@@ -64,26 +63,36 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
     low = max(window.cell[0] - settings.padding, 0)
     high = min(window.cell[1] + settings.padding, window.contig.length)
     reference = fetch(genome, window.contig.name, low, high)
-    reads = _reads(source, window, low, high, settings)
-    pileup = pile(reads, reference, low)
-    stretch = Stretch(low, reference.tobytes())
-    regions, simple = find_regions(reads, pileup, stretch, settings=settings)
-    spans = [(max(a, window.start), min(b, window.end), ploidy) for a, b, ploidy in ploidy_spans(window.contig, sex)]
-    sites: list[Site] = []
-    blocks: list[Block] = []
-    coverage = Coverage()
-    for a, b, ploidy in spans:
-        if a < b:
-            inside = simple[(simple >= a) & (simple < b)]
-            near = _span_sites(reads, pileup, stretch, regions, inside, span=(a, b, ploidy), settings=settings)
-            sites += [site for site in near if a <= site.position < b]
-            seen = measure(pileup, reference, near, span=(a, b, ploidy), settings=settings)
-            coverage.add(seen)
-            coverage.uncallable += seen.uncallable
-            if with_blocks:
-                # near holds the neighbours' sites too: a deletion that begins before a bound keeps its bases out of the blocks behind
-                blocks += reference_blocks(pileup, reference, near, span=(a, b, ploidy), settings=settings)
-    return Found(sites, blocks, coverage, len(regions), len(simple))
+    here = view(_reads(source, window, low, high, settings), reference, low)
+    regions, simple = find_regions(here, settings=settings)
+    found = Found([], [], Coverage(), len(regions), len(simple))
+    for a, b, ploidy in ploidy_spans(window.contig, sex):
+        span = max(a, window.start), min(b, window.end), ploidy
+        if span[0] < span[1]:
+            _call_span(found, here, (regions, simple), span=span, settings=settings, with_blocks=with_blocks)
+    return found
+
+
+def _call_span(
+    found: Found,
+    here: View,
+    candidates: tuple[list[Region], NDArray[np.int64]],
+    *,
+    span: tuple[int, int, int],
+    settings: Settings,
+    with_blocks: bool,
+) -> None:
+    """Adds to `found` what bases start to end hold, with ploidy: the three numbers of `span`."""
+    regions, simple = candidates
+    inside = simple[(simple >= span[0]) & (simple < span[1])]
+    near = _sites_near(here, regions, inside, span=span, settings=settings)
+    found.sites.extend(site for site in near if span[0] <= site.position < span[1])
+    # near holds the neighbours' sites too: a deletion that begins before a bound keeps its bases out of the blocks behind
+    seen = measure(here, near, span=span, settings=settings)
+    found.coverage.add(seen)
+    found.coverage.uncallable.extend(seen.uncallable)
+    if with_blocks:
+        found.blocks.extend(reference_blocks(here, near, span=span, settings=settings))
 
 
 def _reads(source: Source, window: Window, low: int, high: int, settings: Settings) -> Alignments:
@@ -99,21 +108,15 @@ def _reads(source: Source, window: Window, low: int, high: int, settings: Settin
     )
 
 
-def _span_sites(
-    reads: Alignments,
-    pileup: Pileup,
-    stretch: Stretch,
-    regions: list[Region],
-    simple: NDArray[np.int64],
-    *,
-    span: tuple[int, int, int],
-    settings: Settings,
+def _sites_near(
+    here: View, regions: list[Region], simple: NDArray[np.int64], *, span: tuple[int, int, int], settings: Settings
 ) -> list[Site]:
+    """The records of the simple sites and of all regions that reach into the span."""
     start, end, ploidy = span
-    found = simple_sites(reads, pileup, stretch, position=simple, ploidy=ploidy, settings=settings)
-    longest = int((reads.end - reads.position).max(initial=0)) + 2 * settings.longest_region
+    found = simple_sites(here, position=simple, ploidy=ploidy, settings=settings)
+    longest = int((here.reads.end - here.reads.position).max(initial=0)) + 2 * settings.longest_region
     near = [region for region in regions if region.end + settings.flank > start and region.start - settings.flank < end]
-    evidences = [gather_evidence(reads, region, stretch, longest=longest, settings=settings) for region in near]
+    evidences = [gather_evidence(here, region, longest=longest, settings=settings) for region in near]
     for search in settle([e for e in evidences if len(e.fragment)], ploidy=ploidy, settings=settings):
         found += region_sites(search, settings)
     return _without_repeats(sorted(found, key=lambda site: (site.position, site.alleles)))
