@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -220,12 +221,17 @@ def _line(transcript: Transcript, kind: str, span: tuple[int, int], phase: str, 
 def _by_place(variants: Variants, rows: Sequence[int], transcripts: Sequence[Transcript]) -> dict[int, list[Consequence]]:
     """Consequences that need no sequence: splice sites, frame of insertions and deletions, place in the coding sequence."""
     found: dict[int, list[Consequence]] = {}
+    of_contig: dict[str, list[tuple[int, int]]] = {}
+    for row in rows:
+        of_contig.setdefault(variants.contig[row], []).append((int(variants.position[row]), row))
+    for places in of_contig.values():
+        places.sort()
     for transcript in transcripts:
-        for row in rows:
-            if variants.contig[row] == transcript.contig and transcript.start <= variants.position[row] < transcript.end:
-                term = _term_by_place(transcript, int(variants.position[row]), variants.ref[row], variants.alt[row])
-                if term is not None:
-                    found.setdefault(row, []).append(_consequence(transcript, [term]))
+        places = of_contig.get(transcript.contig, [])
+        for position, row in places[bisect_left(places, (transcript.start, -1)) : bisect_left(places, (transcript.end, -1))]:
+            term = _term_by_place(transcript, position, variants.ref[row], variants.alt[row])
+            if term is not None:
+                found.setdefault(row, []).append(_consequence(transcript, [term]))
     return found
 
 

@@ -1,0 +1,214 @@
+"""Accuracy and speed of `genopipe interpret`, as JSON.
+
+    benchmarks/interpret.py [--data DIR] [--tools DIR] [--output benchmarks/results/interpret.json]
+
+Phenotype alone: published cases (phenopackets), their causal gene among all annotated genes, ties at mean rank, with the annotations of
+2025 and of 2013/14; beside plain asymmetric Resnik as the independent `rank_baseline.py` computes it in the same run. The annotations of
+2025 already hold most of these papers; those of 2013/14 hold nearly none. `excluded` also uses the terms that were found absent.
+
+Pfeiffer: the real exome with a known variant in FGFR2, by the command itself: GRCh37 coding exons without sequence (so no amino-acid
+changes), ClinVar of 2016, constraint, no frequencies; once with all its variants, once without those it flags as known to dbSNP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import platform
+import re
+import resource
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genopipe.formats.bed import read_bed
+from genopipe.interpret.evidence import EvidenceSet, Release, add, lock
+from genopipe.interpret.findings import Request
+from genopipe.interpret.ontology import Annotations, Ontology, load_phenotypes
+from genopipe.interpret.phenotype import PhenotypeScorer
+from genopipe.interpret.ranking import interpret
+from genopipe.interpret.subject import load_subject
+
+ROOT = Path(__file__).resolve().parent.parent
+TABLES = {
+    "2025": ("hpo/DERIVED_terms.tsv", "hpo/DERIVED_gene_to_phenotype.tsv"),
+    "2013": ("hpo/hp-2014-03-18.obo", "hpo/genes_to_phenotype-2013.txt"),
+}
+METHODS = {"resnik": "resnik", "phenodigm": "phenodigm", "genopipe": "genopipe", "genopipe, excluded terms too": "genopipe"}
+TOP = (1, 5, 10)
+
+
+def main() -> None:
+    arguments = parse()
+    with tempfile.TemporaryDirectory() as folder:
+        result = {
+            "machine": {"processor": processor(), "python": platform.python_version()},
+            "phenotype_only": {year: phenotype_only(year, arguments, Path(folder) / year) for year in TABLES},
+            "pfeiffer": pfeiffer(arguments.data, Path(folder) / "pfeiffer"),
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
+    text = json.dumps(result, indent=1) + "\n"
+    print(text, end="")
+    if arguments.output:
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
+        arguments.output.write_text(text)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("GENOPIPE_TEST_DATA", ROOT.parent / "shared" / "data"))
+    parser.add_argument("--tools", type=Path, default=os.environ.get("GENOPIPE_TEST_TOOLS", ROOT.parent / "shared" / "tools"))
+    parser.add_argument("--output", type=Path)
+    return parser.parse_args()
+
+
+def processor() -> str:
+    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return f"{len(os.sched_getaffinity(0))} x {names[0] if names else platform.machine()}"
+
+
+def phenotype_only(year: str, arguments: argparse.Namespace, store: Path) -> dict[str, Any]:
+    """Shares of cases whose causal gene is among the first, by each method and by the baseline."""
+    packets = arguments.data / "phenopackets" / "phenopackets-dev.tar.xz"
+    evidence = phenotype_evidence(arguments.data, year, store)
+    started = time.process_time()
+    ontology, annotations = load_phenotypes(evidence)
+    scorer = PhenotypeScorer(ontology, annotations)
+    loaded = time.process_time() - started
+    cases = list(published_cases(packets, ontology, annotations))
+    result: dict[str, Any] = {"cases": len(cases), "genes": len(annotations.genes), "load_seconds": round(loaded, 2)}
+    result["seconds_per_case"] = seconds_per_case(scorer, cases[:100])
+    scorer.resnik, scorer.phenodigm = cache(scorer.resnik), cache(scorer.phenodigm)  # type: ignore[method-assign]
+    for name, method in METHODS.items():
+        absent = "excluded" in name
+        ranks = [rank(scorer.score(observed, excluded if absent else (), method=method), gene) for observed, excluded, gene in cases]
+        result[name] = shares(ranks)
+    result["baseline"] = baseline(arguments.tools, year, packets)
+    return result
+
+
+def seconds_per_case(scorer: PhenotypeScorer, cases: list[tuple[list[int], list[int], int]]) -> float:
+    started = time.process_time()
+    for observed, excluded, _ in cases:
+        scorer.score(observed, excluded)
+    return round((time.process_time() - started) / len(cases), 4)
+
+
+def phenotype_evidence(data: Path, year: str, store: Path) -> EvidenceSet:
+    for kind, file in zip(("hpo", "hpo-annotations"), TABLES[year], strict=True):
+        add(store, kind, data / file, release=Release(kind, year, "2026-01-01", "HPO", None))
+    return lock(store, "phenotype")
+
+
+def published_cases(packets: Path, ontology: Ontology, annotations: Annotations) -> Iterator[tuple[list[int], list[int], int]]:
+    """(observed, excluded, causal gene) of each case that has usable terms and a gene with annotations."""
+    with tarfile.open(packets) as archive:
+        for member in archive:
+            if not member.name.endswith(".json"):
+                continue
+            stream = archive.extractfile(member)
+            assert stream is not None
+            try:
+                case = json.load(stream)
+            except ValueError:
+                continue
+            observed, excluded = (terms(case, ontology, excluded=excluded) for excluded in (False, True))
+            gene = next(causal_genes(case), None)
+            if observed and gene in annotations.number:
+                yield observed, excluded, annotations.number[str(gene)]
+
+
+def terms(case: dict[str, Any], ontology: Ontology, *, excluded: bool) -> list[int]:
+    ids = (feature["type"]["id"] for feature in case.get("phenotypicFeatures", ()) if bool(feature.get("excluded")) == excluded)
+    current = {ontology.renamed.get(term, term) for term in ids}
+    return sorted(ontology.number[term] for term in current if term in ontology.number)
+
+
+def causal_genes(case: dict[str, Any]) -> Iterator[str]:
+    for interpretation in case.get("interpretations", ()):
+        for genomic in interpretation.get("diagnosis", {}).get("genomicInterpretations", ()):
+            context = genomic.get("variantInterpretation", {}).get("variationDescriptor", {}).get("geneContext", {})
+            if context.get("symbol"):
+                yield context["symbol"]
+
+
+def rank(score: np.ndarray, gene: int) -> float:
+    return float((score > score[gene]).sum() + ((score == score[gene]).sum() + 1) / 2)
+
+
+def shares(ranks: list[float]) -> dict[str, float]:
+    return {f"top_{k}": round(float(np.mean(np.array(ranks) <= k)), 4) for k in TOP}
+
+
+def baseline(tools: Path, year: str, packets: Path) -> dict[str, float]:
+    command = [sys.executable, str(tools / "rank_baseline.py"), year, str(packets)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return {"cases": int(re.findall(r": (\d+) cases", told)[0])} | {
+        f"top_{k}": float(share) for k, share in re.findall(r"top-(\d+) ([\d.]+)", told)
+    }
+
+
+def pfeiffer(data: Path, folder: Path) -> dict[str, Any]:
+    """Where FGFR2 stands, and how long the whole interpretation takes after the evidence is loaded from disk."""
+    folder.mkdir()
+    store = folder / "evidence"
+    coding_exons(data / "gene_models" / "refseq_union_cds.GRCh37.bed.gz", folder / "exons.gff3")
+    files = {
+        "genes": folder / "exons.gff3",
+        "hpo": data / TABLES["2025"][0],
+        "hpo-annotations": data / TABLES["2025"][1],
+        "clinvar": data / "clinvar" / "clinvar-2016-09-10.GRCh37.vcf.gz",
+        "constraint": data / "constraint" / "gnomad.v2.1.1.gene-constraints.tsv",
+    }
+    for kind, file in files.items():
+        add(store, kind, file, release=Release(kind, "1", "2026-01-01", "see source", "GRCh37"))
+    evidence = lock(store, "exome")
+    subject = load_subject(data / "exome" / "cli_test_resources" / "pfeiffer-phenopacket.json")
+    result: dict[str, Any] = {}
+    for name, keep_known in (("all variants", True), ("without those known to dbSNP", False)):
+        vcf = folder / f"{keep_known}.vcf"
+        with gzip.open(data / "exome" / "Pfeiffer.vcf.gz", "rt") as source:
+            vcf.write_text("".join(line for line in source if keep_known or line.startswith("#") or ";DB;" not in line))
+        started = time.process_time()
+        found = interpret(Request(subject, evidence, vcf))
+        seconds = round(time.process_time() - started, 2)
+        result[name] = {finding.gene: finding.rank for finding in found.findings if finding.gene == "FGFR2"}
+        result[name] |= {"genes_ranked": len(found.findings), "cpu_seconds": seconds}
+    return result
+
+
+def coding_exons(bed: Path, target: Path) -> None:
+    """The coding exons of a BED as GFF3, one transcript a name."""
+    by_transcript: dict[tuple[str, str, str, str], list[tuple[int, int]]] = {}
+    strands = {}
+    with gzip.open(bed, "rt") as source:
+        for line in source:
+            column = line.rstrip("\n").split("\t")
+            strands[column[3]] = column[5]
+    for interval in read_bed(bed):
+        told = dict(pair.split("=", 1) for pair in interval.name.split(";") if "=" in pair)
+        for transcript in told["TRANSCRIPT"].split(",") if strands[interval.name] in "+-" else ():
+            key = (interval.contig, told["GENE"], transcript, strands[interval.name])
+            by_transcript.setdefault(key, []).append((interval.start, interval.end))
+    with open(target, "w") as out:
+        for (contig, gene, transcript, strand), spans in by_transcript.items():
+            where = f"{contig}\trefseq"
+            low, high = min(start for start, _ in spans) + 1, max(end for _, end in spans)
+            identifier = f"{transcript}:{contig}"
+            out.write(f"{where}\tmRNA\t{low}\t{high}\t.\t{strand}\t.\tID={identifier};Parent=gene:{gene};gene_name={gene}\n")
+            for start, end in spans:
+                out.write(f"{where}\tCDS\t{start + 1}\t{end}\t.\t{strand}\t.\tParent={identifier}\n")
+
+
+if __name__ == "__main__":
+    main()
