@@ -68,6 +68,7 @@ class Archive:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.store = FolderStore(root)
+        self._read: dict[Path, Manifest] = {}
 
     @classmethod
     def existing(cls, root: Path) -> Archive:
@@ -95,7 +96,11 @@ class Archive:
 
     def manifests(self) -> list[Manifest]:
         """All manifests by sample, name and version. Raises BadInput for one that is damaged or of a newer version."""
-        found = [read_manifest(path) for path in self.manifest_paths()]
+        paths = list(self.manifest_paths())
+        for path in paths:
+            if path not in self._read:  # manifests never change
+                self._read[path] = read_manifest(path)
+        found = [self._read[path] for path in paths]
         return sorted(found, key=lambda manifest: (manifest.sample or "", manifest.name, manifest.version, manifest.digest))
 
     def manifest_paths(self) -> Iterator[Path]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gzip
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pysam
@@ -271,6 +274,23 @@ def test_a_put_that_was_killed_leaves_nothing_that_counts(tmp_path: Path, sample
     assert Archive.existing(tmp_path).manifests() == []
     assert list(verify(tmp_path)) == []
     assert comes_back(tmp_path, put(tmp_path, sample / "S1.bam")[0], sample / "S1.bam")
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.7, 1.2])
+def test_a_put_killed_at_any_moment_loses_nothing(tmp_path: Path, sample: Path, reference: Path, seconds: float) -> None:
+    (tmp_path / "kept.txt").write_text("kept")
+    (kept,) = put(tmp_path / "A", tmp_path / "kept.txt")
+    files = [sample / "S1.bam", *reads_of(sample)]
+    command = ["archive", "put", *map(str, files), "--archive", str(tmp_path / "A"), "--sample", "S1", "--reference", str(reference)]
+    child = subprocess.Popen([sys.executable, "-c", "from genopipe.cli import main; main()", *command], stderr=subprocess.DEVNULL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(seconds)
+    child.kill()
+    child.wait()
+    assert list(verify(tmp_path / "A")) == []
+    assert comes_back(tmp_path / "A", kept, tmp_path / "kept.txt")
+    for manifest, original in zip(put(tmp_path / "A", *files, reference=reference), files, strict=True):
+        assert comes_back(tmp_path / "A", manifest, original)
 
 
 def test_unknown_names_are_told_with_the_nearest(tmp_path: Path) -> None:
