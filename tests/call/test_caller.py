@@ -142,6 +142,34 @@ def test_a_contig_of_another_digest_is_only_warned_of(world, donor_bam, tmp_path
     assert "chr1 has another digest than in the reference" in caplog.text
 
 
+def test_contigs_under_other_names_are_recognised(world, donor_bam, donor_calls, tmp_path, caplog):
+    with pysam.AlignmentFile(str(donor_bam)) as source:
+        head = source.header.to_dict()
+        for contig, name in zip(head["SQ"], ("1", "X", "MT"), strict=True):
+            contig["SN"] = name
+        with pysam.AlignmentFile(str(tmp_path / "x.bam"), "wb", header=head) as file:
+            for record in source:
+                file.write(record)
+    pysam.index(str(tmp_path / "x.bam"))
+    with caplog.at_level("INFO", logger="genopipe"):
+        call_variants(world.reference, tmp_path / "x.bam", Outputs(tmp_path / "x.vcf.gz"))
+    assert records(tmp_path / "x.vcf.gz") == records(donor_calls.vcf)
+    assert "contig MT is taken as chrM" in caplog.text
+
+
+def test_a_bam_without_a_contig_of_the_reference(world, donor_bam, tmp_path):
+    with pysam.AlignmentFile(str(donor_bam)) as source:
+        head = source.header.to_dict()
+        head["SQ"] = head["SQ"][:1]
+        with pysam.AlignmentFile(str(tmp_path / "x.bam"), "wb", header=head) as file:
+            for record in source.fetch("chr1", 0, 3000):
+                file.write(pysam.AlignedSegment.from_dict(record.to_dict(), file.header))
+    pysam.index(str(tmp_path / "x.bam"))
+    call_variants(world.reference, tmp_path / "x.bam", Outputs(tmp_path / "x.vcf.gz"))
+    assert {line.split("\t")[0] for line in records(tmp_path / "x.vcf.gz")} == {"chr1"}
+    assert "chrX\t0\t8000\n" in (tmp_path / "x.uncallable.bed").read_text()
+
+
 def test_a_bam_with_a_damaged_block(world, donor_bam, tmp_path):
     data = bytearray(donor_bam.read_bytes())
     data[len(data) // 2] ^= 0xFF
