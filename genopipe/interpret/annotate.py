@@ -97,13 +97,27 @@ def join(variants: Variants, table: Path, columns: tuple[str, ...]) -> Iterator[
             "alt": pa.array(variants.alt, pa.string()),
         }
     )
-    key = np.array(variants.key, object)
+    place = _by_contig(variants)
     for group in range(file.metadata.num_row_groups):
-        contig, _ = _range(file.metadata, group, "contig")
+        rows, position = place.get(_range(file.metadata, group, "contig")[0], (_NONE, _NONE))
         first, last = _range(file.metadata, group, "position")
-        touched = np.flatnonzero((key == contig) & (variants.position >= first) & (variants.position <= last))
+        touched = rows[np.searchsorted(position, first) : np.searchsorted(position, last, "right")]
         if len(touched):
             yield from _joined(mine.take(touched), file, group, columns)
+
+
+_NONE = np.empty(0, np.int64)
+
+
+def _by_contig(variants: Variants) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int32]]]:
+    """By contig key, rows and positions, sorted by position."""
+    key = np.array(variants.key, dtype=object)
+    found = {}
+    for contig in dict.fromkeys(variants.key):
+        rows = np.flatnonzero(key == contig)
+        rows = rows[np.argsort(variants.position[rows], kind="stable")]
+        found[contig] = (rows, variants.position[rows])
+    return found
 
 
 def _joined(mine: pa.Table, file: pq.ParquetFile, group: int, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -159,10 +159,6 @@ def test_random_changes_are_named_so_that_the_name_rebuilds_them(setting: Settin
         if not inside or name is None or re.search(r"[-+*]", name.split("c.")[1]):
             continue
         mutated = apply(coding, name)
-        text = list(world.sequence[contig])
-        text[change.start : change.end] = [change.inserted]
-        low, high = layout.transcript.coding[0][0], layout.transcript.coding[-1][1]
-        del low, high
         if layout.forward:
             offset = [positions.index(change.start)] if change.start in positions else []
             direct = coding[: offset[0]] + change.inserted + coding[offset[0] + change.end - change.start :]
