@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from genopipe.align.pairing import Choice
 from genopipe.align.placement import Placements
 from genopipe.align.rescue import five_prime
+from genopipe.kernels.compiled import kernel
 from genopipe.model import Reads
 from genopipe.outputs import whole_file, writing
 
@@ -52,7 +52,7 @@ def signatures(reads: Reads, placements: Placements, choice: Choice, first_read:
     return out[:n].copy().view(SIGNATURE).ravel()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill(quality, base_start, paired, p, slot, first_read, out):
     step = 2 if paired else 1
     n = 0
@@ -147,13 +147,13 @@ def _worse_copies(part: NDArray[np.void]) -> NDArray[np.int64]:
     return part["read"][order][same]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _set_bits(bits, reads):
     for i in range(len(reads)):
         bits[reads[i] >> 3] |= 1 << (reads[i] & 7)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def flag_records(record, start, ordinal, bits):
     """Sets the duplicate flag in the bytes of those records whose bit is set."""
     for i in range(len(ordinal)):

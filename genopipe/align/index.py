@@ -29,7 +29,7 @@ from genopipe.model import Genome
 from genopipe.outputs import make_folder, writing
 from genopipe.progress import log, progress
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _MANIFEST = "seeds.json"
 _ARRAYS = {"entry": "seeds.entry.npy", "bucket": "seeds.bucket.npy"}
 _STRETCH = 1 << 20

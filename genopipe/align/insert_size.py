@@ -3,7 +3,6 @@
 All in integers, so that every machine learns the same: a histogram, its quartiles, and mean and variance of what is not far outside them.
 """
 
-# mypy: disallow-untyped-calls=False
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -14,12 +14,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from genopipe.align.insert_size import LARGEST, InsertSize
 from genopipe.align.placement import SLOTS, Placements, Target
 from genopipe.align.rescue import insert_of
+from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.ungapped import END_BONUS
 from genopipe.model import Reads
 
@@ -75,7 +75,7 @@ def _penalties(insert: InsertSize) -> NDArray[np.int32]:
     return np.minimum(2 * distance * distance // (5 * insert.variance), UNPAIRED_PENALTY - 1).astype(np.int32)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _name_hash(header, header_start, name_length):
     """FNV-1a of the read names."""
     out = np.empty(len(name_length), np.uint64)
@@ -87,7 +87,7 @@ def _name_hash(header, header_start, name_length):
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_clear(target, p, length, n_pairs, histogram):
     clear = np.empty(2, np.int64)
     for pair in range(n_pairs):
@@ -110,7 +110,7 @@ def _count_clear(target, p, length, n_pairs, histogram):
                 histogram[size] += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def own_score(p, read, slot):
     """The score without end bonuses: the AS tag."""
     score = p.score[read, slot]
@@ -121,12 +121,12 @@ def own_score(p, read, slot):
     return score
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _least(length):
     return min(LEAST_SCORE, length * 4 // 5)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _quality(margin, rivals, crowded):
     """Phred of the place being wrong: `margin` points over the best rival, of which there are `rivals` as good as that one."""
     if margin <= 0 or crowded:
@@ -138,7 +138,7 @@ def _quality(margin, rivals, crowded):
     return max(0, min(quality, HIGHEST_QUALITY))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _set(p, read, slot, margin, rivals, choice):
     choice.slot[read] = slot
     choice.quality[read] = _quality(margin, rivals, p.crowded[read])
@@ -149,7 +149,7 @@ def _set(p, read, slot, margin, rivals, choice):
     choice.second[read] = second
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _choose_one(p, read, length, chance, choice):
     """The best place of a read for itself."""
     best = -1
@@ -175,13 +175,13 @@ def _choose_one(p, read, length, chance, choice):
     _set(p, read, best, p.score[read, best] - rival_score, rivals, choice)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _choose_single(p, length, chance, choice):
     for read in range(len(p.n)):
         _choose_one(p, read, length[read], chance[read], choice)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _choose_pairs(target, p, length, chance, penalty, low, high, choice):
     """Chooses for both reads of each pair; `best_with[mate, slot]` is the best pair score with that place of that mate."""
     best_with = np.empty((2, SLOTS), np.int64)

@@ -6,7 +6,6 @@ duplicate finder. At the end the sorted records get their duplicate flag and are
 temporary lies in one folder beside the output, which goes away whatever happens.
 """
 
-# mypy: disallow-untyped-calls=False
 from __future__ import annotations
 
 import shutil
@@ -34,7 +33,7 @@ from genopipe.align.rescue import rescue
 from genopipe.align.sorting import Sorter
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats import bai
-from genopipe.formats.bam import ReadGroup, encode, header_bytes, header_text
+from genopipe.formats.bam import LONGEST_NAME, ReadGroup, encode, header_bytes, header_text
 from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.genome import load_genome
 from genopipe.model import Genome, Reads
@@ -106,7 +105,7 @@ class Aligner:
         return _Finished(record, start, key, signatures(reads, placements, choice, first_read))
 
     def _place(self, reads: Reads, placements: Placements) -> _Placed:
-        self._check_lengths(reads)
+        _check(reads)
         return _Placed(reads, placements, place(reads, self.index, self.target, placements, self._work()))
 
     def _work(self) -> Workspace:
@@ -115,17 +114,25 @@ class Aligner:
         work: Workspace = self._local.work
         return work
 
-    def _check_lengths(self, reads: Reads) -> None:
-        length = np.diff(reads.base_start)
-        if len(length) and int(length.max()) > LONGEST_READ:
-            read = int(np.argmax(length))
-            first = int(reads.header_start[read])
-            name = reads.header[first : first + int(reads.name_length[read])].tobytes().decode(errors="replace")
-            raise BadInput(
-                f"read {name!r} has {length[read]:,} bases",
-                wanted=f"short reads of at most {LONGEST_READ} bases",
-                do="Use an aligner for long reads, or trim them.",
-            )
+
+def _check(reads: Reads) -> None:
+    """Raises BadInput for a read that is too long, or whose name is."""
+    length = np.diff(reads.base_start)
+    if len(length) and int(length.max()) > LONGEST_READ:
+        read = int(np.argmax(length))
+        raise BadInput(
+            f"read {_name(reads, read)!r} has {length[read]:,} bases",
+            wanted=f"short reads of at most {LONGEST_READ} bases",
+            do="Use an aligner for long reads, or trim them.",
+        )
+    if len(length) and int(reads.name_length.max()) > LONGEST_NAME:
+        name = _name(reads, int(np.argmax(reads.name_length)))
+        raise BadInput(f"the read name {name[:40]!r}... has {len(name)} bytes", wanted=f"at most {LONGEST_NAME}", do="Shorten the names.")
+
+
+def _name(reads: Reads, read: int) -> str:
+    first = int(reads.header_start[read])
+    return reads.header[first : first + int(reads.name_length[read])].tobytes().decode(errors="replace")
 
 
 def align(batches: Iterable[Reads], reference: Path, output: Path, *, read_group: ReadGroup, options: Options | None = None) -> Metrics:

@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from genopipe.align.index import SeedIndex
 from genopipe.kernels import extend as extension
+from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.seed import MAX_CANDIDATES, candidates
 from genopipe.kernels.ungapped import END_BONUS, best_stretch, mismatches, pack_read
 from genopipe.model import Genome, Reads
@@ -165,7 +165,7 @@ def run_jobs(
     return cigar
 
 
-@njit(cache=True, nogil=True)
+@inner
 def contig_of(target, position):
     """The contig a position lies in or behind."""
     low, high = 0, len(target.contig_start)
@@ -178,7 +178,7 @@ def contig_of(target, position):
     return low
 
 
-@njit(cache=True, nogil=True)
+@inner
 def touches_unknown(target, start, end):
     """True where `start` to `end` holds unknown bases or leaves its contig."""
     contig = contig_of(target, max(start, 0))
@@ -194,7 +194,7 @@ def touches_unknown(target, start, end):
     return low < len(target.unknown_start) and target.unknown_start[low] < end
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _score_ungapped(base, base_start, target, placements, jobs):
     """Lays every candidate on the genome without gaps and names those to extend; gives how many these are."""
     words = (LONGEST_READ + 31) >> 5
@@ -239,7 +239,7 @@ def _score_ungapped(base, base_start, target, placements, jobs):
     return n_jobs
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _add_job(p, jobs, n_jobs, read, slot):
     jobs.read[n_jobs] = read
     jobs.slot[n_jobs] = slot
@@ -248,7 +248,7 @@ def _add_job(p, jobs, n_jobs, read, slot):
     return n_jobs + 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _fill_lane(base, begin, length, reverse, target, contig, window_start, columns, query, window, lane):
     for i in range(length):
         c = base[begin + length - 1 - i] if reverse else base[begin + i]
@@ -266,7 +266,7 @@ def _fill_lane(base, begin, length, reverse, target, contig, window_start, colum
                 window[j, lane] = OUTSIDE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _extend_jobs(base, base_start, target, p, job_read, job_slot, width, cigar, used, query, window, length, lanes, ring, result, trace):
     """Extends the jobs 128 at a time and writes what they gave into the placements; gives the operations used."""
     score, best_row, best_band = result
@@ -313,7 +313,7 @@ def _extend_jobs(base, base_start, target, p, job_read, job_slot, width, cigar, 
     return used
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def drop_repeated_of(p, read):
     """Drops, of places that share strand and start or end, all but the best."""
     for a in range(p.n[read]):
@@ -326,7 +326,7 @@ def drop_repeated_of(p, read):
                     p.score[read, b] = -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _drop_repeated(p):
     for read in range(len(p.n)):
         drop_repeated_of(p, read)

@@ -12,13 +12,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from genopipe.align.pairing import Choice, own_score
 from genopipe.align.placement import Placements, Target, contig_of, touches_unknown
 from genopipe.align.rescue import five_prime
 from genopipe.formats.bam import Records
+from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.extend import CIGAR_CLIP, CIGAR_DELETION, CIGAR_INSERTION, CIGAR_MATCH
 from genopipe.model import Reads
 
@@ -49,7 +49,7 @@ def describe(
     return records, key
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_operations(p, choice_slot):
     n = 0
     for read in range(len(choice_slot)):
@@ -59,7 +59,7 @@ def _count_operations(p, choice_slot):
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _copy_cigars(p, choice_slot, cigar, out, start):
     n = 0
     for read in range(len(choice_slot)):
@@ -83,7 +83,7 @@ def _copy_cigars(p, choice_slot, cigar, out, start):
     start[len(choice_slot)] = n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _tag_room(base_start, p, choice_slot, cigar_start, read_group_length):
     """Bytes that hold the tags however many mismatches there are."""
     room = 0
@@ -100,7 +100,7 @@ def _tag_room(base_start, p, choice_slot, cigar_start, read_group_length):
     return room
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _place(target, p, choice, paired, records, key):
     r = records
     for read in range(len(choice.slot)):
@@ -140,7 +140,7 @@ def _place(target, p, choice, paired, records, key):
             r.template_length[read] = b - a + (1 if b > a else (-1 if b < a else 0))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _digits(out, at, value):
     """Writes a number in decimal; gives where it ends."""
     n = 1
@@ -154,7 +154,7 @@ def _digits(out, at, value):
     return at + n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _number_tag(out, at, a, b, value):
     """A tag of type C or S; gives where it ends."""
     out[at], out[at + 1] = a, b
@@ -168,13 +168,13 @@ def _number_tag(out, at, a, b, value):
     return at + 5
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _known(target, start, end):
     """False where one of these bases of the genome is unknown."""
     return not touches_unknown(target, start, end)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _mismatch_tags(base, begin, length, reverse, target, position, records, read, letter, out, at):
     """NM and MD; gives where they end."""
     md = at + 5
@@ -226,7 +226,7 @@ def _mismatch_tags(base, begin, length, reverse, target, position, records, read
     return md + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_tags(base, base_start, paired, target, p, choice, read_group, letter, records):
     r = records
     at = 0

@@ -9,11 +9,11 @@ kernel.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from genopipe.align.insert_size import InsertSize
 from genopipe.align.placement import LONGEST_READ, SLOTS, Jobs, Placements, Target, Workspace, contig_of, drop_repeated_of, run_jobs
+from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.extend import NARROW, WIDE
 from genopipe.model import Reads
 
@@ -40,7 +40,7 @@ def rescue(
     return cigar
 
 
-@njit(cache=True, nogil=True)
+@inner
 def five_prime(p, read, slot):
     """Where the read begins on the genome if nothing were clipped: the first base on the forward strand, one past it on the reverse."""
     if p.reverse[read, slot]:
@@ -48,7 +48,7 @@ def five_prime(p, read, slot):
     return p.start[read, slot] - p.clip_start[read, slot]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def insert_of(p, target, a, slot_a, b, slot_b):
     """Insert size of two places that face each other on one contig; -1 for any other two."""
     if p.reverse[a, slot_a] == p.reverse[b, slot_b]:
@@ -60,7 +60,7 @@ def insert_of(p, target, a, slot_a, b, slot_b):
     return size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find(base, base_start, target, p, low, high, jobs):
     """Names the extensions to do for reads without a place near an anchor; gives how many."""
     head = np.full(1 << 10, -1, np.int32)
@@ -116,7 +116,7 @@ def _find(base, base_start, target, p, low, high, jobs):
     return n_jobs
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _scan(base, begin, length, reverse, target, first, last, head, following, word, vote):
     """Most votes of a diagonal between `first` and `last`, and the lowest and highest diagonal of its neighbourhood that has some."""
     mask = np.int64((1 << 2 * WORD) - 1)

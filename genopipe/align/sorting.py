@@ -18,9 +18,9 @@ from typing import BinaryIO
 
 import numpy as np
 from isal import isal_zlib
-from numba import njit
 from numpy.typing import NDArray
 
+from genopipe.kernels.compiled import kernel
 from genopipe.outputs import writing
 from genopipe.progress import log
 
@@ -120,7 +120,7 @@ def _gathered(
     return Chunk(out, out_start, key, ordinal)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _gather(record, start, rows, out, out_start):
     for i in range(len(rows)):
         at = start[rows[i]]

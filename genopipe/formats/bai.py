@@ -14,21 +14,26 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from genopipe.errors import BadInput
 from genopipe.formats.bam import UNMAPPED, bin_of
 from genopipe.formats.bgzf import PAYLOAD, BgzfWriter
+from genopipe.kernels.compiled import inner, kernel
 from genopipe.outputs import whole_file
 
 _META_BIN = 37450
 _INTERVAL = 1 << 14
+LONGEST_CONTIG = 1 << 29
 
 
 class Builder:
-    """Collects the index of one BAM."""
+    """Collects the index of one BAM. Raises BadInput for a contig too long for this kind of index."""
 
     def __init__(self, contig_lengths: list[int]) -> None:
+        if max(contig_lengths) > LONGEST_CONTIG:
+            wanted = f"contigs of at most {LONGEST_CONTIG:,} bases, which a BAI index can hold"
+            raise BadInput(f"a contig has {max(contig_lengths):,} bases", wanted=wanted, do="Split the contig in the reference.")
         self._chunks: list[dict[int, list[list[int]]]] = [defaultdict(list) for _ in contig_lengths]
         self._linear = [np.full((length + _INTERVAL - 1) // _INTERVAL, -1, np.int64) for length in contig_lengths]
         self._span = [[-1, -1] for _ in contig_lengths]
@@ -91,7 +96,7 @@ class Builder:
         return parts
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _int32(record, at):
     value = np.uint32(0)
     for i in range(4):
@@ -99,7 +104,7 @@ def _int32(record, at):
     return np.int64(np.int32(value))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fields(record, start):
     """Contig, position, end, flag and bin of each record."""
     n = len(start) - 1
@@ -121,7 +126,7 @@ def _fields(record, start):
     return contig, position, end, flag, bin_
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill_linear(linear, position, end, offset):
     for i in range(len(position)):
         for interval in range(position[i] >> 14, min(((end[i] - 1) >> 14) + 1, len(linear))):

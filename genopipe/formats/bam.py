@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from genopipe.errors import BadInput
+from genopipe.kernels.compiled import inner, kernel
 from genopipe.model import BASES, Contig, Reads
 
 PAIRED, PROPER, UNMAPPED, MATE_UNMAPPED, REVERSE, MATE_REVERSE, FIRST, LAST = (1 << bit for bit in range(8))
 DUPLICATE = 1 << 10
-FLAG_OFFSET = 18
-"""Where the FLAG lies in a record, its length field included."""
+LONGEST_NAME = 254
+"""Bytes of a read name."""
 
 _FIXED = 36
 _NIBBLES = b"=ACMGRSVTWYHKDBN"
@@ -41,12 +42,24 @@ _NIBBLE = _nibble_table()
 
 @dataclass(frozen=True, slots=True)
 class ReadGroup:
-    """One @RG line: where reads come from."""
+    """One @RG line: where reads come from. Raises BadInput for a field that would break the header."""
 
     identifier: str
     sample: str
     library: str
     platform: str
+
+    def __post_init__(self) -> None:
+        for key, value in (
+            ("--read-group", self.identifier),
+            ("--sample", self.sample),
+            ("--library", self.library),
+            ("--platform", self.platform),
+        ):
+            if not value or not value.isprintable():
+                raise BadInput(
+                    f"{value!r} cannot stand in a BAM header", wanted="printable characters, no tab", do="Choose another.", key=key
+                )
 
     def line(self) -> str:
         return f"@RG\tID:{self.identifier}\tSM:{self.sample}\tLB:{self.library}\tPL:{self.platform}"
@@ -112,7 +125,7 @@ def encode(reads: Reads, records: Records) -> tuple[NDArray[np.uint8], NDArray[n
     return out, start
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bin_of(start, end):
     """The bin of the UCSC scheme that holds `start` to `end`."""
     last = end - 1
@@ -122,19 +135,19 @@ def bin_of(start, end):
     return 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _put32(out, at, value):
     for i in range(4):
         out[at + i] = (value >> (8 * i)) & 255
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _put16(out, at, value):
     out[at] = value & 255
     out[at + 1] = (value >> 8) & 255
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _encode(header, header_start, name_length, base, quality, base_start, records, nibble, start, out):
     r = records
     for i in range(len(name_length)):

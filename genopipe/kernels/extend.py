@@ -20,12 +20,13 @@ Source: O. Gotoh, J. Mol. Biol. 162:705 (1982); scores and clipping as in BWA-ME
 Bioinformatics 12:221 (2011).
 """
 
-# mypy: disallow-untyped-defs=False, check-untyped-defs=False, disallow-untyped-calls=False
+# mypy: disallow-untyped-defs=False, check-untyped-defs=False
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from genopipe.kernels.compiled import kernel
 from genopipe.kernels.ungapped import END_BONUS, MATCH, MISMATCH, UNKNOWN
 
 LANES = 128
@@ -74,7 +75,7 @@ def aligned(shape, dtype):
     return memory[offset : offset + n].view(dtype).reshape(shape)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def extend(query, window, length, rows, width, lanes, ring, score, best_row, best_band, trace):
     """Aligns LANES reads to their windows.
 
@@ -142,7 +143,7 @@ def extend(query, window, length, rows, width, lanes, ring, score, best_row, bes
         score[lane] = best[lane]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def trace_back(trace, lane, row, band, length, cigar):
     """Writes the CIGAR of one lane, clips included, as BAM operations; gives their number and the window column of the first aligned base.
 

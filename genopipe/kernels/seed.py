@@ -15,13 +15,14 @@ the key, together with the position in one word; the upper bits are implied by t
 Source: R. Edgar, PeerJ 9:e10805 (2021), syncmers.
 """
 
-# mypy: disallow-untyped-defs=False, check-untyped-defs=False, disallow-untyped-calls=False
+# mypy: disallow-untyped-defs=False, check-untyped-defs=False
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
 from genopipe.kernels.bits import popcount
+from genopipe.kernels.compiled import inner, kernel
 
 K = 20
 S = 16
@@ -67,7 +68,7 @@ def _mix(x):
     return x ^ (x >> _32)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def syncmers(code, start, end, seed, position):
     """Writes the seeds of `code[start:end]` and their positions in `code`; gives how many.
 
@@ -98,7 +99,7 @@ def syncmers(code, start, end, seed, position):
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def lookup(seed, n, entry, bucket, bucket_bits, first, count):
     """Writes where the entries of each of the first `n` seeds begin in the index and how many they are.
 
@@ -149,7 +150,7 @@ def lookup(seed, n, entry, bucket, bucket_bits, first, count):
     return np.int64(touched)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _add_hits(seed, where, n, first, count, length, least, most, entry, hit, n_hits):
     for i in range(n):
         if count[i] < least or count[i] > most or n_hits + count[i] > MAX_HITS:
@@ -163,7 +164,7 @@ def _add_hits(seed, where, n, first, count, length, least, most, entry, hit, n_h
     return n_hits
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _sort(hit, n):
     if n > 48:
         hit[:n].sort()
@@ -177,7 +178,7 @@ def _sort(hit, n):
         hit[j + 1] = x
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def candidates(base, base_start, entry, bucket, bucket_bits, diagonal, low, high, reverse, vote, n_candidate, crowded):
     """The places each read of a batch may come from, best first.
 
@@ -269,14 +270,14 @@ def candidates(base, base_start, entry, bucket, bucket_bits, diagonal, low, high
                 crowded[read] = 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_seeds(seed, n, partition_count):
     """Adds the first `n` seeds to the counts of their partitions: the top 8 bits of the hash."""
     for i in range(n):
         partition_count[np.int64(seed[i] >> _32)] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scatter_seeds(seed, position, n, offset, partition_next, entry):
     """Puts each seed into its partition of `entry` as low 32 bits of the seed, then position + offset."""
     for i in range(n):
@@ -285,7 +286,7 @@ def scatter_seeds(seed, position, n, offset, partition_next, entry):
         partition_next[partition] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill_buckets(entry, partition, bucket_bits, start, bucket):
     """Writes where the buckets of one partition begin; `entry` is the sorted partition, which begins at `start` of the index."""
     per_partition = 1 << (bucket_bits - PARTITION_BITS)

@@ -7,13 +7,13 @@ mismatches, as in Kadane's maximum subarray.
 Source: the scores are BWA-MEM's defaults (H. Li, arXiv:1303.3997).
 """
 
-# mypy: disallow-untyped-defs=False, check-untyped-defs=False, disallow-untyped-calls=False
+# mypy: disallow-untyped-defs=False, check-untyped-defs=False
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from genopipe.kernels.bits import popcount, trailing_zeros
+from genopipe.kernels.compiled import kernel
 
 MATCH, MISMATCH, UNKNOWN, END_BONUS = 1, 4, 1, 5
 
@@ -21,7 +21,7 @@ _LOW_BITS = np.uint64(0x5555555555555555)
 _ONE, _TWO, _THREE, _31, _64 = (np.uint64(n) for n in (1, 2, 3, 31, 64))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pack_read(base, begin, length, reverse, word, unknown):
     """Packs a read, or its reverse complement, two bits a base as in `model.Genome`; unknown bases are 0 and set in `unknown`.
 
@@ -41,7 +41,7 @@ def pack_read(base, begin, length, reverse, word, unknown):
         unknown[w] = mask
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mismatches(word, unknown, length, packed, start, mismatch):
     """Sets the low bit of each base of the read that differs from the genome at `start`, or is unknown; gives how many."""
     shift = np.uint64(2 * (start & 31))
@@ -60,7 +60,7 @@ def mismatches(word, unknown, length, packed, start, mismatch):
     return np.int64(n)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_stretch(mismatch, unknown, length):
     """Score (end bonuses included), start and end of the best stretch of a read with these mismatches."""
     best = np.int64(-1)
@@ -84,7 +84,6 @@ def best_stretch(mismatch, unknown, length):
                 start = after
             rest &= rest - _ONE
     score += MATCH * (length - after) + END_BONUS
-    if after < length or score - END_BONUS > 0:
-        if score > best:
-            best, best_start, best_end = score, start, np.int64(length)
+    if start < length and score > best:
+        best, best_start, best_end = score, start, np.int64(length)
     return best, best_start, best_end

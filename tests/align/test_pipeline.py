@@ -254,6 +254,12 @@ def test_a_read_too_long_is_told(sample: Sample) -> None:
     assert left_over(sample, "long.bam") == []
 
 
+def test_a_name_too_long_is_told(sample: Sample) -> None:
+    path = sample.fastq("name.fastq.gz", [("n" * 255, "ACGT" * 20)])
+    with pytest.raises(BadInput, match="has 255 bytes; wanted at most 254"):
+        sample.align([path], [], "name.bam")
+
+
 def test_files_of_different_length_leave_nothing(sample: Sample) -> None:
     r1, _ = sample.mates("longer")
     _, r2 = sample.mates("shorter", sample.pairs[:10])

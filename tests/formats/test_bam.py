@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genopipe.errors import BadInput
 from genopipe.formats import bai, bam
 from genopipe.formats.bgzf import BgzfWriter
 from genopipe.model import BASES, Contig, Reads
@@ -153,3 +154,14 @@ def test_index_statistics_equal_those_of_htslib(indexed: Path, tmp_path: Path) -
 
 def test_htslib_finds_the_file_whole(indexed: Path) -> None:
     pysam.quickcheck("-v", str(indexed))
+
+
+def test_a_contig_too_long_for_the_index_is_told() -> None:
+    with pytest.raises(BadInput, match="a contig has 536,870,913 bases"):
+        bai.Builder([100, (1 << 29) + 1])
+
+
+@pytest.mark.parametrize("sample", ["", "S\t1", "S\n@CO"])
+def test_a_name_that_breaks_the_header_is_told(sample: str) -> None:
+    with pytest.raises(BadInput, match=r"--sample: .* cannot stand in a BAM header"):
+        bam.ReadGroup("lane1", sample, "L1", "ILLUMINA")
