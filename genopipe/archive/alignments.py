@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,7 +18,7 @@ from genopipe.archive.bam_records import STREAMS, Noted, OrderTable, differences
 from genopipe.archive.bam_stream import Batch, PlainBam, side_by_side
 from genopipe.archive.htslib import decode_cram, encode_cram
 from genopipe.archive.references import Reference, contigs_of, cram_header, known_contigs, link_reference
-from genopipe.store import FolderStore
+from genopipe.archive.workshop import Workshop
 
 _BATCH = struct.Struct(f"<{2 + len(STREAMS)}I")
 PATCH_LEVEL = 19
@@ -30,35 +29,35 @@ Pieces = Callable[[], Iterator[bytes]]
 """Gives the plain file from its beginning each time it is called."""
 
 
-def describe_alignments(pieces: Pieces, store: FolderStore, folder: Path, *, reference: Reference | None, profile: str) -> dict[str, Any]:
+def describe_alignments(pieces: Pieces, shop: Workshop, *, reference: Reference | None, profile: str) -> dict[str, Any]:
     """Stores CRAM and patch of a plain BAM and gives the content part of its manifest.
 
-    `folder` is for temporary files. Raises NotBam or HtslibFailed for what a CRAM and a patch cannot hold.
+    Raises NotBam or HtslibFailed for what a CRAM and a patch cannot hold.
     """
-    cram, patch = folder / "alignments.cram", folder / "patch"
+    cram, patch = shop.folder / "alignments.cram", shop.folder / "patch"
     used = reference if reference and _covers(pieces, reference) else None
     fasta = used.fasta if used else None
     encode_cram(_lean(pieces, used), cram, reference=fasta, profile=profile)
     with open(patch, "wb") as target:
         _write_patch(PlainBam(pieces()), PlainBam(decode_cram(cram, reference=fasta)), target)
-    content = {"kind": "alignments", "cram": store.put_file(cram), "patch": store.put_file(patch)}
-    return content | {"reference": used.keep(store) if used else None}
+    content = {"kind": "alignments", "cram": shop.store.put_file(cram), "patch": shop.store.put_file(patch)}
+    return content | {"reference": used.keep(shop.store) if used else None}
 
 
-def plain_alignments(content: dict[str, Any], store: FolderStore, folder: Path) -> Iterator[bytes]:
+def plain_alignments(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
     """The plain BAM again, in pieces."""
-    decoded = decoded_pool(content, store, folder)
-    with store.open(content["patch"]) as patch:
+    decoded = decoded_pool(content, shop)
+    with shop.store.open(content["patch"]) as patch:
         size = struct.unpack("<I", patch.read(4))[0]
         yield _header_codec(decoded.header)[1].decompress(patch.read(size), max_output_size=1 << 30)
         with zstandard.ZstdDecompressor().stream_reader(patch, read_across_frames=False) as source:
             yield from _mended(decoded.batches(), source)
 
 
-def decoded_pool(content: dict[str, Any], store: FolderStore, folder: Path) -> PlainBam:
+def decoded_pool(content: dict[str, Any], shop: Workshop) -> PlainBam:
     """The records as the CRAM has them."""
-    reference = link_reference(content["reference"], store, folder)
-    return PlainBam(decode_cram(store.verify(content["cram"]), reference=reference))
+    reference = link_reference(content["reference"], shop)
+    return PlainBam(decode_cram(shop.store.verify(content["cram"]), reference=reference))
 
 
 def _lean(pieces: Pieces, reference: Reference | None) -> Iterator[bytes]:

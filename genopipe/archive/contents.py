@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from genopipe.archive.container import Recipe, wrap
 from genopipe.archive.encoders import Encoder, check_vector, vector
 from genopipe.archive.fastq_views import plain_reads
 from genopipe.archive.manifests import Manifest
+from genopipe.archive.workshop import Workshop
 from genopipe.store import FolderStore
 
 PIECE_BYTES = 1 << 20
@@ -26,21 +26,21 @@ _LARGEST_WINDOW = 1 << 31
 _LEVELS = {"fast": 9, "archive": 17}
 
 
-def file_bytes(manifest: Manifest, store: FolderStore, folder: Path) -> Iterator[bytes]:
-    """The file in pieces; `folder` is for temporary files. Raises BadInput or BadEnvironment for what cannot be restored."""
-    plain = _PLAIN[manifest.content["kind"]](manifest.content, store, folder)
-    recipe = described_recipe(manifest.container, store) if manifest.container else None
+def file_bytes(manifest: Manifest, shop: Workshop) -> Iterator[bytes]:
+    """The file in pieces. Raises BadInput or BadEnvironment for what cannot be restored."""
+    plain = _PLAIN[manifest.content["kind"]](manifest.content, shop)
+    recipe = described_recipe(manifest.container, shop.store) if manifest.container else None
     return wrap(plain, recipe)
 
 
-def pack(pieces: Iterable[bytes], store: FolderStore, folder: Path, *, profile: str) -> dict[str, Any]:
+def pack(pieces: Iterable[bytes], shop: Workshop, *, profile: str) -> dict[str, Any]:
     """Stores content as zstd and gives the content part of a manifest."""
-    packed = folder / "packed"
+    packed = shop.folder / "packed"
     compressor = zstandard.ZstdCompressor(level=_LEVELS[profile])
     with open(packed, "wb") as target, compressor.stream_writer(target) as writer:
         for piece in pieces:
             writer.write(piece)
-    return {"kind": "packed", "object": store.put_file(packed), "codec": "zstd"}
+    return {"kind": "packed", "object": shop.store.put_file(packed), "codec": "zstd"}
 
 
 def describe_recipe(recipe: Recipe, store: FolderStore) -> dict[str, Any]:
@@ -90,8 +90,8 @@ def digest_of(pieces: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _unpacked(content: dict[str, Any], store: FolderStore, _folder: Path) -> Iterator[bytes]:
-    with store.open(content["object"]) as source:
+def _unpacked(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
+    with shop.store.open(content["object"]) as source:
         if content["codec"] == "none":
             while piece := source.read(PIECE_BYTES):
                 yield piece
@@ -119,7 +119,7 @@ def _sizes(described: list[int] | str, store: FolderStore) -> NDArray[np.int64]:
     return size
 
 
-_PLAIN: dict[str, Callable[[dict[str, Any], FolderStore, Path], Iterator[bytes]]] = {
+_PLAIN: dict[str, Callable[[dict[str, Any], Workshop], Iterator[bytes]]] = {
     "alignments": plain_alignments,
     "reads": plain_reads,
     "packed": _unpacked,

@@ -29,6 +29,7 @@ from genopipe.archive.fastq_text import FastqText, NotFastq, Rows, rests, row_ke
 from genopipe.archive.htslib import encode_cram
 from genopipe.archive.orders import Numbers, keep_order, kept_order
 from genopipe.archive.pool_reads import ENTRY_HEAD, PoolKeys, entries, pool_keys, unaligned_records
+from genopipe.archive.workshop import Workshop
 from genopipe.store import FolderStore
 
 BUCKET_ROWS = 1 << 19
@@ -52,30 +53,30 @@ class Pool:
     place: Numbers
 
 
-def open_pool(content: dict[str, Any], store: FolderStore, folder: Path) -> Pool:
+def open_pool(content: dict[str, Any], shop: Workshop) -> Pool:
     """Decodes a CRAM once for the keys of its reads."""
-    keys = pool_keys(decoded_pool(content, store, folder).batches())
+    keys = pool_keys(decoded_pool(content, shop).batches())
     return Pool({"cram": content["cram"], "reference": content["reference"]}, keys, np.argsort(keys.content, kind="stable"))
 
 
-def make_pool(mates: list[Pieces], store: FolderStore, folder: Path, *, profile: str) -> dict[str, Any]:
+def make_pool(mates: list[Pieces], shop: Workshop, *, profile: str) -> dict[str, Any]:
     """Stores the reads of one FASTQ, or of two with the same names, as unaligned CRAM, and gives the content that names it.
 
     Raises NotFastq or HtslibFailed where that cannot be.
     """
-    cram = folder / "reads.cram"
+    cram = shop.folder / "reads.cram"
     encode_cram(_unaligned_bam(mates), cram, reference=None, profile=profile)
-    return {"cram": store.put_file(cram), "reference": None}
+    return {"cram": shop.store.put_file(cram), "reference": None}
 
 
-def describe_view(pieces: Pieces, pool: Pool, store: FolderStore, folder: Path) -> dict[str, Any]:
+def describe_view(pieces: Pieces, pool: Pool, *, shop: Workshop) -> dict[str, Any]:
     """Stores order and header rests of a FASTQ whose reads are in `pool`, and gives the content part of its manifest.
 
     Raises NotInPool when a read is not there, NotFastq for text of another form.
     """
     text = FastqText(pieces())
     found: list[Numbers] = []
-    rest = folder / "rest"
+    rest = shop.folder / "rest"
     with open(rest, "wb") as target, zstandard.ZstdCompressor(level=_LEVEL).stream_writer(target, closefd=False) as packed:
         plain = _Rests()
         for rows in text.batches():
@@ -88,23 +89,23 @@ def describe_view(pieces: Pieces, pool: Pool, store: FolderStore, folder: Path) 
         "pool": pool.content,
         "mate": mate,
         "numbered_by_mate": base,
-        "order": keep_order(order, pool.keys, template, store),
-        "rest": {"same": plain.same} if plain.same is not None else {"each": store.put_file(rest)},
+        "order": keep_order(order, pool.keys, template=template, store=shop.store),
+        "rest": {"same": plain.same} if plain.same is not None else {"each": shop.store.put_file(rest)},
         "repeats_header": bool(text.repeats_header),
         "ends_with_newline": text.ends_with_newline,
     }
 
 
-def plain_reads(content: dict[str, Any], store: FolderStore, folder: Path) -> Iterator[bytes]:
+def plain_reads(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
     """The FASTQ text again, in pieces."""
-    with SpooledTemporaryFile(SPOOL_BYTES, dir=str(folder)) as spool:
-        keys, size = _spool(content, store, folder, spool)
-        row = _rows(content, keys, store)
+    with SpooledTemporaryFile(SPOOL_BYTES, dir=str(shop.folder)) as spool:
+        keys, size = _spool(content, shop, spool)
+        row = _rows(content, keys, shop.store)
         assert len(row) == len(size)
         text = b""
-        with _rest_source(content, store) as source:
+        with _rest_source(content, shop.store) as source:
             lines = _Lines(content["rest"].get("same"), source)
-            for first, packed, sizes, rank in _buckets(spool, size, row, folder):
+            for first, packed, sizes, rank in _buckets(spool, size, row, shop.folder):
                 if text:
                     yield text
                 text = _text(packed, sizes, rank - first, lines, content["repeats_header"])
@@ -166,12 +167,12 @@ def _numbered(keys: PoolKeys, places: Numbers, template: Numbers) -> Numbers | N
     return order
 
 
-def _spool(content: dict[str, Any], store: FolderStore, folder: Path, spool: IO[bytes]) -> tuple[PoolKeys, Offsets]:
+def _spool(content: dict[str, Any], shop: Workshop, spool: IO[bytes]) -> tuple[PoolKeys, Offsets]:
     """Packs the reads of the mate into `spool`; gives the keys of all reads and the packed sizes."""
     sizes = [np.empty(0, np.int64)]
 
     def seen() -> Iterator[Any]:
-        for batch in decoded_pool(content["pool"], store, folder).batches():
+        for batch in decoded_pool(content["pool"], shop).batches():
             packed, size = entries(batch, content["mate"])
             spool.write(packed.tobytes())
             sizes.append(size)
@@ -184,7 +185,7 @@ def _spool(content: dict[str, Any], store: FolderStore, folder: Path, spool: IO[
 def _rows(content: dict[str, Any], keys: PoolKeys, store: FolderStore) -> Numbers:
     """The row of each read of the mate, -1 for those that are not in the FASTQ."""
     template = np.flatnonzero(keys.mate == content["numbered_by_mate"])
-    order = kept_order(content["order"], keys, template, store)
+    order = kept_order(content["order"], keys, template=template, store=store)
     row_of_template = np.full(len(template), -1, np.int64)
     row_of_template[order] = np.arange(len(order))
     if content["mate"] == content["numbered_by_mate"]:

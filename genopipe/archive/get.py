@@ -13,6 +13,7 @@ from genopipe.archive.container import RecipeFailed
 from genopipe.archive.contents import file_bytes
 from genopipe.archive.htslib import HtslibFailed
 from genopipe.archive.manifests import Archive, Manifest, read_manifest
+from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput, GenopipeError
 from genopipe.progress import progress
 
@@ -28,7 +29,7 @@ def get_file(root: Path, wanted: str, out: Path) -> Manifest:
         digest = hashlib.sha256()
         try:
             with open(target, "wb") as file:
-                for piece in file_bytes(manifest, archive.store, Path(folder)):
+                for piece in file_bytes(manifest, Workshop(archive.store, Path(folder))):
                     digest.update(piece)
                     file.write(piece)
         except (NotBam, HtslibFailed, RecipeFailed, StopIteration, RuntimeError) as error:

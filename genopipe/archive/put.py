@@ -28,6 +28,7 @@ from genopipe.archive.fastq_views import NotInPool, Pool, describe_view, make_po
 from genopipe.archive.htslib import HtslibFailed
 from genopipe.archive.manifests import Archive, Manifest
 from genopipe.archive.references import Reference
+from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput
 from genopipe.progress import log, progress
 from genopipe.store import FolderStore
@@ -81,7 +82,7 @@ class Staging(FolderStore):
     def __init__(self, folder: Path, archived: FolderStore) -> None:
         super().__init__(folder)
         self.archived = archived
-        self.folder = folder
+        self.shop = Workshop(self, folder)
 
     def path(self, digest: str) -> Path:
         staged = super().path(digest)
@@ -190,7 +191,7 @@ def _put_new(run: _Run, file: Examined, group: list[Examined]) -> Manifest:
             staging = Staging(Path(folder), run.archive.store)
             try:
                 manifest = _manifest(run, file, attempt(staging), staging, wrapped)
-                if digest_of(file_bytes(manifest, staging, staging.folder)) != file.digest:
+                if digest_of(file_bytes(manifest, staging.shop)) != file.digest:
                     raise RecipeFailed("the restored file differs")
             except _NOT_REPRESENTABLE as reason:
                 log.debug("%s: %s is not kept as %s: %s", file.path.name, file.digest[:12], _name(attempt), reason)
@@ -240,24 +241,24 @@ def _again(content: dict[str, Any], _staging: Staging) -> dict[str, Any]:
 
 def _alignments(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
     options = run.options
-    return describe_alignments(file.pieces, staging, staging.folder, reference=options.reference, profile=options.profile)
+    return describe_alignments(file.pieces, staging.shop, reference=options.reference, profile=options.profile)
 
 
 def _view(run: _Run, file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
     pool = run.pools.get(content["cram"])
     if pool is None:
         run.pools.clear()
-        pool = run.pools[content["cram"]] = open_pool(content, staging, staging.folder)
-    return describe_view(file.pieces, pool, staging, staging.folder)
+        pool = run.pools[content["cram"]] = open_pool(content, staging.shop)
+    return describe_view(file.pieces, pool, shop=staging.shop)
 
 
 def _own_pool(run: _Run, file: Examined, group: list[Examined], staging: Staging) -> dict[str, Any]:
-    content = make_pool([member.pieces for member in group], staging, staging.folder, profile=run.options.profile)
-    return describe_view(file.pieces, open_pool(content, staging, staging.folder), staging, staging.folder)
+    content = make_pool([member.pieces for member in group], staging.shop, profile=run.options.profile)
+    return describe_view(file.pieces, open_pool(content, staging.shop), shop=staging.shop)
 
 
 def _packed(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
-    content = pack(file.pieces(), staging, staging.folder, profile=run.options.profile)
+    content = pack(file.pieces(), staging.shop, profile=run.options.profile)
     if staging.path(content["object"]).stat().st_size >= file.size:
         raise RecipeFailed("the packed content is larger than the file")
     return content
@@ -265,7 +266,7 @@ def _packed(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
 
 def _original(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
     with open(file.path, "rb") as source:
-        content = pack(iter(partial(source.read, 1 << 20), b""), staging, staging.folder, profile=run.options.profile)
+        content = pack(iter(partial(source.read, 1 << 20), b""), staging.shop, profile=run.options.profile)
     if staging.path(content["object"]).stat().st_size < file.size:
         return content
     staging.delete(content["object"])

@@ -11,19 +11,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from genopipe.archive.workshop import Workshop
 from genopipe.formats.genome import fasta_path, load_genome
 from genopipe.model import Genome
+from genopipe.store import FolderStore
 
 _PARTS = {"fasta": "", "index": ".fai", "blocks": ".gzi"}
-
-
-class Objects(Protocol):
-    """What reads and keeps objects."""
-
-    def put_file(self, path: Path) -> str: ...
-    def verify(self, digest: str) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +37,21 @@ class Reference:
     def fasta(self) -> Path:
         return fasta_path(self.folder)
 
-    def keep(self, store: Objects) -> dict[str, Any]:
+    def keep(self, store: FolderStore) -> dict[str, Any]:
         """Stores the sequences and gives the part of a manifest that names them."""
         parts = {part: store.put_file(Path(f"{self.fasta}{suffix}")) for part, suffix in _PARTS.items()}
         return {"name": self.genome.name, **parts}
 
 
-def link_reference(reference: dict[str, Any] | None, store: Objects, folder: Path) -> Path | None:
-    """Lays checked links to the reference's objects into `folder` under the names that htslib looks for."""
+def link_reference(reference: dict[str, Any] | None, shop: Workshop) -> Path | None:
+    """Lays checked links to the reference's objects into the workshop's folder under the names that htslib looks for."""
     if reference is None:
         return None
-    fasta = folder / f"{reference['fasta']}.fa.gz"
+    fasta = shop.folder / f"{reference['fasta']}.fa.gz"
     for part, suffix in _PARTS.items():
         link = Path(f"{fasta}{suffix}")
         if not link.is_symlink():
-            link.symlink_to(store.verify(reference[part]).resolve())
+            link.symlink_to(shop.store.verify(reference[part]).resolve())
     return fasta
 
 

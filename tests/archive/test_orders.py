@@ -17,6 +17,7 @@ from genopipe.archive.fastq_views import open_pool
 from genopipe.archive.htslib import HtslibFailed, decode_cram, encode_cram
 from genopipe.archive.orders import keep_order, kept_order
 from genopipe.archive.pool_reads import PoolKeys, pool_keys
+from genopipe.archive.workshop import Workshop
 from genopipe.store import FolderStore
 
 from .conftest import fastq_of
@@ -36,8 +37,8 @@ def kept(names: list[str], order: list[int], folder: Path) -> tuple[dict[str, ob
     """What is kept of an order, and the order that comes back."""
     keys, store = keys_of(names), FolderStore(folder)
     template = np.arange(len(names))
-    described = keep_order(np.array(order, np.int64), keys, template, store)
-    return described, kept_order(described, keys, template, store).tolist()
+    described = keep_order(np.array(order, np.int64), keys, template=template, store=store)
+    return described, kept_order(described, keys, template=template, store=store).tolist()
 
 
 def names_of(n: int) -> list[str]:
@@ -141,12 +142,12 @@ def test_more_reads_than_a_bucket_holds_are_dealt_to_files(tmp_path: Path, sampl
     from genopipe.archive.fastq_views import describe_view, make_pool, plain_reads
 
     texts = [fastq_of(sample / "S1.bam", mate, rest=f" {mate}:N", shuffle=8).encode() for mate in (1, 2)]
-    store = FolderStore(tmp_path / "store")
-    content = make_pool([lambda: iter([texts[0]]), lambda: iter([texts[1]])], store, tmp_path, profile="fast")
+    shop = Workshop(FolderStore(tmp_path / "store"), tmp_path)
+    content = make_pool([lambda: iter([texts[0]]), lambda: iter([texts[1]])], shop, profile="fast")
     shuffled = fastq_of(sample / "S1.bam", 2, rest=" 2:N", shuffle=9).encode()
-    view = describe_view(lambda: iter([shuffled]), open_pool(content, store, tmp_path), store, tmp_path)
+    view = describe_view(lambda: iter([shuffled]), open_pool(content, shop), shop=shop)
     monkeypatch.setattr("genopipe.archive.fastq_views.BUCKET_ROWS", 37)
-    assert b"".join(plain_reads(view, store, tmp_path)) == shuffled
+    assert b"".join(plain_reads(view, shop)) == shuffled
 
 
 def test_htslib_failures_are_told_with_its_last_line(tmp_path: Path) -> None:
