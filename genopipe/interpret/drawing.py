@@ -11,14 +11,15 @@ from html import escape
 
 from genopipe.formats.ped import Member
 
-SYMBOL, COLUMN, ROW, LINE = 34, 150, 128, 15
+SYMBOL, COLUMN, ROW, LINE = 34, 160, 128, 15
 _INK, _PALE, _ACCENT, _SECOND = "#22313f", "#e6eaee", "#1f6f8b", "#c2703d"
 
 
 def score_chart(phenotype: float, variant: float | None, score: float) -> str:
-    """Bars for phenotype, variant and combined score, each from 0 to 1."""
-    bars = [("Phenotype", phenotype, _ACCENT), ("Variant", variant, _SECOND), ("Together", score, _INK)]
-    shown = [(name, value, colour) for name, value, colour in bars if value is not None]
+    """Bars for phenotype, variant and combined score, each from 0 to 1; without variants for the phenotype alone."""
+    shown = [("Phenotype", phenotype, _ACCENT)]
+    if variant is not None:
+        shown += [("Variant", variant, _SECOND), ("Together", score, _INK)]
     lines = [_svg(330, 26 * len(shown) + 4, "Parts of the score")]
     for place, (name, value, colour) in enumerate(shown):
         y = 26 * place + 4
@@ -120,7 +121,8 @@ def _person(member: Member, place: tuple[float, int], labels: Sequence[str], *, 
     for line, label in enumerate(labels):
         weight = ' font-weight="600"' if line == 0 else ""
         at = y + half + LINE * (line + 1) + 3
-        texts.append(f'<text x="{x:.1f}" y="{at:.1f}" font-size="12" text-anchor="middle" fill="{_INK}"{weight}>{escape(label)}</text>')
+        look = f'font-size="12" text-anchor="middle" fill="{_INK}" stroke="white" stroke-width="4" paint-order="stroke"{weight}'
+        texts.append(f'<text x="{x:.1f}" y="{at:.1f}" {look}>{escape(label)}</text>')
     return symbol + "".join(texts)
 
 

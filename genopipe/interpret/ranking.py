@@ -78,7 +78,7 @@ def interpret(request: Request) -> Interpretation:
             Finding(0, gene, float(score), float(score), None, None, ()) for gene, score in zip(annotations.genes, phenotype, strict=True)
         ]
         ranked = _explained(_ranked(findings), scorer, observed)
-        return Interpretation(request, ontology, ranked, None, {}, (*notes, "No variants were given."), (0, 0))
+        return Interpretation(request, ontology, ranked, None, {}, tuple(notes), (0, 0))
     by_gene = dict(zip(annotations.genes, map(float, phenotype), strict=True))
     case = _Case(request, annotations, by_gene, any_phenotype=bool(observed))
     findings = case.findings()

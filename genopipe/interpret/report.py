@@ -147,7 +147,7 @@ def _alleles(result: Interpretation, hit: Hit, column: int) -> str:
     if count == 0:
         return "does not have it"
     reads, depth = int(variants.alt_depth[hit.row, column]), int(variants.depth[hit.row, column])
-    share = f" ({reads}/{depth} reads)" if reads >= 0 and depth > 0 else ""
+    share = f", {reads}/{depth} reads" if reads >= 0 and depth > 0 else ""
     return ("one copy" if count < ploidy else "all copies") + share
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -133,6 +135,21 @@ def test_the_files(setting: Setting, trio: Path, tmp_path: Path) -> None:
         assert list(file.header.samples) == ["KID", "MUM", "DAD"]
 
 
+def test_the_golden_case(setting: Setting, trio: Path, tmp_path: Path) -> None:
+    """The table and the records of the annotated VCF are those of `golden/`; a change of them is a change of results."""
+    write_results(result_of(setting, trio, tmp_path), tmp_path / "out")
+    golden = Path(__file__).parent / "golden"
+    records = gzip.decompress((tmp_path / "out/findings.vcf.gz").read_bytes()).decode().splitlines(keepends=True)
+    found = {
+        "findings.tsv": (tmp_path / "out/findings.tsv").read_text(),
+        "records.vcf": "".join(line for line in records if not line.startswith("##")),
+    }
+    if os.environ.get("GENOPIPE_WRITE_GOLDEN") == "1":
+        for name, text in found.items():
+            (golden / name).write_text(text)
+    assert found == {name: (golden / name).read_text() for name in found}
+
+
 def test_the_same_input_gives_the_same_bytes(setting: Setting, trio: Path, tmp_path: Path) -> None:
     digests = []
     for name in ("a", "b"):
@@ -234,8 +251,6 @@ def test_a_vcf_of_another_build_is_named(setting: Setting, tmp_path: Path) -> No
 
 
 def test_a_gzip_that_is_no_bgzip_is_named(setting: Setting, trio: Path, tmp_path: Path) -> None:
-    import gzip
-
     path = tmp_path / "v.vcf.gz"
     path.write_bytes(gzip.compress(trio.read_bytes()))
     with pytest.raises(BadInput, match="compressed by gzip; wanted plain text or bgzip"):

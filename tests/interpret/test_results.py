@@ -84,7 +84,7 @@ def test_three_generations_are_drawn_without_overlap() -> None:
 
 def test_the_score_chart_shows_what_there_is() -> None:
     assert len(list(ElementTree.fromstring(score_chart(0.5, 1.0, 0.55)).iter(f"{SVG}rect"))) == 6
-    assert len(list(ElementTree.fromstring(score_chart(0.5, None, 0.5)).iter(f"{SVG}rect"))) == 4
+    assert len(list(ElementTree.fromstring(score_chart(0.5, None, 0.5)).iter(f"{SVG}rect"))) == 2
 
 
 def test_the_page_of_a_pair_tells_both_hits_and_everyones_genotype(setting: Setting, tmp_path: Path) -> None:
