@@ -1,0 +1,1 @@
+"""Reads to a sorted, duplicate-marked, indexed BAM; and the seed index of a reference."""
