@@ -35,7 +35,7 @@ def main() -> None:
         work = arguments.work or Path(folder)
         work.mkdir(parents=True, exist_ok=True)
         result = {
-            "command": "benchmarks/call.py " + " ".join(sys.argv[1:]),
+            "command": f"benchmarks/call.py --seeds {arguments.seeds} --coverage {arguments.coverage}",
             "machine": machine(),
             "versions": versions(),
             "simulated_1mb": simulated(arguments, work),
