@@ -51,7 +51,7 @@ onstart:
 onsuccess:
     provenance.write_run_record(
         PLAN.folder,
-        parameters={"case": CASE.case, "device": PLAN.device, "issued": PLAN.issued, "memory": PLAN.settings.value["memory"]},
+        parameters=PLAN.parameters,
         inputs=[CASE.path, *(path for sample in CASE.samples for path in CASE.read_files(sample))],
         timings=PLAN.folder / "timings",
     )

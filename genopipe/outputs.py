@@ -15,6 +15,9 @@ from pathlib import Path
 
 from genopipe.errors import BadEnvironment, GenopipeError
 
+PARTIAL = ".partial-"
+"""How the name of a file that is being written begins."""
+
 _REMEDIES = {
     errno.ENOSPC: ("the disk is full", "free space for the output", "Free space or choose another output folder, then run again."),
     errno.EDQUOT: ("the disk quota is used up", "free space for the output", "Free space or choose another output folder, then run again."),
@@ -65,7 +68,7 @@ def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(target)
     make_folder(target.parent)
-    partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
+    partial = target.with_name(f"{PARTIAL}{os.getpid()}-{target.name}")
     try:
         with writing(target):
             yield partial

@@ -15,8 +15,6 @@ from genopipe.config import load_settings
 from genopipe.errors import GenopipeError
 
 GIB = 1 << 30
-MEMORY_FOR_A_GENOME = 24 * GIB
-DISK_FOR_A_GENOME = 300 * GIB
 
 
 @dataclass(frozen=True, slots=True)

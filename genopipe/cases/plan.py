@@ -51,6 +51,12 @@ class Plan:
         """The stages this case goes through."""
         return STAGES[: 4 + (self.case.archive is not None) + (self.case.archive is not None and self.case.ehr is not None)]
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the run record keeps of the plan."""
+        memory = self.settings.value["memory"]
+        return {"case": self.case.case, "stages": list(self.stages), "device": self.device, "issued": self.issued, "memory": memory}
+
     def read_options(self, sample: str) -> str:
         """The FASTQ files of a sample as `-1`, `-2` options, lane by lane."""
         lanes = [files for files in self.case.reads if files.sample == sample]

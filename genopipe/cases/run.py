@@ -19,6 +19,7 @@ from genopipe import device
 from genopipe.cases.plan import RULES, STAGES, Plan
 from genopipe.cases.watch import failures, run_watched
 from genopipe.errors import BadEnvironment, GenopipeError
+from genopipe.outputs import PARTIAL
 
 
 class StageFailed(GenopipeError):
@@ -75,6 +76,7 @@ def run_case(plan: Plan, command: Sequence[str]) -> None:
     plan.start()
     started = time.time_ns()
     with _only_run(plan.folder):
+        _remove_partial_files(plan.folder)
         code = run_watched(command, plan.folder)
     if code:
         step, message = next(failures(plan.folder, started))
@@ -83,6 +85,12 @@ def run_case(plan: Plan, command: Sequence[str]) -> None:
             wanted="every step done",
             do=f"Mend what the message names and run the same command: it continues. All logs are in {plan.folder / 'logs'}.",
         )
+
+
+def _remove_partial_files(folder: Path) -> None:
+    """What a killed run was writing; see `outputs.whole_file`."""
+    for path in folder.rglob(f"{PARTIAL}*"):
+        path.unlink(missing_ok=True)
 
 
 def show_steps(command: Sequence[str]) -> None:

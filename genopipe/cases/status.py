@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ LAST_FILES = {
 
 @dataclass(frozen=True, slots=True)
 class CaseStatus:
-    """One case: the stages whose results stand, whether a run is under way, whether the last run ended well."""
+    """One case: the stages whose results stand, whether a run is under way, whether all its stages are done."""
 
     case: str
     done: tuple[str, ...]
@@ -32,7 +33,13 @@ def case_statuses(results: Path) -> Iterator[CaseStatus]:
     """The status of every case under `results`, by name."""
     for folder in sorted(path.parent for path in results.glob("*/issued")):
         done = tuple(stage for stage, pattern in LAST_FILES.items() if any(folder.glob(pattern.format(case=folder.name))))
-        yield CaseStatus(folder.name, done, _running(folder), (folder / "run.json").is_file())
+        yield CaseStatus(folder.name, done, _running(folder), _stages(folder) == done)
+
+
+def _stages(folder: Path) -> tuple[str, ...] | None:
+    """The stages of a case whose last run ended well."""
+    record = folder / "run.json"
+    return tuple(json.loads(record.read_text())["parameters"]["stages"]) if record.is_file() else None
 
 
 def _running(folder: Path) -> bool:

@@ -8,13 +8,24 @@ from pathlib import Path
 from genopipe.cases.status import case_statuses
 
 
+def make(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
 def test_stages_that_stand_are_done(tmp_path: Path) -> None:
-    for name in ("C1/issued", "C1/ingest/S1.qc.json", "C1/align/S1.bam", "C2/issued", "C2/run.json", "other/file"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    first, second = case_statuses(tmp_path)
-    assert (first.case, first.done, first.running, first.complete) == ("C1", ("ingest", "align"), False, False)
-    assert (second.case, second.done, second.complete) == ("C2", (), True)
+    make(tmp_path, "C1/issued", "C1/ingest/S1.qc.json", "C1/align/S1.bam", "other/file")
+    [only] = case_statuses(tmp_path)
+    assert (only.case, only.done, only.running, only.complete) == ("C1", ("ingest", "align"), False, False)
+
+
+def test_a_case_is_complete_when_all_its_stages_are_done(tmp_path: Path) -> None:
+    make(tmp_path, "C1/issued", "C1/ingest/S1.qc.json")
+    (tmp_path / "C1" / "run.json").write_text('{"parameters": {"stages": ["ingest", "align"]}}')
+    assert [case.complete for case in case_statuses(tmp_path)] == [False]
+    make(tmp_path, "C1/align/S1.bam")
+    assert [case.complete for case in case_statuses(tmp_path)] == [True]
 
 
 def test_a_locked_case_is_running(tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""`genopipe doctor` looks at the machine, says what to do, and warms the kernels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from genopipe.cases import doctor
+from genopipe.cli.doctor import doctor as command
+
+
+def test_a_good_machine_is_told_line_by_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(command, ["--no-warm"])
+    assert done.exit_code == 0, done.output
+    assert [line.split()[1] for line in done.output.splitlines()] == [
+        "cores",
+        "memory",
+        "disk",
+        "folder",
+        "gpu",
+        "configuration",
+        "workflow",
+    ]
+
+
+def test_a_full_disk_is_told_with_what_it_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 5 << 20}))
+    [disk] = [check for check in doctor.examine(tmp_path) if check.name == "disk"]
+    assert not disk.good
+    assert "300 GiB" in disk.do
+
+
+def test_a_broken_site_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site.yaml").write_text("memroy: 8G\n")
+    done = CliRunner().invoke(command, ["--no-warm"])
+    assert done.exit_code == 1
+    assert "unknown key `memroy`" in done.output
+
+
+def test_warming_uses_every_kernel_once() -> None:
+    doctor.warm_kernels()
