@@ -153,8 +153,14 @@ def _examine(path: Path) -> Examined:
         if _PROMISES_GZIP.search(path.name):
             raise
         return Examined(path, digest, size, digest, plain=False, recipe=None)
-    recipe = next((r for r in found.recipes if _wraps(path, r, digest)), None)
-    return Examined(path, digest, size, plain_digest, plain=found.kind == "plain", recipe=recipe)
+    return Examined(path, digest, size, plain_digest, plain=found.kind == "plain", recipe=_recipe(path, found.recipes, digest))
+
+
+def _recipe(path: Path, recipes: list[Recipe], digest: str) -> Recipe | None:
+    """The recipe that makes the file; a single candidate is left to the check that every put ends with."""
+    if len(recipes) == 1:
+        return recipes[0]
+    return next((recipe for recipe in recipes if _wraps(path, recipe, digest)), None)
 
 
 def _wraps(path: Path, recipe: Recipe, digest: str) -> bool:
