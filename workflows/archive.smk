@@ -10,7 +10,7 @@ rule archive_sample:
     input:
         reads=lambda wildcards: CASE.read_files(wildcards.sample),
         bam=f"{OUT}/align/{{sample}}.bam",
-        gvcf=f"{OUT}/call/{{sample}}.g.vcf.gz",
+        calls=multiext(f"{OUT}/call/{{sample}}", ".g.vcf.gz", ".uncallable.bed", ".coverage.tsv"),
         qc=f"{OUT}/ingest/{{sample}}.qc.json",
     output:
         f"{OUT}/archive/{{sample}}.receipt.json",
@@ -23,7 +23,7 @@ rule archive_sample:
         archive=CASE.archive,
         profile=PLAN.settings.value["archive_profile"],
     shell:
-        "genopipe archive put {input.bam} {input.reads} {input.gvcf} {input.qc} --archive {params.archive}"
+        "genopipe archive put {input.bam} {input.reads} {input.calls} {input.qc} --archive {params.archive}"
         " --sample {wildcards.sample} --reference {CASE.reference} --profile {params.profile} --receipt {output} 2> {log}"
 
 

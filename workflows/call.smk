@@ -14,6 +14,8 @@ rule call_variants:
     output:
         vcf=f"{OUT}/call/{{sample}}.vcf.gz",
         gvcf=f"{OUT}/call/{{sample}}.g.vcf.gz",
+        uncallable=f"{OUT}/call/{{sample}}.uncallable.bed",
+        coverage=f"{OUT}/call/{{sample}}.coverage.tsv",
     log:
         f"{OUT}/logs/call.{{sample}}.log",
     benchmark:
