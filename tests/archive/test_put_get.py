@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from genopipe.archive import put as put_module
 from genopipe.archive.get import get_file, verify
+from genopipe.archive.htslib import HtslibFailed
 from genopipe.archive.manifests import Archive, Manifest
 from genopipe.archive.put import PutOptions, put_files
 from genopipe.archive.references import Reference
@@ -401,6 +402,22 @@ def test_an_encoder_that_changed_is_refused_at_a_get(tmp_path: Path, monkeypatch
     monkeypatch.setattr("genopipe.archive.encoders.vector", lambda library: "0" * 64)
     with pytest.raises(BadEnvironment, match="makes other bytes than the one that archived this file"):
         get_file(tmp_path / "A", "x.json.gz", tmp_path / "out")
+
+
+@pytest.mark.parametrize("pieces", [[b"other bytes"], None])
+def test_what_cannot_be_restored_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: list[bytes] | None) -> None:
+    (tmp_path / "note.txt").write_text("x")
+    put(tmp_path / "A", tmp_path / "note.txt")
+
+    def restoring(*_: object) -> list[bytes]:
+        if pieces is None:
+            raise HtslibFailed("no such codec")
+        return pieces
+
+    monkeypatch.setattr("genopipe.archive.get.file_bytes", restoring)
+    with pytest.raises(BadInput, match=r"note\.txt cannot be restored: (the restored bytes differ|no such codec)"):
+        get_file(tmp_path / "A", "note.txt", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_encoder_that_changed_is_not_used_at_a_put(tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
