@@ -24,6 +24,12 @@ _REMEDIES = {
     errno.EACCES: ("the folder cannot be written", "write permission", "Change its permissions or choose another output folder."),
     errno.EPERM: ("the folder cannot be written", "write permission", "Change its permissions or choose another output folder."),
     errno.EROFS: ("the file system is read-only", "a writable folder", "Choose another output folder."),
+    errno.EFBIG: (
+        "the file is larger than this system allows",
+        "a file size within its limit",
+        "Raise the limit (`ulimit -f`) or choose another disk.",
+    ),
+    errno.EEXIST: ("a file stands where a folder is needed", "a folder", "Choose another output folder, or move the file away."),
     errno.ENOTDIR: ("a part of the path is a file", "a folder", "Choose another output folder."),
 }
 

@@ -66,6 +66,12 @@ def test_a_folder_below_a_file_is_an_error(tmp_path: Path) -> None:
         make_folder(tmp_path / "file" / "below")
 
 
+def test_a_file_where_a_folder_is_needed_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadEnvironment, match="a file stands where a folder is needed"):
+        make_folder(tmp_path / "file")
+
+
 def test_a_folder_without_permission_is_an_error(tmp_path: Path) -> None:
     """Tried as a user without privileges, as root may write anywhere."""
     locked = tmp_path / "locked"
