@@ -3,9 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-THREADS := $(shell nproc)
 
-.PHONY: demo test check environment lock benchmark clean
+.PHONY: demo test check environment lock benchmark faults clean
 
 demo: environment
 	$(BIN)/genopipe demo demo
@@ -43,6 +42,10 @@ lock:
 
 benchmark: $(VENV)/test-installed
 	for script in align call interpret archive; do $(BIN)/python benchmarks/$$script.py --output benchmarks/results/$$script.json || exit 1; done
+
+# Kills a running case at random moments; takes about half an hour.
+faults: $(VENV)/test-installed
+	$(BIN)/python benchmarks/faults.py --output benchmarks/results/faults.json
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info

@@ -7,6 +7,7 @@ snakemake --cores 2 --configfile CASE.yaml
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 
 from snakemake.utils import min_version
 
@@ -14,6 +15,11 @@ from genopipe import provenance
 from genopipe.cases.plan import plan_case
 
 min_version("9.27")
+
+
+envvars:
+    "PATH",
+
 
 # The genopipe that runs the steps is the one beside this Snakemake.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -23,7 +23,8 @@ rule align_reads:
     threads: workflow.cores or 1
     params:
         reads=lambda wildcards: PLAN.read_options(wildcards.sample),
+        reference=CASE.reference,
         memory=PLAN.settings.value["memory"],
     shell:
-        "genopipe align --reference {CASE.reference} {params.reads} --sample {wildcards.sample} --threads {threads}"
-        " --memory {params.memory} -o {output.bam} 2> {log}"
+        "genopipe align --reference {params.reference:q} {params.reads} --sample {wildcards.sample} --threads {threads}"
+        " --memory {params.memory} -o {output.bam:q} 2> {log:q}"

@@ -21,10 +21,11 @@ rule archive_sample:
     threads: workflow.cores or 1
     params:
         archive=CASE.archive,
+        reference=CASE.reference,
         profile=PLAN.settings.value["archive_profile"],
     shell:
-        "genopipe archive put {input.bam} {input.reads} {input.calls} {input.qc} --archive {params.archive}"
-        " --sample {wildcards.sample} --reference {CASE.reference} --profile {params.profile} --receipt {output} 2> {log}"
+        "genopipe archive put {input.bam:q} {input.reads:q} {input.calls:q} {input.qc:q} --archive {params.archive:q}"
+        " --sample {wildcards.sample} --reference {params.reference:q} --profile {params.profile} --receipt {output:q} 2> {log:q}"
 
 
 rule archive_case:
@@ -41,7 +42,7 @@ rule archive_case:
     params:
         archive=CASE.archive,
         profile=PLAN.settings.value["archive_profile"],
-        samples=lambda wildcards, input: " ".join(f"--merge '{receipt}'" for receipt in input.samples),
+        samples=lambda wildcards, input: " ".join(f"--merge {quote(receipt)}" for receipt in input.samples),
     shell:
-        "genopipe archive put {input.vcf} {input.findings} --archive {params.archive} --profile {params.profile}"
-        " {params.samples} --receipt {output} 2> {log}"
+        "genopipe archive put {input.vcf:q} {input.findings:q} --archive {params.archive:q} --profile {params.profile}"
+        " {params.samples} --receipt {output:q} 2> {log:q}"

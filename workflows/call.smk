@@ -23,10 +23,11 @@ rule call_variants:
     priority: PRIORITY
     threads: workflow.cores or 1
     params:
+        reference=CASE.reference,
         sex=lambda wildcards: PLAN.sex_option(wildcards.sample),
     shell:
-        "genopipe call --reference {CASE.reference} -i {input.bam} {params.sex} --threads {threads}"
-        " --gvcf {output.gvcf} -o {output.vcf} 2> {log}"
+        "genopipe call --reference {params.reference:q} -i {input.bam:q} {params.sex} --threads {threads}"
+        " --gvcf {output.gvcf:q} -o {output.vcf:q} 2> {log:q}"
 
 
 rule genotype_family:
@@ -43,7 +44,7 @@ rule genotype_family:
     params:
         pedigree=PLAN.pedigree,
     shell:
-        "genopipe joint {input} --ped {params.pedigree} -o {output.vcf} 2> {log}"
+        "genopipe joint {input:q} --ped {params.pedigree:q} -o {output.vcf:q} 2> {log:q}"
 
 
 ruleorder: genotype_family > call_variants

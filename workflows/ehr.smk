@@ -22,5 +22,5 @@ rule write_pointers:
         issued=PLAN.issued,
         key=lambda wildcards: PLAN.site_key_option,
     shell:
-        "genopipe ehr pointers --case {input.case} --archive {params.archive} --receipt {input.receipt}"
-        " --findings {input.findings} --issued {params.issued} {params.key} -o {output} 2> {log}"
+        "genopipe ehr pointers --case {input.case:q} --archive {params.archive:q} --receipt {input.receipt:q}"
+        " --findings {input.findings:q} --issued {params.issued} {params.key} -o {output:q} 2> {log:q}"

@@ -19,5 +19,6 @@ rule measure_reads:
     priority: PRIORITY
     params:
         reads=lambda wildcards: PLAN.read_options(wildcards.sample),
+        folder=f"{OUT}/ingest",
     shell:
-        "genopipe ingest fastq {params.reads} --sample {wildcards.sample} -o {OUT}/ingest 2> {log}"
+        "genopipe ingest fastq {params.reads} --sample {wildcards.sample} -o {params.folder:q} 2> {log:q}"

@@ -19,7 +19,10 @@ rule rank_findings:
         f"{OUT}/timings/interpret.tsv"
     priority: PRIORITY
     params:
+        evidence=CASE.evidence,
+        reference=CASE.reference,
         issued=PLAN.issued,
+        folder=f"{OUT}/interpret",
     shell:
-        "genopipe interpret --variants {input.vcf} --case {input.case} --evidence {CASE.evidence}"
-        " --reference {CASE.reference} --issued {params.issued} -o {OUT}/interpret 2> {log}"
+        "genopipe interpret --variants {input.vcf:q} --case {input.case:q} --evidence {params.evidence:q}"
+        " --reference {params.reference:q} --issued {params.issued} -o {params.folder:q} 2> {log:q}"

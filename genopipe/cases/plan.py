@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from genopipe import device
@@ -60,7 +61,7 @@ class Plan:
     def read_options(self, sample: str) -> str:
         """The FASTQ files of a sample as `-1`, `-2` options, lane by lane."""
         lanes = [files for files in self.case.reads if files.sample == sample]
-        return " ".join(f"-1 '{files.r1}'" + (f" -2 '{files.r2}'" if files.r2 else "") for files in lanes)
+        return " ".join(f"-1 {quote(str(files.r1))}" + (f" -2 {quote(str(files.r2))}" if files.r2 else "") for files in lanes)
 
     def sex_option(self, sample: str) -> str:
         """What `genopipe call` is told of the sex; nothing where it is unknown."""
@@ -76,7 +77,7 @@ class Plan:
     def site_key_option(self) -> str:
         """Where `genopipe ehr pointers` finds the site's secret; empty where the environment names it."""
         key = self.settings.value["site_key_file"]
-        return f"--site-key-file '{key}'" if key else ""
+        return f"--site-key-file {quote(str(key))}" if key else ""
 
     def start(self) -> None:
         """Makes the results folder, fixes the date of the results and writes the family as a PED file."""

@@ -38,7 +38,7 @@ def plan(folder: Path, **given: object) -> Plan:
 
 
 def test_lanes_become_options_in_order(folder: Path) -> None:
-    assert plan(folder).read_options("S1") == " ".join(f"-1 '{folder}/{lane}_R1.fq' -2 '{folder}/{lane}_R2.fq'" for lane in "ab")
+    assert plan(folder).read_options("S1") == " ".join(f"-1 {folder}/{lane}_R1.fq -2 {folder}/{lane}_R2.fq" for lane in "ab")
 
 
 def test_a_case_without_archive_ends_with_its_interpretation(folder: Path) -> None:

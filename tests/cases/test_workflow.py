@@ -82,6 +82,20 @@ def test_plain_snakemake_gives_the_same_files(results: Path, family_case: Path) 
     assert [name for name in first if plain[name] != first[name]] == []
 
 
+LINT_EXCEPTIONS = {
+    "Specify a conda environment or container for each rule.",
+    "Param folder is a prefix of input or output file but hardcoded",
+}
+"""Advice that is not followed; docs/workflow.md says why."""
+
+
+def test_snakemake_s_own_linter_has_no_further_advice(family_case: Path) -> None:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", family_case.name, "--lint"]
+    done = run(command, family_case.parent)
+    advice = {line.strip(" *").rstrip(":") for line in done.stderr.splitlines() if line.startswith("    *")}
+    assert advice <= LINT_EXCEPTIONS
+
+
 def test_a_finished_case_has_nothing_left_to_do(results: Path, family_case: Path) -> None:
     done = run_case(family_case, "first", "--dry-run")
     assert "Nothing to be done" in done.stderr + done.stdout
