@@ -8,10 +8,12 @@ becomes one `BadEnvironment`.
 from __future__ import annotations
 
 import errno
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from genopipe.errors import BadEnvironment, GenopipeError
 
@@ -83,3 +85,9 @@ def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
             os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_json(target: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
+    """Writes `document` with sorted keys, so that equal documents are equal files; whole or not at all."""
+    with whole_file(target) as partial:
+        partial.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")

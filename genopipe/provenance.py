@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import platform
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from genopipe import __version__
-from genopipe.outputs import whole_file
+from genopipe.outputs import write_json
 
 RUN_RECORD_VERSION = 1
 RECORDED_PACKAGES = ("click", "deflate", "isal", "numba", "numpy", "pandas", "pyarrow", "pysam", "snakemake", "zstandard")
@@ -26,12 +25,6 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, hex."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Writes `document` in canonical form (sorted keys, two-space indent, newline at the end); whole or not at all."""
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_run_record(folder: Path, *, parameters: Mapping[str, Any], inputs: Iterable[Path], timings: Path) -> None:
@@ -46,7 +39,7 @@ def write_run_record(folder: Path, *, parameters: Mapping[str, Any], inputs: Ite
         "python": platform.python_version(),
         "packages": {name: version(name) for name in RECORDED_PACKAGES},
         "parameters": dict(parameters),
-        "inputs": {path.name: sha256(path) for path in inputs},
+        "inputs": [{"name": path.name, "sha256": sha256(path)} for path in inputs],
         "results": {str(path.relative_to(folder)): {"sha256": sha256(path), "bytes": path.stat().st_size} for path in results},
         "seconds": {table.stem: _seconds(table) for table in sorted(timings.glob("*.tsv"))},
     }

@@ -27,8 +27,7 @@ def write_receipt(path: Path, manifests: Iterable[Manifest], merged: Iterable[Pa
         "size": sum(entry["size"] for entry in unique),
         "stored_size": sum(objects.values()),
     }
-    with outputs.whole_file(path) as target:
-        target.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    outputs.write_json(path, document)
 
 
 def read_receipt(path: Path) -> dict[str, Any]:

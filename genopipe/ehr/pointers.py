@@ -13,7 +13,6 @@ SHA-1, so that the SHA-256 is an identifier.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +72,7 @@ def write_bundle(path: Path, bundle: Resource) -> None:
     """Writes a bundle that has passed the checker."""
     faults = check_bundle(bundle)
     assert not faults, faults
-    with outputs.whole_file(path) as target:
-        target.write_text(json.dumps(bundle, indent=1, sort_keys=True) + "\n")
+    outputs.write_json(path, bundle)
 
 
 def pointer_bundle(files: list[dict[str, Any]], sample: str, target: Target, *, site_key: bytes, n_findings: int | None = None) -> Resource:

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from genopipe.errors import BadInput
 from genopipe.interpret import evidence_tables, evidence_variants
 from genopipe.model import Genome
-from genopipe.outputs import whole_file
+from genopipe.outputs import write_json
 from genopipe.progress import log
 from genopipe.store import FolderStore, file_digest
 
@@ -172,7 +172,7 @@ def _keep_manifest(folder: Path, dataset: DataSet) -> None:
                 do="Give this file another --version.",
                 path=path,
             )
-    _write_json(path, asdict(dataset))
+    write_json(path, asdict(dataset))
 
 
 def datasets(folder: Path) -> tuple[DataSet, ...]:
@@ -200,7 +200,7 @@ def lock(folder: Path, name: str, *, only: Iterable[str] = ()) -> EvidenceSet:
         raise BadInput(
             f"the set {name} is locked with other content", wanted="a new name for a new set", do="Choose another name.", path=path
         )
-    _write_json(path, {"schema": SCHEMA_VERSION, "name": name, "digest": digest, "datasets": content})
+    write_json(path, {"schema": SCHEMA_VERSION, "name": name, "digest": digest, "datasets": content})
     return open_set(path)
 
 
@@ -293,8 +293,3 @@ def _rows(evidence: EvidenceSet, dataset: DataSet | None) -> dict[tuple[Any, ...
 def _count_changes(before: Mapping[Any, str], after: Mapping[Any, str]) -> tuple[int, int, int]:
     both = before.keys() & after.keys()
     return len(after) - len(both), len(before) - len(both), sum(before[key] != after[key] for key in both)
-
-
-def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")

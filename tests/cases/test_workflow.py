@@ -125,6 +125,7 @@ def test_the_run_record_names_versions_and_digests_and_no_path(results: Path) ->
     text = (results / "run.json").read_text()
     record = json.loads(text)
     assert record["results"]["call/DEMO-0001.vcf.gz"]["bytes"] == (results / "call/DEMO-0001.vcf.gz").stat().st_size
+    assert [entry["name"] for entry in record["inputs"]][:2] == ["case.yaml", "newborn_R1.fastq.gz"]
     assert record["packages"]["pysam"]
     assert record["parameters"]["issued"] == ISSUED
     assert str(results.parent.parent) not in text
