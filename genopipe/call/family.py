@@ -67,12 +67,14 @@ def judge_trio(trio: Trio, n_alleles: int) -> Verdict:
 
 
 def _quality(costs: dict[Triple, int], best: Triple, member: int) -> int:
-    other = min(cost for triple, cost in costs.items() if triple[member] != best[member])
+    other = min((cost for triple, cost in costs.items() if triple[member] != best[member]), default=costs[best] + 1000 * MAX_QUALITY)
     return min(phred(other - costs[best]), MAX_QUALITY)
 
 
 def inheritance_cost(father: Genotype, mother: Genotype, child: Genotype, *, haploid_from: str = _MATERNAL) -> int | None:
-    """Milli-phred of the child's genotype given its parents', None where it takes a new allele."""
+    """Milli-phred of the child's genotype given its parents', None where it takes a new allele. Who has no copy has an empty genotype."""
+    if not child:
+        return 0
     if len(child) == 1:
         parent = mother if haploid_from == _MATERNAL else father
         ways, all_ways = parent.count(child[0]), len(parent)

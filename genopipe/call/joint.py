@@ -1,18 +1,20 @@
 """`genopipe joint`: the gVCFs of a family to one VCF.
 
 All files are walked side by side. Where any sample has a variant, the records of that place are brought to one list of alleles, and every
-sample's likelihoods are looked up in its own record there, or in the reference block or other record that lies over the place. Then
-each child is judged together with its parents. A raw genotype stands unless that judgement is for another one.
+sample's likelihoods are looked up in its own record there, or in the reference block or other record that lies over the place, and brought
+to as many copies as the sample has there. Then each child is judged together with its parents. A raw genotype stands unless that
+judgement is for another one, and where nothing was seen of a sample none is written.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+from genopipe.call.copies import Call, Person, in_copies, people_of, unseen
 from genopipe.call.family import Trio, consistent, judge_trio
 from genopipe.call.ploidy import PATERNAL_NAMES, is_mitochondrial_name
 from genopipe.call.sites import MAX_LIKELIHOOD, MAX_QUALITY, genotypes
@@ -24,18 +26,6 @@ from genopipe.progress import log
 
 KINDS = ("FILTER/LowQual", "INFO/AC", "INFO/AN", "INFO/MENDEL", *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "DNM")))
 _SURE = 30
-
-
-@dataclass(slots=True)
-class Call:
-    """What is known of one sample at one site; no genotype where nothing lies over it."""
-
-    genotype: tuple[int, ...] | None = None
-    quality: int = 0
-    depth: int = 0
-    allele_depth: tuple[int, ...] = ()
-    likelihood: tuple[int, ...] = ()
-    new: int | None = None
 
 
 @dataclass(slots=True)
@@ -60,10 +50,12 @@ def joint_genotypes(gvcf_paths: list[Path], ped: Path, output: Path) -> None:
     gvcfs = [open_gvcf(path) for path in gvcf_paths]
     contigs = _same_contigs(gvcfs)
     samples = [gvcf.sample for gvcf in gvcfs]
-    trios = _trios(samples, read_ped(ped), gvcfs, ped)
+    members = read_ped(ped)
+    trios, people = _trios(samples, members, gvcfs, ped), people_of(gvcfs, members)
     n_sites = n_new = 0
     with vcf_writer(output, header(contigs, samples, KINDS)) as write:
         for site in merged_sites(gvcfs):
+            _bring_to_copies(site, contigs[site.contig], people)
             contradictions = judge_families(site, contigs[site.contig].name, trios)
             if not any(any(call.genotype) for call in site.calls if call.genotype):
                 continue
@@ -187,20 +179,24 @@ def _from_zero(likelihood: list[int]) -> tuple[int, ...]:
     return tuple(value - low for value in likelihood)
 
 
+def _bring_to_copies(site: JointSite, contig: VcfContig, people: list[Person]) -> None:
+    calls = zip(site.calls, people, strict=True)
+    site.calls = [in_copies(call, person, contig, site.position, is_indel=site.is_indel) for call, person in calls]
+
+
 def judge_families(site: JointSite, contig: str, trios: list[tuple[int, int, int]]) -> int:
-    """Lets each trio correct the genotypes of the site; returns how many children contradict their parents afterwards."""
-    if is_mitochondrial_name(contig):
-        return 0
+    """Lets each trio correct the genotypes of the site and takes those away that nothing was seen of; returns how many children
+    contradict their parents afterwards."""
     haploid_from = "paternal" if contig in PATERNAL_NAMES else "maternal"
-    contradictions = 0
-    for rows in trios:
+    judged = [] if is_mitochondrial_name(contig) else trios
+    for rows in judged:
         three = [site.calls[row] for row in rows]
-        if any(call.genotype is None for call in three):
-            continue
-        _judge(site, three, haploid_from)
-        father, mother, child = (call.genotype or () for call in three)
-        contradictions += not consistent(father, mother, child, haploid_from=haploid_from)
-    return contradictions
+        if all(call.genotype is not None for call in three):
+            _judge(site, three, haploid_from)
+    site.calls = [unseen(call) for call in site.calls]
+    triples = [[site.calls[row].genotype for row in rows] for rows in judged]
+    known = [(father, mother, child) for father, mother, child in triples if not (father is None or mother is None or child is None)]
+    return sum(not consistent(father, mother, child, haploid_from=haploid_from) for father, mother, child in known)
 
 
 def _judge(site: JointSite, three: list[Call], haploid_from: str) -> None:
@@ -226,14 +222,14 @@ def _with_used_alleles(site: JointSite) -> JointSite:
     new = {allele: i for i, allele in enumerate(used)}
     calls = []
     for call in site.calls:
-        if call.genotype is None:
+        if not call.genotype:
             calls.append(call)
             continue
         place = {genotype: i for i, genotype in enumerate(genotypes(len(site.alleles), len(call.genotype)))}
         kept = [call.likelihood[place[tuple(used[a] for a in g)]] for g in genotypes(len(used), len(call.genotype))]
         genotype = tuple(new[allele] for allele in call.genotype)
         depths = tuple(call.allele_depth[allele] for allele in used)
-        calls.append(Call(genotype, call.quality, call.depth, depths, _from_zero(kept), call.new))
+        calls.append(replace(call, genotype=genotype, allele_depth=depths, likelihood=_from_zero(kept)))
     position, alleles = _trimmed(site.position, tuple(site.alleles[allele] for allele in used))
     return JointSite(site.contig, position, alleles, site.quality, site.passed, calls)
 
@@ -256,8 +252,8 @@ def site_line(contig: str, site: JointSite, contradictions: int) -> str:
 
 
 def _sample_text(call: Call) -> str:
-    if call.genotype is None:
-        return "./.:.:.:.:.:."
+    if not call.genotype:
+        return f"{'./.' if call.copies == 2 else '.'}:.:{'.' if call.depth is None else call.depth}:.:.:."
     genotype, depths, likelihood = (
         "/".join(map(str, call.genotype)),
         ",".join(map(str, call.allele_depth)),

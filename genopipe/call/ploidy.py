@@ -52,3 +52,12 @@ def ploidy_spans(contig: Contig, sex: Sex | None) -> list[tuple[int, int, int]]:
         spans += [(at, start, 1), (start, end, 2)]
         at = end
     return [span for span in [*spans, (at, contig.length, 1)] if span[1] > span[0]]
+
+
+def copies_at(name: str, length: int, position: int, sex: Sex | None) -> int | None:
+    """Copies of a place on X or Y that a person has; None on other contigs, and where the sex is not known."""
+    if name not in _X + _Y or sex is None:
+        return None
+    if sex == "female":
+        return 0 if name in _Y else 2
+    return 2 if any(start <= position < end for start, end in PSEUDOAUTOSOMAL.get(length, ())) else 1

@@ -71,7 +71,9 @@ def record_alleles(events: list[Event], stretch: Stretch) -> tuple[int, tuple[st
 
 
 def genotypes(n_alleles: int, ploidy: int) -> list[tuple[int, ...]]:
-    """All genotypes in the order of the VCF specification."""
+    """All genotypes in the order of the VCF specification; of no copies, the empty one."""
+    if ploidy == 0:
+        return [()]
     if ploidy == 1:
         return [(allele,) for allele in range(n_alleles)]
     return sorted(combinations_with_replacement(range(n_alleles), 2), key=lambda pair: (pair[1], pair[0]))

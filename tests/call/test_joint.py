@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from genopipe.call.caller import Outputs, call_variants
 from genopipe.call.family import Trio, inheritance_cost, judge_trio
 from genopipe.call.joint import joint_genotypes
+from genopipe.call.ploidy import copies_at
 from genopipe.errors import BadInput
 from genopipe.formats.gvcf import open_gvcf, read_gvcf
 from genopipe.formats.vcf import VcfContig, header, vcf_writer
@@ -126,6 +127,81 @@ def test_a_simulated_family(tmp_path):
         fathers[1:]: ([(0, 1), (0, 0), (0, 1)], None),
         mothers[1:]: ([(0, 0), (0, 1), (0, 1)], None),
     }
+
+
+def on_x(line):
+    return line.replace("c ", "chrX ", 1)
+
+
+SON = "F kid dad mom 1 2\nF dad 0 0 1 1\nF mom 0 0 2 1\n"
+DAUGHTER = SON.replace("kid dad mom 1", "kid dad mom 2")
+
+
+def test_a_son_called_without_his_sex_has_one_x(tmp_path):
+    """Fourteen reads of 14 show the mother's allele, and two copies would be likelier as 0/1 by the parents' genotypes."""
+    son = variant(10, sample="1/1:0,14,0:14:42:573,42,0,573,42,573")
+    found = family(tmp_path, [on_x(son)], [on_x(block(1, 99))], [on_x(variant(10))], ped=SON)
+    assert found == [(10, ("A", "T"), [(1,), (0,), (0, 1)], None, {"AC": (2,), "AN": 4})]
+
+
+def test_the_likelihoods_of_one_copy_are_those_of_the_homozygous(tmp_path):
+    son = variant(10, sample="0/1:9,5,0:14:99:120,0,310,147,325,470")
+    family(tmp_path, [on_x(son)], [on_x(block(1, 99))], [on_x(variant(10))], ped=SON)
+    with pysam.VariantFile(str(tmp_path / "f.vcf.gz")) as file:
+        assert [tuple(sample["PL"]) for sample in next(file).samples.values()] == [(0, 190), (0, 900), (600, 0, 600)]
+
+
+def test_a_daughter_keeps_both(tmp_path):
+    found = family(tmp_path, [on_x(variant(10))], [on_x(block(1, 99))], [on_x(variant(10))], ped=DAUGHTER)
+    assert found[0][2] == [(0, 1), (0,), (0, 1)]
+
+
+def test_a_parent_of_unknown_sex_has_that_of_a_parent(tmp_path):
+    found = family(tmp_path, [on_x(variant(10))], [on_x(block(1, 99))], [on_x(variant(10))], ped=DAUGHTER.replace("dad 0 0 1", "dad 0 0 0"))
+    assert found[0][2] == [(0, 1), (0,), (0, 1)]
+
+
+def test_without_a_sex_the_copies_of_the_gvcf_stay(tmp_path):
+    (tmp_path / "f.ped").write_text("F\tkid\t0\t0\t0\t2\n")
+    joint_genotypes([gvcf(tmp_path, "kid", [on_x(variant(10))])], tmp_path / "f.ped", tmp_path / "f.vcf.gz")
+    with pysam.VariantFile(str(tmp_path / "f.vcf.gz")) as file:
+        assert next(file).samples["kid"]["GT"] == (0, 1)
+
+
+@pytest.mark.parametrize(("length", "position", "copies"), [(156_040_895, 2_781_478, 2), (156_040_895, 2_781_479, 1), (500, 20_000, 1)])
+def test_the_pseudoautosomal_regions_have_two_copies(length, position, copies):
+    assert copies_at("chrX", length, position, "male") == copies
+    assert copies_at("chrX", length, position, "female") == 2
+
+
+def test_nobody_female_has_a_y(tmp_path):
+    contigs = [VcfContig("chrY", 500, None)]
+    on_y = [variant(10, sample="1/1:0,14,0:14:42:573,42,0,573,42,573").replace("c ", "chrY ", 1)]
+    empty = ["chrY 1 . A <NON_REF> . . END=99 GT:DP:GQ:PL 0/0:0:0:0,0,0"]
+    (tmp_path / "f.ped").write_text(SON.replace(" ", "\t"))
+    paths = [gvcf(tmp_path, name, lines, contigs) for name, lines in (("kid", on_y), ("dad", on_y), ("mom", empty))]
+    joint_genotypes(paths, tmp_path / "f.ped", tmp_path / "f.vcf.gz")
+    with pysam.VariantFile(str(tmp_path / "f.vcf.gz")) as file:
+        (line,) = (str(record).split("\t") for record in file)
+    assert [sample.split(":")[0] for sample in line[9:]] == ["1", "1", "."]
+    assert line[7] == "AC=2;AN=2"
+
+
+def test_a_sample_without_reads_has_no_genotype(tmp_path):
+    """The mother has no read; the sure genotypes of child and father would make her a carrier."""
+    unread = "c 1 . A <NON_REF> . . END=99 GT:DP:GQ:PL 0/0:0:0:0,0,0"
+    found = family(tmp_path, [variant(10)], [block(1, 99)], [unread])
+    assert found == [(10, ("A", "T"), [(0, 1), (0, 0), (None, None)], None, {"AC": (1,), "AN": 4})]
+    assert family(tmp_path, [variant(10, sample="0/1:0,0,0:0:9:20,0,30,30,40,60")], [block(1, 99)], [unread]) == []
+
+
+@pytest.mark.parametrize("name", ["kid", "mom"])
+def test_one_copy_for_a_female(tmp_path, name):
+    haploid = ["chrX 10 . A T,<NON_REF> 300 PASS . GT:AD:DP:GQ:PL 1:0,15,0:15:99:600,0,600"]
+    lines = {"kid": [on_x(variant(10))], "mom": [on_x(variant(10))], name: haploid}
+    with pytest.raises(BadInput, match=rf"{name}\.g\.vcf\.gz: chrX:10 of {name} was called with one copy, and the pedigree says female"):
+        family(tmp_path, lines["kid"], [on_x(block(1, 99))], lines["mom"], ped=DAUGHTER)
+    assert not (tmp_path / "f.vcf.gz").exists()
 
 
 def test_a_pedigree_without_a_sample(tmp_path):
