@@ -3,6 +3,9 @@
 In order, for a batch of reads: the seed kernel names candidate diagonals; every candidate gets its best ungapped stretch; those that a
 gap could improve become jobs of the extension kernel, 128 side by side; what comes to lie on the same place twice is dropped. Rescue, which
 looks for a read near its mate, adds candidates by the same jobs.
+
+No alignment leaves its contig. A candidate over the border of contigs belongs to the contig that its best stretch lies in, is extended
+there, and what lies beyond the border is clipped.
 """
 
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
@@ -17,7 +20,7 @@ from genopipe.align.index import SeedIndex
 from genopipe.kernels import extend as extension
 from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.seed import MAX_CANDIDATES, candidates
-from genopipe.kernels.ungapped import END_BONUS, best_stretch, mismatches, pack_read
+from genopipe.kernels.ungapped import END_BONUS, MATCH, MISMATCH, best_stretch, mismatches, pack_read
 from genopipe.model import Genome, Reads
 
 LONGEST_READ = 512
@@ -28,8 +31,6 @@ SLOTS = MAX_CANDIDATES + 4
 
 FULL_LENGTH_MISMATCHES = 5
 """A candidate other than the best that fits from end to end with so few mismatches is not extended: a gap would hardly gain."""
-
-OUTSIDE = 5
 
 
 class Target(NamedTuple):
@@ -52,7 +53,8 @@ class Placements(NamedTuple):
     reverse      (reads, SLOTS) uint8: 1 for the reverse strand
     vote         (reads, SLOTS) int32: seeds that agree
     score        (reads, SLOTS) int32: alignment score with end bonuses; -1 where dropped
-    start, end   (reads, SLOTS) int64: aligned stretch of the genome
+    start, end   (reads, SLOTS) int64: aligned stretch of the genome; until a candidate is aligned, an empty one in the contig it
+                 belongs to
     clip_start, clip_end  (reads, SLOTS) int32: bases clipped at the left and right end of the alignment
     cigar_at     (reads, SLOTS) int64: first operation in `cigar`, -1 for an alignment without gaps
     cigar_n      (reads, SLOTS) int32
@@ -194,6 +196,27 @@ def touches_unknown(target, start, end):
     return low < len(target.unknown_start) and target.unknown_start[low] < end
 
 
+@inner
+def _home(base, begin, length, reverse, target, first):
+    """The contig that a read which begins at `first` belongs to: of those it reaches over, the one with the best stretch without gaps."""
+    home = contig_of(target, max(first, 0))
+    contig = home
+    best = 0
+    while contig < len(target.contig_start) and target.contig_start[contig] < first + length:
+        low, high = max(first, target.contig_start[contig]), min(first + length, target.contig_end[contig])
+        if contig == home and high - low == length:
+            break
+        score = 0
+        for position in range(low, high):
+            c = base[begin + length - 1 - (position - first)] if reverse else base[begin + position - first]
+            g = np.int64((target.packed[position >> 5] >> np.uint64(2 * (position & 31))) & np.uint64(3))
+            score = score + MATCH if c < 4 and (3 - c if reverse else c) == g else max(score - MISMATCH, 0)
+            if score > best:
+                best, home = score, contig
+        contig += 1
+    return home
+
+
 @kernel
 def _score_ungapped(base, base_start, target, placements, jobs):
     """Lays every candidate on the genome without gaps and names those to extend; gives how many these are."""
@@ -218,7 +241,6 @@ def _score_ungapped(base, base_start, target, placements, jobs):
             p.score[read, slot] = 0
             p.cigar_at[read, slot] = -1
             p.cigar_n[read, slot] = 0
-            p.start[read, slot] = p.end[read, slot] = first
             p.clip_start[read, slot] = p.clip_end[read, slot] = 0
             exact = settled = False
             if not touches_unknown(target, first, first + length):
@@ -229,6 +251,9 @@ def _score_ungapped(base, base_start, target, placements, jobs):
                 p.clip_start[read, slot], p.clip_end[read, slot] = start, length - end
                 settled = start == 0 and end == length and n_mismatches <= FULL_LENGTH_MISMATCHES
                 exact = settled and n_mismatches <= 1
+            else:
+                home = _home(base, begin, length, strand, target, first)
+                p.start[read, slot] = p.end[read, slot] = max(first, target.contig_start[home])
             if not settled and p.vote[read, slot] * 2 >= p.vote[read, 0]:
                 n_jobs = _add_job(p, jobs, n_jobs, read, slot)
             elif best < 0 or p.score[read, slot] > p.score[read, best]:
@@ -257,13 +282,15 @@ def _fill_lane(base, begin, length, reverse, target, contig, window_start, colum
     for j in range(columns):
         position = window_start + j
         if position < first or position >= last:
-            window[j, lane] = OUTSIDE
+            window[j, lane] = extension.BEYOND
         else:
             window[j, lane] = (target.packed[position >> 5] >> np.uint64(2 * (position & 31))) & np.uint64(3)
     if touches_unknown(target, max(window_start, first), min(window_start + columns, last)):
         for run in range(len(target.unknown_start)):
-            for j in range(max(target.unknown_start[run] - window_start, 0), min(target.unknown_end[run] - window_start, columns)):
-                window[j, lane] = OUTSIDE
+            run_start = max(target.unknown_start[run], first) - window_start
+            run_end = min(target.unknown_end[run], last) - window_start
+            for j in range(max(run_start, 0), min(run_end, columns)):
+                window[j, lane] = extension.UNKNOWN_GENOME
 
 
 @kernel
@@ -284,7 +311,7 @@ def _extend_jobs(base, base_start, target, p, job_read, job_slot, width, cigar, 
             read, slot = job_read[first + lane], job_slot[first + lane]
             bases = base_start[read + 1] - base_start[read]
             middle = (p.low[read, slot] + p.high[read, slot]) >> 1
-            contig = contig_of(target, min(max(p.diagonal[read, slot] + bases // 2, 0), target.contig_end[-1] - 1))
+            contig = contig_of(target, p.start[read, slot])
             window_start[lane] = middle - width // 2
             length[lane] = bases
             _fill_lane(

@@ -1,9 +1,10 @@
 """From chosen places to what BAM records say: flags, positions, CIGARs, mates, and the tags NM MD MC MQ AS XS RG.
 
 NM and MD are counted against the genome here. MC is the mate's CIGAR and MQ its mapping quality; a read without a place stands where its
-mate does. The template length is counted between the 5' ends, as Picard and BWA do.
+mate does. The template length is counted from the leftmost to the rightmost mapped base of the pair, so without clips; the read that begins
+first has the positive one, of two that begin together the first of the pair.
 
-Source: SAM format specification, section 1.4; SAM optional fields specification, section 1.1.
+Source: SAM format specification, section 1.4 (TLEN); SAM optional fields specification, section 1.1.
 """
 
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 
 from genopipe.align.pairing import Choice, own_score
 from genopipe.align.placement import Placements, Target, contig_of, touches_unknown
-from genopipe.align.rescue import five_prime
 from genopipe.formats.bam import Records
 from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.extend import CIGAR_CLIP, CIGAR_DELETION, CIGAR_INSERTION, CIGAR_MATCH
@@ -135,9 +135,9 @@ def _place(target, p, choice, paired, records, key):
         r.flag[read] |= 32 if r.flag[mate] & 16 else 0
         r.mate_contig[read], r.mate_position[read] = r.contig[mate], r.position[mate]
         if choice.slot[read] >= 0 and choice.slot[mate] >= 0 and r.contig[read] == r.contig[mate]:
-            a = five_prime(p, read, choice.slot[read]) - (1 if r.flag[read] & 16 else 0)
-            b = five_prime(p, mate, choice.slot[mate]) - (1 if r.flag[mate] & 16 else 0)
-            r.template_length[read] = b - a + (1 if b > a else (-1 if b < a else 0))
+            size = max(r.end[read], r.end[mate]) - min(r.position[read], r.position[mate])
+            first = r.position[read] < r.position[mate] or (r.position[read] == r.position[mate] and read < mate)
+            r.template_length[read] = size if first else -size
 
 
 @inner

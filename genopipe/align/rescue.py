@@ -105,7 +105,7 @@ def _find(base, base_start, target, p, low, high, jobs):
             p.reverse[read, new] = reverse
             p.vote[read, new] = votes
             p.score[read, new] = 0
-            p.start[read, new] = p.end[read, new] = lowest
+            p.start[read, new] = p.end[read, new] = max(lowest, target.contig_start[contig])
             p.clip_start[read, new] = p.clip_end[read, new] = 0
             p.cigar_at[read, new] = -1
             p.cigar_n[read, new] = 0

@@ -4,8 +4,9 @@ Building streams the FASTA once: letters go to `genome.fa.gz` (bgzip with `.fai`
 of anything but A, C, G, T to `genome.unknown.npy`, and the digests of every contig to `reference.json`, which is written last, so that a
 folder without it is no genome. Loading maps the arrays into memory and compares the sizes of the files with what `reference.json` says.
 
-Contigs stand one after another, each beginning at a multiple of 32; the bases between them are part of the runs of unknown bases, so that
-nothing reads across a border. Contig names of other people's files are matched by `genopipe.formats.contig_names`.
+Contigs stand one after another, each beginning at a multiple of 32; the bases between them are part of the runs of unknown bases. A contig
+whose length is a multiple of 32 has none behind it: who reads the concatenated genome looks at the contigs' ends. Contig names of
+other people's files are matched by `genopipe.formats.contig_names`.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ extern "C" __global__ void extend(const u8 *query, const u8 *window, const i16 *
             Cell &above = column[(i + b) & (RING - 1)];
             const i16 e_extend = above.e - EXTEND, e_open = above.h - OPEN - EXTEND, e = larger(e_extend, e_open);
             const i16 f_extend = f - EXTEND, f_open = left - OPEN - EXTEND, g = larger(f_extend, f_open);
-            const i16 d = diagonal + (read == window[(long long)(i + b) * n + k] ? i16(MATCH) : wrong);
+            const u8 genome = window[(long long)(i + b) * n + k];
+            const i16 d = diagonal + (read == genome ? i16(MATCH) : genome < BEYOND ? wrong : i16(FAR));
             const i16 h = larger(larger(d, 0), larger(e, g));
             const u8 source = h <= 0 ? 0 : h == d ? 1 : h == e ? 2 : 3;
             trace[((long long)i * width + b) * n + k] = source | (e_extend >= e_open ? 4 : 0) | (f_extend >= f_open ? 8 : 0);

@@ -11,7 +11,8 @@ clipped only when that gains more. For row i (base of the read) and column j (ba
 The result is the largest H, plus END_BONUS in the last row; of equals the first by row, then column. Outside the band H is 0 and E, F are
 `_FAR`. A trace byte holds the source of H (0: none, 1: D, 2: E, 3: F; the first of equals in the order D, E, F), bit 2 where E extends and
 bit 3 where F extends (both also when equal). D before E and F puts gaps as far left as they go. Codes: 0 to 3 are bases; 4 is an unknown
-base of the read, which costs UNKNOWN; 5 is an unknown base of the genome or one outside the contig, which costs MISMATCH.
+base of the read, which costs UNKNOWN; UNKNOWN_GENOME costs MISMATCH; BEYOND, what lies outside the contig, costs more than any read can
+earn, so that no base is ever aligned there (nor does a gap reach there: it costs more than the end bonus that it could earn).
 
 Layout: [row, lane], so the inner loop runs over the lanes with a constant trip count. Columns are held in a ring of a power of two, each
 read and written at the same index: the diagonal is carried in its own lanes.
@@ -42,6 +43,9 @@ MAX_OPERATIONS = 192
 
 CIGAR_MATCH, CIGAR_INSERTION, CIGAR_DELETION, CIGAR_CLIP = 0, 1, 2, 4
 
+UNKNOWN_GENOME, BEYOND = 5, 6
+"""Codes in a window: an unknown base of the genome, and what lies outside the contig."""
+
 _FAR = -1000
 _RING_MASK = RING - 1
 
@@ -57,6 +61,7 @@ CUDA_DEFINES = {
     "OPEN": OPEN,
     "EXTEND": EXTEND,
     "FAR": _FAR,
+    "BEYOND": BEYOND,
     "RING": RING,
     "MAX_OPERATIONS": MAX_OPERATIONS,
     "CIGAR_MATCH": CIGAR_MATCH,
@@ -123,7 +128,8 @@ def extend(query, window, length, rows, width, lanes, ring, score, best_row, bes
                 f_extend = _i16(f[lane] - _i16(EXTEND))
                 f_open = _i16(left[lane] - _i16(_OPEN_EXTEND))
                 g = max(f_extend, f_open)
-                d = _i16(diagonal[lane] + (_i16(MATCH) if read[lane] == genome[lane] else wrong[lane]))
+                unequal = wrong[lane] if genome[lane] < _u8(BEYOND) else _i16(_FAR)
+                d = _i16(diagonal[lane] + (_i16(MATCH) if read[lane] == genome[lane] else unequal))
                 h = max(max(d, _i16(0)), max(e, g))
                 source = _u8(1) if h == d else (_u8(2) if h == e else _u8(3))
                 source = source if h > _i16(0) else _u8(0)

@@ -71,6 +71,10 @@ def random_case(width: int, seed: int) -> Case:
     window[:] = rng.choice(np.array([0, 1, 2, 3, 5], np.uint8), window.shape, p=[0.245, 0.245, 0.245, 0.245, 0.02])
     for lane in range(kernel.LANES):
         n = int(rng.integers(20, ROWS + 1))
+        if lane % 4 == 0:
+            window[: width // 2 + int(rng.integers(0, 30)), lane] = kernel.BEYOND
+        if lane % 4 == 1:
+            window[width // 2 + n - int(rng.integers(0, 15)) :, lane] = kernel.BEYOND
         read = mutated(rng, window[:, lane], width // 2, n, int(rng.integers(0, 8)))
         length[lane] = len(read)
         query[: len(read), lane] = read
@@ -124,6 +128,13 @@ def test_a_mismatch_near_the_end_is_not_clipped(bases: list[int]) -> None:
 def test_a_foreign_end_is_clipped(bases: list[int]) -> None:
     read = [*[(c + 1) % 4 for c in bases[10:20]], *bases[20:80]]
     assert single(read, bases) == ([10 << 4 | 4, 60 << 4], 20)
+
+
+@pytest.mark.parametrize("over", [1, 2, 4])
+def test_unknown_bases_of_a_read_are_not_aligned_beyond_the_contig(bases: list[int], over: int) -> None:
+    window = [*[kernel.BEYOND] * 10, *bases[:50], *[kernel.BEYOND] * 40]
+    read = [*[4] * over, *bases[:50], *[4] * over]
+    assert single(read, window) == ([over << 4 | 4, 50 << 4, over << 4 | 4], 10)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -8,7 +8,10 @@ FAR = -(10**6)
 
 
 def gotoh(read: Sequence[int], window: Sequence[int], *, bonus: int = 5) -> int:
-    """Best local score of `read` in `window`, no band: +1/-4 (-1 for an unknown base of the read), gaps -6-1, `bonus` for each end."""
+    """Best local score of `read` in `window`, no band: +1/-4 (-1 for an unknown base of the read), gaps -6-1, `bonus` for each end.
+
+    Nothing is aligned to code 6, which lies beyond the contig.
+    """
     rows, columns = len(read), len(window)
     h = [bonus] * (columns + 1)
     e = [FAR] * (columns + 1)
@@ -20,7 +23,7 @@ def gotoh(read: Sequence[int], window: Sequence[int], *, bonus: int = 5) -> int:
             e[j + 1] = max(e[j + 1] - 1, h[j + 1] - 7)
             f = max(f - 1, h[j] - 7)
             same = read[i] == window[j] and read[i] < 4
-            d = diagonal + (1 if same else -1 if read[i] > 3 else -4)
+            d = diagonal + (1 if same else FAR if window[j] == 6 else -1 if read[i] > 3 else -4)
             diagonal, h[j + 1] = h[j + 1], max(0, d, e[j + 1], f)
             best = max(best, h[j + 1] + (bonus if i == rows - 1 else 0))
     return best
@@ -42,6 +45,7 @@ def score_of(read: Sequence[int], window: Sequence[int], cigar: Sequence[int], c
             column += length
         else:
             for _ in range(length):
+                assert window[column] != 6
                 same = read[row] == window[column] and read[row] < 4
                 score += 1 if same else -1 if read[row] > 3 else -4
                 row, column = row + 1, column + 1
