@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LAST_FILES = {
-    "ingest": "ingest/*.qc.json",
-    "align": "align/*.bam",
+    "ingest": "ingest/[!.]*.qc.json",
+    "align": "align/[!.]*.bam",
     "call": "call/{case}.vcf.gz",
     "interpret": "interpret/report.html",
     "archive": "archive/receipt.json",

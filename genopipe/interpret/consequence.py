@@ -10,6 +10,8 @@ Impact classes: Ensembl's order of Sequence Ontology terms.
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tempfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -137,30 +139,31 @@ def _run_csq(
     variants: Variants, rows: Sequence[int], transcripts: Sequence[Transcript], reference: Path, genome: Genome, *, genetic_code: int
 ) -> Iterator[tuple[int, str]]:
     """Yields (row, BCSQ) for the variants with a consequence."""
-    import pysam
-    import pysam.bcftools
-    import pysam.utils
-
     with tempfile.TemporaryDirectory(prefix="genopipe-") as folder:
         genes, sites, called = (Path(folder) / name for name in ("genes.gff3", "sites.vcf", "called.vcf"))
         genes.write_text("".join(ensembl_lines(transcripts)))
         sites.write_text(_sites(variants, rows, genome))
         arguments = ("--local-csq", "--ncsq", "256", "-C", str(genetic_code), "-f", str(fasta_path(reference)), "-g", str(genes))
-        try:
-            pysam.bcftools.csq(*arguments, "-Ov", "-o", str(called), str(sites), catch_stdout=False)
-        except pysam.utils.SamtoolsError as error:
-            told = re.findall(r"(?:Error|Fatal)[^\\\n]*", str(error)) or [str(error)]
-            raise BadEnvironment(
-                f"bcftools csq failed ({told[-1]})",
-                wanted="consequences of the variants",
-                do="Check the gene models of the evidence set; report this with them.",
-            ) from error
+        _csq(*arguments, "-Ov", "-o", str(called), str(sites))
         for line in called.read_text().splitlines():
             if not line.startswith("#"):
                 column = line.split("\t")
                 bcsq = next((value[5:] for value in column[7].split(";") if value.startswith("BCSQ=")), None)
                 if bcsq is not None:
                     yield int(column[2]), bcsq
+
+
+def _csq(*arguments: str) -> None:
+    """Runs pysam's bcftools csq in a process of its own: it keeps the place of the last record from one call to the next."""
+    code = "import sys, pysam.bcftools; pysam.bcftools.csq(*sys.argv[1:], catch_stdout=False)"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        told = re.findall(r"(?:Error|Fatal)[^\\\n]*", done.stderr) or done.stderr.splitlines() or [f"exit code {done.returncode}"]
+        raise BadEnvironment(
+            f"bcftools csq failed ({told[-1]})",
+            wanted="consequences of the variants",
+            do="Check the gene models of the evidence set; report this with them.",
+        )
 
 
 def _sites(variants: Variants, rows: Sequence[int], genome: Genome) -> str:

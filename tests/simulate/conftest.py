@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,13 @@ from genopipe.simulate.family import Family, simulate_family
 def family(tmp_path_factory: pytest.TempPathFactory) -> Family:
     """A family with thin reads; genome, variants and tables are those of the demonstration."""
     return simulate_family(tmp_path_factory.mktemp("family"), coverage=6, mitochondrial_coverage=20)
+
+
+def csq(family: Family) -> subprocess.CompletedProcess[str]:
+    """bcftools csq on the family's truth, in a process of its own, as it keeps the place of the last record from one call to the next."""
+    code = "import sys, pysam.bcftools; csq = pysam.bcftools.csq; csq(*sys.argv[1:], catch_stdout=False); print(csq.get_messages(), file=sys.stderr)"
+    command = [sys.executable, "-c", code, "-p", "a", "-f", str(family.genome), "-g", str(family.genes), str(family.truth)]
+    return subprocess.run(command, capture_output=True, text=True, check=True)
 
 
 @pytest.fixture(scope="session")

@@ -5,20 +5,19 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-import pysam.bcftools
 import pytest
 
 from genopipe.errors import BadInput
 from genopipe.simulate.diagnosis import plant_answer
 from genopipe.simulate.family import Family, simulate_family
 from genopipe.simulate.sequence import ContigPlan, make_sequence
-from tests.simulate.conftest import Record
+from tests.simulate.conftest import Record, csq
 
 
 @pytest.fixture(scope="module")
 def consequence(family: Family) -> dict[str, str]:
     """The first consequence of each variant of the family, and its gene."""
-    lines = pysam.bcftools.csq("-p", "a", "-f", str(family.genome), "-g", str(family.genes), str(family.truth)).splitlines()
+    lines = csq(family).stdout.splitlines()
     found = {}
     for row in (line.split("\t") for line in lines if not line.startswith("#") and "BCSQ=" in line):
         kind, gene = row[7].split("BCSQ=")[1].split("|")[:2]
