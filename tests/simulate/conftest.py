@@ -22,7 +22,8 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Family:
 
 def csq(family: Family) -> subprocess.CompletedProcess[str]:
     """bcftools csq on the family's truth, in a process of its own, as it keeps the place of the last record from one call to the next."""
-    code = "import sys, pysam.bcftools; csq = pysam.bcftools.csq; csq(*sys.argv[1:], catch_stdout=False); print(csq.get_messages(), file=sys.stderr)"
+    run = "csq = pysam.bcftools.csq; csq(*sys.argv[1:], catch_stdout=False); print(csq.get_messages(), file=sys.stderr)"
+    code = f"import sys, pysam.bcftools; {run}"
     command = [sys.executable, "-c", code, "-p", "a", "-f", str(family.genome), "-g", str(family.genes), str(family.truth)]
     return subprocess.run(command, capture_output=True, text=True, check=True)
 
