@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from genopipe.call.coverage import Coverage, table
+from genopipe.call.coverage import Tally
 from genopipe.call.lines import KINDS, block_line, gvcf_line, vcf_line
 from genopipe.call.ploidy import Sex, is_absent
 from genopipe.call.settings import DEFAULT, Settings
+from genopipe.call.targets import read_targets
 from genopipe.call.windows import Found, Source, Window, call_window
 from genopipe.errors import BadConfiguration, BadInput
 from genopipe.formats.bam_index import Bam, open_bam, sample_of
@@ -70,12 +71,14 @@ def call_variants(
     *,
     sample: Sample = Sample(),
     region: str | None = None,
+    targets: Path | None = None,
     threads: int = 1,
     settings: Settings = DEFAULT,
 ) -> None:
-    """Calls the variants of one sample. `reference` is a folder made by `genopipe reference build`.
+    """Calls the variants of one sample. `reference` is a folder made by `genopipe reference build`, `targets` a BED of intervals whose
+    coverage is told too.
 
-    Raises BadInput for a BAM that is damaged, unsorted, unindexed, of another reference, or of an unclear sample.
+    Raises BadInput for a BAM that is damaged, unsorted, unindexed, of another reference, or of an unclear sample, and for such a BED.
     """
     for path in (outputs.vcf, outputs.gvcf):
         if path is not None:
@@ -90,7 +93,7 @@ def call_variants(
         if not is_absent(contig, sample.sex)
         for w in cells(contig, row.get(contig.name), start, end, settings)
     ]
-    source = Source(bam, read_groups)
+    source = Source(bam, read_groups, read_targets(targets, genome) if targets is not None else None)
 
     def work(window: Window) -> Found:
         return call_window(source, genome, window, sex=sample.sex, settings=settings, with_blocks=outputs.gvcf is not None)
@@ -105,7 +108,9 @@ def call_variants(
                 vcf_writer(outputs.gvcf, header(contigs_of(genome), [name], ("ALT/NON_REF", "INFO/END", *KINDS)))
             )
         writers = Writers(write, write_gvcf, bed.write)
-        coverage.write(table(_write_all(windows, work, writers, threads=threads, settings=settings)))
+        tally = Tally.of(source.targets)
+        _write_all(windows, work, writers, tally, threads=threads, settings=settings)
+        coverage.write(tally.table())
 
 
 @contextmanager
@@ -116,10 +121,9 @@ def whole_text(path: Path) -> Iterator[TextIO]:
 
 
 def _write_all(
-    windows: list[Window], work: Callable[[Window], Found], writers: Writers, *, threads: int, settings: Settings
-) -> list[tuple[str, Coverage]]:
-    """Writes all records; returns the coverage of each contig."""
-    coverage: dict[str, Coverage] = {}
+    windows: list[Window], work: Callable[[Window], Found], writers: Writers, tally: Tally, *, threads: int, settings: Settings
+) -> None:
+    """Writes all records, and adds the coverage to `tally`."""
     n_sites = n_regions = n_simple = 0
     with progress("calling", total=sum(w.end - w.start for w in windows), unit="bases") as counter:
         for window, found in in_order(windows, work, threads):
@@ -127,11 +131,10 @@ def _write_all(
             if writers.gvcf is not None:
                 writers.gvcf(_gvcf_text(window, found, settings))
             writers.uncallable("".join(f"{window.contig.name}\t{start}\t{end}\n" for start, end in found.coverage.uncallable))
-            coverage.setdefault(window.contig.name, Coverage()).add(found.coverage)
+            tally.add(window.contig.name, found.coverage)
             n_sites, n_regions, n_simple = n_sites + len(found.sites), n_regions + found.n_regions, n_simple + found.n_simple
             counter.advance(window.end - window.start)
     log.info("%s records; %s simple sites and %s regions compared", f"{n_sites:,}", f"{n_simple:,}", f"{n_regions:,}")
-    return list(coverage.items())
 
 
 def _gvcf_text(window: Window, found: Found, settings: Settings) -> str:

@@ -1,7 +1,8 @@
 """What could be seen at all: depth of coverage, and the bases where a reference genotype could not be told.
 
 A negative result means something only where the reads could show a variant. A base is callable where the reference is known and either
-a record settles it, or the confidence in the reference genotype (GQ) reaches `Settings.callable_quality`.
+a record settles it, or the confidence in the reference genotype (GQ) reaches `Settings.callable_quality`. The same is told of each contig,
+of all of them, and of every interval that a laboratory names.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 from genopipe.call.blocks import reference_quality
 from genopipe.call.settings import Settings
 from genopipe.call.sites import Site
+from genopipe.call.targets import Targets
 from genopipe.call.view import View
 
 DEEPEST = 1000
 """Depths from here on count as this one."""
 
-COLUMNS = ("contig", "bases", "mean_depth", "share_10x", "share_20x", "share_30x", "share_callable")
+COLUMNS = ("contig", "bases", "mean_depth", "share_10x", "share_20x", "share_30x", "share_callable", "start", "end", "name")
 _THRESHOLDS = (10, 20, 30)
 
 
@@ -27,23 +29,46 @@ _THRESHOLDS = (10, 20, 30)
 class Coverage:
     """Counts of a stretch or of many.
 
-    histogram   (depths) int64: bases by depth; unknown reference bases are not counted
+    counts      int64: known reference bases, their depths together, those at 10x, 20x and 30x, and those that are callable
     uncallable  start and end of runs of bases that are not callable, unknown ones included
-    n_callable  bases that are
+    targets     rows of the intervals that lie over the stretch, and (intervals, 6) the counts of what it holds of them
     """
 
-    histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros(DEEPEST + 1, np.int64))
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(_THRESHOLDS) + 3, np.int64))
     uncallable: list[tuple[int, int]] = field(default_factory=list)
-    n_callable: int = 0
-
-    def add(self, other: Coverage) -> None:
-        """Adds the counts of another stretch; its runs are left out."""
-        self.histogram += other.histogram
-        self.n_callable += other.n_callable
+    targets: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
 
 
-def measure(view: View, sites: list[Site], *, span: tuple[int, int, int], settings: Settings) -> Coverage:
-    """Coverage of bases start to end, with ploidy: the three numbers of `span`."""
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What was seen of everything so far: counts of each contig, and of each of the intervals."""
+
+    wanted: Targets | None
+    contigs: dict[str, NDArray[np.int64]]
+    targets: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, wanted: Targets | None) -> Tally:
+        """Nothing seen yet."""
+        return cls(wanted, {}, np.zeros((len(wanted.intervals) if wanted else 0, len(_THRESHOLDS) + 3), np.int64))
+
+    def add(self, contig: str, seen: Coverage) -> None:
+        """Adds a stretch of a contig."""
+        self.contigs[contig] = self.contigs.get(contig, 0) + seen.counts
+        for row, counts in seen.targets:
+            self.targets[row] += counts
+
+    def table(self) -> str:
+        """A line a contig, one for all, and one an interval; shares and means are of the known reference bases."""
+        total = sum(self.contigs.values(), Coverage().counts)
+        lines = ["\t".join(COLUMNS), *(_line(name, counts) for name, counts in [*self.contigs.items(), ("all", total)])]
+        for (contig, start, end, name), counts in zip(self.wanted.intervals if self.wanted else (), self.targets, strict=True):
+            lines.append(_line(contig, counts, (str(start), str(end), name or ".")))
+        return "\n".join(lines) + "\n"
+
+
+def measure(view: View, sites: list[Site], *, span: tuple[int, int, int], settings: Settings) -> tuple[Coverage, NDArray[np.int64]]:
+    """Coverage of bases start to end, with ploidy: the three numbers of `span`; and (6, bases) what each of them counts."""
     start, end, ploidy = span
     pileup, reference = view.pileup, view.reference
     here = slice(start - pileup.start, end - pileup.start)
@@ -54,25 +79,21 @@ def measure(view: View, sites: list[Site], *, span: tuple[int, int, int], settin
     seen &= known
     bounds = np.flatnonzero(np.diff(seen, prepend=True, append=True)) + start
     runs = list(zip(bounds[0::2].tolist(), bounds[1::2].tolist(), strict=True))
-    depth = np.minimum(pileup.depth[here][known], DEEPEST)
-    return Coverage(np.bincount(depth, minlength=DEEPEST + 1), runs, int(seen.sum()))
+    depth = np.where(known, np.minimum(pileup.depth[here], DEEPEST), 0)
+    each = np.stack([known, depth, *(depth >= threshold for threshold in _THRESHOLDS), seen]).astype(np.int64)
+    return Coverage(each.sum(axis=1), runs), each
 
 
-def table(rows: list[tuple[str, Coverage]]) -> str:
-    """The coverage table, a line a contig and one for all; shares and means are of the known reference bases."""
-    total = Coverage()
-    for _, coverage in rows:
-        total.add(coverage)
-    lines = ["\t".join(COLUMNS), *(_line(name, coverage) for name, coverage in [*rows, ("all", total)])]
-    return "\n".join(lines) + "\n"
+def measure_targets(each: NDArray[np.int64], found: NDArray[np.int64], start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and counts of the intervals `found` over the bases that `each` is of, the first one at `start`."""
+    until = np.concatenate((np.zeros((len(each), 1), np.int64), np.cumsum(each, axis=1)), axis=1)
+    low, high = (np.clip(found[:, column] - start, 0, each.shape[1]) for column in (1, 2))
+    return found[:, 0], (until[:, high] - until[:, low]).T
 
 
-def _line(name: str, coverage: Coverage) -> str:
-    counts = coverage.histogram
-    n = int(counts.sum())
-    covered = int((counts * np.arange(len(counts))).sum())
-    shares = [int(counts[threshold:].sum()) for threshold in _THRESHOLDS]
-    return "\t".join((name, str(n), _ratio(covered, n, 2), *(_ratio(share, n, 4) for share in [*shares, coverage.n_callable])))
+def _line(name: str, counts: NDArray[np.int64], place: tuple[str, str, str] = (".", ".", ".")) -> str:
+    n, covered, *shares = counts.tolist()
+    return "\t".join((name, str(n), _ratio(covered, n, 2), *(_ratio(share, n, 4) for share in shares), *place))
 
 
 def _ratio(part: int, whole: int, digits: int) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.call.blocks import Block, reference_blocks
-from genopipe.call.coverage import Coverage, measure
+from genopipe.call.coverage import Coverage, measure, measure_targets
 from genopipe.call.evidence import gather_evidence
 from genopipe.call.genotypes import region_sites
 from genopipe.call.haplotypes import settle
@@ -21,6 +21,7 @@ from genopipe.call.regions import Region, find_regions
 from genopipe.call.settings import Settings
 from genopipe.call.simple import simple_sites
 from genopipe.call.sites import Site
+from genopipe.call.targets import Targets
 from genopipe.call.view import View, view
 from genopipe.formats.bam_index import Bam
 from genopipe.formats.bam_reader import no_reads, read_stretch
@@ -30,10 +31,11 @@ from genopipe.model import Alignments, Contig, Genome
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where reads come from: a BAM, the row of the contig in it, and the sample's read groups."""
+    """Where reads come from: a BAM and the sample's read groups; and the intervals whose coverage is wanted too."""
 
     bam: Bam
     read_groups: NDArray[np.uint64] | None
+    targets: Targets | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,10 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
     for a, b, ploidy in ploidy_spans(window.contig, sex):
         span = max(a, window.start), min(b, window.end), ploidy
         if span[0] < span[1]:
-            _call_span(found, here, (regions, simple), span=span, settings=settings, with_blocks=with_blocks)
+            each = _call_span(found, here, (regions, simple), span=span, settings=settings, with_blocks=with_blocks)
+            if source.targets is not None:
+                over = source.targets.over(window.contig.name, span[0], span[1])
+                found.coverage.targets.append(measure_targets(each, over, span[0]))
     return found
 
 
@@ -81,18 +86,19 @@ def _call_span(
     span: tuple[int, int, int],
     settings: Settings,
     with_blocks: bool,
-) -> None:
-    """Adds to `found` what bases start to end hold, with ploidy: the three numbers of `span`."""
+) -> NDArray[np.int64]:
+    """Adds to `found` what bases start to end hold, with ploidy: the three numbers of `span`; returns what each base counts as covered."""
     regions, simple = candidates
     inside = simple[(simple >= span[0]) & (simple < span[1])]
     near = _sites_near(here, regions, inside, span=span, settings=settings)
     found.sites.extend(site for site in near if span[0] <= site.position < span[1])
     # near holds the neighbours' sites too: a deletion that begins before a bound keeps its bases out of the blocks behind
-    seen = measure(here, near, span=span, settings=settings)
-    found.coverage.add(seen)
+    seen, each = measure(here, near, span=span, settings=settings)
+    found.coverage.counts += seen.counts
     found.coverage.uncallable.extend(seen.uncallable)
     if with_blocks:
         found.blocks.extend(reference_blocks(here, near, span=span, settings=settings))
+    return each
 
 
 def _reads(source: Source, window: Window, low: int, high: int, settings: Settings) -> Alignments:

@@ -16,6 +16,7 @@ from genopipe.cli.options import ExistingFile, OutputFile, reference_option, thr
 @click.option("-o", "--output", type=OutputFile, required=True, help="VCF to write (.vcf.gz); its .tbi appears beside.")
 @click.option("--gvcf", type=OutputFile, help="gVCF to write too (.g.vcf.gz), for `genopipe joint`.")
 @click.option("--region", help="Call only CONTIG:START-END (1-based, inclusive) or CONTIG.")
+@click.option("--targets", type=ExistingFile, help="BED of intervals, such as exons: OUT.coverage.tsv tells the coverage of each.")
 @click.option("--sex", type=click.Choice(["female", "male"]), help="X and Y of a male are called with one copy.")
 @click.option("--sample", help="Which sample, where the BAM holds several.")
 @threads_option
@@ -25,6 +26,7 @@ def call(
     output: Path,
     gvcf: Path | None,
     region: str | None,
+    targets: Path | None,
     sex: Literal["female", "male"] | None,
     sample: str | None,
     threads: int,
@@ -38,4 +40,5 @@ def call(
     """
     from genopipe.call.caller import Outputs, Sample, call_variants
 
-    call_variants(reference, bam, Outputs(output, gvcf), sample=Sample(sample, sex), region=region, threads=threads)
+    outputs = Outputs(output, gvcf)
+    call_variants(reference, bam, outputs, sample=Sample(sample, sex), region=region, targets=targets, threads=threads)

@@ -11,6 +11,7 @@ import pysam
 import pytest
 
 from genopipe.call.caller import Outputs, Sample, call_variants
+from genopipe.formats import contig_names
 from genopipe.formats.genome import build_genome
 
 READ = 120
@@ -164,6 +165,12 @@ def donor_calls(world, donor_bam, tmp_path_factory):
     outputs = Outputs(folder / "donor.vcf.gz", folder / "donor.g.vcf.gz")
     call_variants(world.reference, donor_bam, outputs, sample=Sample())
     return outputs
+
+
+@pytest.fixture
+def names_untold():
+    """Names of contigs are logged once a process; here as if none had been."""
+    contig_names._tell.cache_clear()
 
 
 def truth_of(person):

@@ -142,7 +142,7 @@ def test_a_contig_of_another_digest_is_only_warned_of(world, donor_bam, tmp_path
     assert "chr1 has another digest than in the reference" in caplog.text
 
 
-def test_contigs_under_other_names_are_recognised(world, donor_bam, donor_calls, tmp_path, caplog):
+def test_contigs_under_other_names_are_recognised(world, donor_bam, donor_calls, tmp_path, names_untold, caplog):
     with pysam.AlignmentFile(str(donor_bam)) as source:
         head = source.header.to_dict()
         for contig, name in zip(head["SQ"], ("1", "X", "MT"), strict=True):

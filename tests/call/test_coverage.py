@@ -7,7 +7,7 @@ import pysam
 import pytest
 
 from genopipe.call.caller import Outputs, call_variants
-from genopipe.call.coverage import COLUMNS, Coverage, table
+from genopipe.call.coverage import COLUMNS, Coverage, Tally
 from tests.call.conftest import READ, Person, World, build_genome, write_reads
 
 
@@ -66,4 +66,6 @@ def test_the_table_counts_known_bases(half_seen):
 
 
 def test_nothing_known_gives_zeros():
-    assert table([("c", Coverage())]).splitlines()[1] == "c\t0\t0.00\t0.0000\t0.0000\t0.0000\t0.0000"
+    tally = Tally.of(None)
+    tally.add("c", Coverage())
+    assert tally.table().splitlines()[1] == "c\t0\t0.00\t0.0000\t0.0000\t0.0000\t0.0000\t.\t.\t."

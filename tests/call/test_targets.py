@@ -1,0 +1,108 @@
+"""Intervals of a BED: what was seen of each, under which names, and clear errors."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pysam
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genopipe.call.caller import Outputs, call_variants
+from genopipe.call.coverage import measure_targets
+from genopipe.call.targets import Targets, _by_contig, read_targets
+from genopipe.cli.call import call
+from genopipe.errors import BadInput
+from genopipe.formats.genome import load_genome
+
+SPANS = st.lists(st.tuples(st.integers(0, 90), st.integers(0, 40)).map(lambda span: (span[0], min(span[0] + span[1], 100))), max_size=12)
+
+
+def rows(path):
+    """Rows of the intervals."""
+    lines = [line.split("\t") for line in path.read_text().splitlines()[1:]]
+    return [line for line in lines if line[7] != "."]
+
+
+def bed(folder, *lines):
+    (folder / "t.bed").write_text("".join("\t".join(map(str, line)) + "\n" for line in lines))
+    return folder / "t.bed"
+
+
+@given(SPANS, st.integers(0, 99), st.integers(1, 60))
+def test_those_that_share_a_base_are_found(spans, start, length):
+    intervals = [("c", a, b, "") for a, b in spans]
+    end = min(start + length, 100)
+    found = {tuple(row) for row in Targets(intervals, _by_contig(intervals)).over("c", start, end).tolist()}
+    assert found >= {(i, a, b) for i, (a, b) in enumerate(spans) if max(a, start) < min(b, end)}
+    each = np.arange(200, dtype=np.int64).reshape(2, 100)
+    row, counts = measure_targets(each[:, start:end], np.array(sorted(found), np.int64).reshape(-1, 3), start)
+    for i, count in zip(row.tolist(), counts, strict=True):
+        a, b = spans[i]
+        assert count.tolist() == [each[line, max(a, start) : max(min(b, end), start)].sum() for line in range(2)]
+
+
+def test_every_interval_has_a_row_in_the_order_of_the_file(world, donor_bam, tmp_path):
+    """Intervals that overlap, that lie across a bound of the grid, that are empty or have no name; depths as counted by samtools."""
+    lines = [("chrX", 3000, 3100, "second"), ("chr1", 65_500, 65_700, "across"), ("chr1", 2000, 2600), ("chr1", 2500, 2700, "first")]
+    lines.append(("chr1", 50, 50, "empty"))
+    outputs = Outputs(tmp_path / "x.vcf.gz")
+    call_variants(world.reference, donor_bam, outputs, targets=bed(tmp_path, *lines), threads=2)
+    found = rows(outputs.coverage)
+    assert [(row[0], *row[7:]) for row in found] == [(line[0], str(line[1]), str(line[2]), (*line, ".")[3]) for line in lines]
+    for (contig, start, end, *_), row in zip(lines, found, strict=True):
+        text = pysam.depth("-a", "-J", "-r", f"{contig}:{start + 1}-{max(end, start + 1)}", str(donor_bam))
+        depth = np.array([int(line.split("\t")[2]) for line in text.splitlines()])[: end - start]
+        assert int(row[1]) == end - start
+        if end > start:
+            expected = [depth.mean(), *((depth >= threshold).mean() for threshold in (10, 20, 30))]
+            assert [float(value) for value in row[2:6]] == pytest.approx(expected, abs=0.006)
+    assert found[-1][1:7] == ["0", "0.00", "0.0000", "0.0000", "0.0000", "0.0000"]
+
+
+def test_threads_change_nothing_and_the_other_rows_stay(world, donor_bam, donor_calls, tmp_path):
+    call_variants(world.reference, donor_bam, Outputs(tmp_path / "x.vcf.gz"), targets=bed(tmp_path, ("chr1", 60_000, 70_000, "a")))
+    call_variants(world.reference, donor_bam, Outputs(tmp_path / "y.vcf.gz"), targets=tmp_path / "t.bed", threads=2)
+    text = (tmp_path / "x.coverage.tsv").read_text()
+    assert text == (tmp_path / "y.coverage.tsv").read_text()
+    assert text.startswith(donor_calls.coverage.read_text())
+
+
+def test_bases_outside_the_region_are_not_counted(world, donor_bam, tmp_path):
+    path = bed(tmp_path, ("chr1", 900, 1100, "half"), ("chrX", 100, 200, "none"))
+    call_variants(world.reference, donor_bam, Outputs(tmp_path / "x.vcf.gz"), targets=path, region="chr1:1001-2000")
+    assert [row[1] for row in rows(tmp_path / "x.coverage.tsv")] == ["100", "0"]
+
+
+def test_other_names_are_recognised_and_logged_once(world, tmp_path, names_untold, caplog):
+    path = bed(tmp_path, ("1", 10, 20, "a"), ("MT", 10, 20, "b"), ("1", 30, 40, "c"))
+    with caplog.at_level("INFO", logger="genopipe"):
+        targets = read_targets(path, load_genome(world.reference))
+    assert [contig for contig, _, _, _ in targets.intervals] == ["chr1", "chrM", "chr1"]
+    assert caplog.text.count("contig 1 is taken as chr1") == 1
+    assert caplog.text.count("contig MT is taken as chrM") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (("chr2", 5, 9), r"t\.bed:2: there is no contig 'chr2'; wanted a contig of the reference 'invented', such as chr"),
+        (("chrX", 7990, 8001), r"t\.bed:2: the interval 7990-8001 reaches beyond chrX, which has 8,000 bases"),
+        (("chrX", 9, 8), r"t\.bed:2: start 9 behind end 8"),
+    ],
+)
+def test_an_interval_that_cannot_be(world, donor_bam, tmp_path, line, expected):
+    with pytest.raises(BadInput, match=expected):
+        call_variants(world.reference, donor_bam, Outputs(tmp_path / "x.vcf.gz"), targets=bed(tmp_path, ("chr1", 1, 9), line))
+    assert not list(tmp_path.glob("x.*"))
+
+
+def test_from_the_command_line_with_a_compressed_bed(world, donor_bam, tmp_path):
+    (tmp_path / "t.bed.gz").write_bytes(gzip.compress(b"track name=exons\nchrM\t100\t200\texon 1\t0\t+\n"))
+    options = ["--reference", world.reference, "-i", donor_bam, "-o", tmp_path / "x.vcf.gz", "--targets", tmp_path / "t.bed.gz"]
+    done = CliRunner().invoke(call, [*map(str, options), "--region", "chrM"])
+    assert done.exit_code == 0, done.output
+    assert rows(tmp_path / "x.coverage.tsv")[0][7:] == ["100", "200", "exon 1"]
