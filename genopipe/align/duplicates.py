@@ -23,7 +23,7 @@ from genopipe.align.placement import Placements
 from genopipe.align.rescue import five_prime
 from genopipe.kernels.compiled import kernel
 from genopipe.model import Reads
-from genopipe.outputs import whole_file, writing
+from genopipe.outputs import writing
 
 LEAST_QUALITY = 15
 SIGNATURE = np.dtype([("low", np.int64), ("high", np.int64), ("quality", np.int64), ("read", np.int64)])
@@ -176,5 +176,4 @@ def write_metrics(metrics: Metrics, target: Path) -> None:
     }
     lines = ["## htsjdk.samtools.metrics.StringHeader", "# genopipe MarkDuplicates", "", "## METRICS CLASS\tpicard.sam.DuplicationMetrics"]
     lines += ["\t".join(columns), "\t".join(map(str, columns.values())), ""]
-    with whole_file(target) as partial:
-        partial.write_text("\n".join(lines) + "\n")
+    target.write_text("\n".join(lines) + "\n")

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
-from genopipe.formats.genome import build_genome, load_genome, unpack_into
+from genopipe.formats.genome import build_genome, load_genome, save_array, unpack_into
 from genopipe.kernels import seed as kernel
 from genopipe.model import Genome
 from genopipe.outputs import make_folder, writing
@@ -133,8 +133,7 @@ def _stretches(genome: Genome, what: str) -> Iterator[tuple[NDArray[np.uint64], 
 def write_index(index: SeedIndex, genome: Genome, folder: Path) -> None:
     """Writes the index of `genome` into `folder`, its manifest last."""
     for array, file in _ARRAYS.items():
-        with writing(folder / file), open(folder / file, "wb") as out:
-            np.save(out, getattr(index, array))
+        save_array(folder / file, getattr(index, array))
     content = {
         "schema": SCHEMA_VERSION,
         "genome": genome_digest(genome),

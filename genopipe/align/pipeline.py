@@ -144,8 +144,9 @@ def align(batches: Iterable[Reads], reference: Path, output: Path, *, read_group
         n_reads = _collect(aligner, iter(batches), sorter, finder, _Run(read_group, options))
         log.info("marking duplicates")
         bits, metrics = finder.find(n_reads, read_group.library)
-        _write(aligner.genome, output, sorter, bits, _Run(read_group, options))
-    write_metrics(metrics, duplicates_path(output))
+        with whole_file(duplicates_path(output)) as table:
+            write_metrics(metrics, table)
+            _write(aligner.genome, output, sorter, bits, _Run(read_group, options))
     return metrics
 
 
@@ -268,7 +269,7 @@ def _write(genome: Genome, output: Path, sorter: Sorter, bits: NDArray[np.uint8]
     """Writes the sorted records with their duplicate flags, and the index."""
     index = bai.Builder([contig.length for contig in genome.contigs])
     text = header_text(genome.contigs, [run.read_group], version=__version__)
-    with whole_file(output) as partial, progress("writing") as written:
+    with whole_file(output.with_name(output.name + ".bai")) as table, whole_file(output) as partial, progress("writing") as written:
         with BgzfWriter(partial, threads=run.options.threads, level=COMPRESSION_LEVEL) as bam:
             bam.write(header_bytes(text, genome.contigs))
             bam.flush()
@@ -278,4 +279,4 @@ def _write(genome: Genome, output: Path, sorter: Sorter, bits: NDArray[np.uint8]
                 index.add(record, chunk.start, bam.tell())
                 bam.write(record.data)
                 written.advance(len(chunk.key))
-        index.write(output.with_name(output.name + ".bai"), bam)
+        index.write(table, bam)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
@@ -9,7 +11,7 @@ from pathlib import Path
 
 from genopipe.align.duplicates import Metrics
 from genopipe.align.pipeline import Options, align, duplicates_path, temporary_folder
-from genopipe.errors import BadInput
+from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats.bam import ReadGroup
 from genopipe.formats.fastq import read_fastq
 from genopipe.formats.genome import fasta_path
@@ -45,8 +47,25 @@ def _lanes(r1: Sequence[Path], r2: Sequence[Path], interleaved: bool) -> Iterato
 
 def _to_cram(bam: Path, fasta: Path, output: Path, threads: int) -> None:
     import pysam
+    from pysam.utils import SamtoolsError
 
     index = output.with_name(output.name + ".crai")
-    with whole_file(output) as partial, whole_file(index) as partial_index:
-        pysam.view("-C", "-T", str(fasta), "--no-PG", "-@", str(threads - 1), "-o", str(partial), str(bam), catch_stdout=False)
-        pysam.index("-o", str(partial_index), str(partial))
+    with whole_file(index) as partial_index, whole_file(output) as partial:
+        try:
+            pysam.view("-C", "-T", str(fasta), "--no-PG", "-@", str(threads - 1), "-o", str(partial), str(bam), catch_stdout=False)
+            pysam.index("-o", str(partial_index), str(partial))
+        except SamtoolsError as error:
+            raise _write_error(str(error), output) from error
+
+
+def _write_error(message: str, output: Path) -> Exception:
+    """What a failure of samtools to write `output` means: the operating system's error where it names one."""
+    for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if os.strerror(code) in message:
+            return OSError(code, os.strerror(code), str(output))
+    return BadEnvironment(
+        f"samtools could not write the CRAM ({message})",
+        wanted="free space for the output and a whole reference",
+        do="Check both, then run again, or write a .bam.",
+        path=output,
+    )

@@ -20,7 +20,6 @@ from genopipe.errors import BadInput
 from genopipe.formats.bam import UNMAPPED, bin_of
 from genopipe.formats.bgzf import PAYLOAD, BgzfWriter
 from genopipe.kernels.compiled import inner, kernel
-from genopipe.outputs import whole_file
 
 _META_BIN = 37450
 _INTERVAL = 1 << 14
@@ -73,8 +72,7 @@ class Builder:
         for contig in range(len(self._chunks)):
             parts += self._contig(contig, bam)
         parts.append(struct.pack("<Q", self._unplaced))
-        with whole_file(target) as partial:
-            partial.write_bytes(b"".join(parts))
+        target.write_bytes(b"".join(parts))
 
     def _contig(self, contig: int, bam: BgzfWriter) -> list[bytes]:
         chunks = self._chunks[contig]

@@ -27,9 +27,20 @@ from genopipe.errors import BadInput
 from genopipe.formats.contig_names import manifests_folder, resolve_contig
 from genopipe.formats.fasta import FastaWriter, Piece, read_fasta
 from genopipe.model import BASES, UNKNOWN_BASE, Contig, Genome
-from genopipe.outputs import make_folder, whole_file
+from genopipe.outputs import make_folder, whole_file, writing
 
-__all__ = ["build_genome", "fasta_path", "fetch", "load_genome", "locate", "manifests_folder", "resolve_contig", "unpack", "unpack_into"]
+__all__ = [
+    "build_genome",
+    "fasta_path",
+    "fetch",
+    "load_genome",
+    "locate",
+    "manifests_folder",
+    "resolve_contig",
+    "save_array",
+    "unpack",
+    "unpack_into",
+]
 
 SCHEMA_VERSION = 1
 LARGEST_GENOME = 1 << 32
@@ -105,8 +116,8 @@ def build_genome(fasta: Path, folder: Path, *, name: str, threads: int = 1) -> G
         for contig_name, pieces in groupby(read_fasta(fasta), key=lambda piece: piece.name):
             builder.add_contig(contig_name, pieces)
         builder.end()
-    with whole_file(folder / _UNKNOWN) as unknown, open(unknown, "wb") as out:
-        np.save(out, builder.unknown())
+    with whole_file(folder / _UNKNOWN) as unknown:
+        save_array(unknown, builder.unknown())
     with whole_file(folder / _MANIFEST) as manifest:
         manifest.write_text(_manifest_text(folder, name, builder.contigs))
     return load_genome(folder)
@@ -187,6 +198,13 @@ class _Builder:
 
     def _error(self, came: str, *, wanted: str) -> BadInput:
         return BadInput(came, wanted=wanted, do="Leave that sequence out, or split the FASTA file.", path=self._source)
+
+
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """Writes `array` as an .npy file. `numpy.save` does not say why it fails, so a full disk would not be told as one."""
+    with writing(path), open(path, "wb") as out:
+        np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(array))
+        out.write(np.ascontiguousarray(array).data)
 
 
 def _manifest_text(folder: Path, name: str, contigs: list[Contig]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 import pytest
+from pysam.utils import SamtoolsError
 
 from genopipe.align import pipeline, run
 from genopipe.align.index import build_reference
@@ -293,6 +294,18 @@ def test_a_full_disk_is_told_and_nothing_is_left(sample: Sample, monkeypatch: py
     with pytest.raises(BadEnvironment, match="the disk is full"):
         sample.align(*sample.mates("all"), "full.bam", options=Options(memory=pipeline.WORKING_MEMORY + (1 << 19)))
     assert left_over(sample, "full.bam") == []
+
+
+def test_a_cram_that_cannot_be_written_is_told(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise SamtoolsError("samtools view: error closing the file: -1")
+
+    monkeypatch.setattr(pysam, "view", fails)
+    with pytest.raises(
+        BadEnvironment, match=r"samtools could not write the CRAM .*samtools view: error closing.*Check both, then run again"
+    ):
+        sample.align(*sample.mates("all"), "closed.cram")
+    assert left_over(sample, "closed") == []
 
 
 def test_an_output_below_a_file_is_told(sample: Sample) -> None:
