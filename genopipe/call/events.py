@@ -15,6 +15,10 @@ import numpy as np
 
 from genopipe.kernels.assembly import line_up
 
+_REPEAT_SIGHT = 120
+_LONGEST_UNIT = 24
+_SHORTEST_REPEAT = 10
+
 
 class Event(NamedTuple):
     """A difference from the reference; 0-based, without an anchor base."""
@@ -83,6 +87,24 @@ def spread(event: Event, stretch: Stretch) -> tuple[int, int]:
         while behind + shift < len(base) and base[behind + shift] == unit[shift % len(unit)]:
             shift += 1
     return event.position, event.end + shift
+
+
+def repeat_at(position: int, stretch: Stretch, *, reach: int = 6) -> tuple[int, int]:
+    """Start and end of the widest tandem repeat, of three units or more, within `reach` bases of a place; else the place itself.
+
+    Repeats are seen as far as `_REPEAT_SIGHT` bases on either side.
+    """
+    first = max(position - _REPEAT_SIGHT, stretch.start)
+    base = np.frombuffer(stretch.cut(first, position + _REPEAT_SIGHT).base, np.uint8)
+    widest = position, position
+    for unit in range(1, _LONGEST_UNIT + 1):
+        same = (base[unit:] == base[:-unit]) & (base[unit:] < 4)
+        bounds = np.flatnonzero(np.diff(same, prepend=False, append=False)).reshape(-1, 2)
+        for low, high in (bounds + first).tolist():
+            near = low - reach <= position <= high + unit + reach
+            if near and high - low >= max(2 * unit, _SHORTEST_REPEAT - unit) and high + unit - low > widest[1] - widest[0]:
+                widest = low, high + unit
+    return widest
 
 
 def compatible(event: Event, haplotype: Haplotype) -> bool:

@@ -2,7 +2,8 @@
 
 Indels shown by the alignments are put as far left as they go and counted by fragment; bases that differ are counted by site; soft clips
 are counted where they begin. An indel, a pile of clips, or three differing sites close together make a region, which takes in the repeat
-that an indel stands in and the differing sites near it. What is left are single differing sites.
+that an indel or the clips stand in and the differing sites near it; what changes the length of a repeat clips reads at both its ends, and
+all of it must be judged at once. What is left are single differing sites.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.call.events import Event, left_aligned, spread
+from genopipe.call.events import Event, left_aligned, repeat_at, spread
 from genopipe.call.settings import Settings
 from genopipe.call.view import View
 from genopipe.kernels.pileup import Pileup
 
 _CROWDS = ((2, 4), (3, 12))
 """So many differing sites within so many bases are judged as haplotypes."""
+_LONG = 5
+"""Bases of an indel that is hardly ever a sequencing error, so that one fragment is enough to try it."""
 
 
 @dataclass(slots=True)
@@ -36,8 +39,11 @@ def find_regions(view: View, *, settings: Settings) -> tuple[list[Region], NDArr
     indels = indel_candidates(view, settings=settings)
     site, alternative = differing_sites(view, settings=settings)
     clips = _clip_sites(view.pileup, settings)
-    spans = [(low - 3, high + 3) for low, high in (spread(event, view.stretch) for event in indels)]
-    spans += [(position - 3, position + 4) for position in clips]
+    spans = [
+        (low - 3, high + 3)
+        for low, high in (spread(event, view.stretch) for event in indels if _opens(event, indels, view.pileup, settings))
+    ]
+    spans += [(low - 3, high + 4) for low, high in (repeat_at(position, view.stretch) for position in clips)]
     spans += _crowds(site)
     regions = _merged(spans, settings)
     inside = _take_in(regions, site, settings)
@@ -46,7 +52,7 @@ def find_regions(view: View, *, settings: Settings) -> tuple[list[Region], NDArr
 
 
 def indel_candidates(view: View, *, settings: Settings) -> dict[Event, int]:
-    """Indels with enough support, left-aligned, with the number of fragments that show them."""
+    """Indels that more than one fragment shows, or a long one at all, left-aligned, with the number of fragments."""
     reads, pileup, stretch = view.reads, view.pileup, view.stretch
     fragments: dict[Event, set[int]] = defaultdict(set)
     base, base_start, name_hash = reads.base, reads.base_start, reads.name_hash
@@ -59,12 +65,17 @@ def indel_candidates(view: View, *, settings: Settings) -> dict[Event, int]:
         fragments[aligned[raw]].add(int(name_hash[read]))
     found = {}
     for event, names in fragments.items():
-        at = event.position - pileup.start
-        depth = int(pileup.depth[max(at - 1, 0)])
         known = max(event.alt, default=0) < 4 and max(stretch.cut(event.position - 1, event.end + 1).base, default=4) < 4
-        if known and len(names) >= max(settings.min_support, settings.min_indel_share * depth):
+        is_long = abs(event.ref_length - len(event.alt)) >= _LONG
+        if known and (is_long or len(names) >= settings.min_support):
             found[event] = len(names)
     return found
+
+
+def _opens(event: Event, indels: dict[Event, int], pileup: Pileup, settings: Settings) -> bool:
+    """Whether an indel is shown often enough to make a region; those less often shown are only tried where there is one."""
+    depth = int(pileup.depth[max(event.position - pileup.start - 1, 0)])
+    return indels[event] >= max(settings.min_support, settings.min_indel_share * depth)
 
 
 def differing_sites(view: View, *, settings: Settings) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

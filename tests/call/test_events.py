@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genopipe.call.events import Event, Stretch, compatible, events_of, left_aligned, spell, spread, with_event, without_event
+from genopipe.call.events import Event, Stretch, compatible, events_of, left_aligned, repeat_at, spell, spread, with_event, without_event
 
 CODES = st.lists(st.integers(0, 2), min_size=12, max_size=30).map(bytes)
 
@@ -53,3 +53,9 @@ def test_what_can_stand_together():
     assert not compatible(Event(12, 1, b"\2"), (snv,))
     assert with_event((deletion,), snv) == (snv,)
     assert without_event((deletion, Event(20, 1, b"\1")), deletion) == (Event(20, 1, b"\1"),)
+
+
+def test_a_repeat_is_seen_from_either_end():
+    stretch = Stretch(10, bytes([3, 0, 2, 2] + [0, 1, 3] * 4 + [2, 2, 1, 0, 3]))
+    assert repeat_at(14, stretch) == repeat_at(26, stretch) == repeat_at(28, stretch) == (14, 26)
+    assert repeat_at(14, Stretch(10, bytes([3, 0, 2, 2] + [0, 1, 3] * 2 + [2, 2, 1, 0, 3]))) == (14, 14)
