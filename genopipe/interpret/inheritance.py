@@ -5,10 +5,12 @@ pseudoautosomal regions, mothers alone for mitochondria. The modes and their wei
 
 AD_de_novo, XD_de_novo        new in the child: both parents surely without it                                          1
 AD, XD                        every affected relative who was sequenced has it, no unaffected one                       1
-AR_hom, AR_comphet, XR, MT    two copies, two hits in trans, the one copy of a male, mitochondrial                      1
+AR_hom, AR_comphet, XR, YL, MT  two copies, two hits in trans, the one copy of a male, mitochondrial                    1
 AR_comphet, phase unknown     two hits, but nobody can say whether in trans                                             0.7
 AD, XD, parents unknown       a single hit with at least one parent not sequenced                                       0.8
 AD_incomplete, XD_incomplete  inherited from an unaffected parent                                                       0.25
+new, but others contradict    an affected relative lacks it, or an unaffected one has it                                0.25
+MT, unaffected mother alike   she has as large a share of it                                                            0.25
 AR_single                     one hit of a gene in which nothing else fits                                              0.05
 
 The quality a call needs is that of slivar's published trio rules (GQ 20, depth 6, allele balance 0.2 to 0.8; parents of a new variant with
@@ -34,8 +36,11 @@ LEAST_NEW = 0.9
 """A joint caller that gives less than this probability to a variant being new is believed."""
 
 WEIGHT = {"fits": 1.0, "parents unknown": 0.8, "phase unknown": 0.7, "incomplete": 0.25, "single": 0.05}
-LIMIT = {"AD": 0.001, "XD": 0.001, "AR": 0.01, "XR": 0.01, "MT": 0.002}
+LIMIT = {"AD": 0.001, "XD": 0.001, "AR": 0.01, "XR": 0.01, "YL": 0.001, "MT": 0.002}
 """Highest frequency for a mode; recessive ones are by copy."""
+
+ILL_FROM = 0.6
+"""Share of mitochondria from which most pathogenic variants make ill: 60 to 80 % (Stewart, Chinnery, Nature Reviews Genetics 2015)."""
 
 PSEUDOAUTOSOMAL = {
     "GRCh38": ((10_000, 2_781_479), (155_701_382, 156_030_895)),
@@ -56,7 +61,7 @@ class Pattern:
 
     @property
     def family(self) -> str:
-        """AD, AR, XD, XR or MT."""
+        """AD, AR, XD, XR, YL or MT."""
         return self.mode.split("_")[0]
 
 
@@ -93,7 +98,7 @@ class Family:
         found = [pattern for row in rows for pattern in self._alone(row)]
         if "MT" not in chromosome and not (self.male and "X" in chromosome):
             found += self._pairs([row for row in rows if self._one_copy(row)])
-        return found or [Pattern("AR_single", (row,), WEIGHT["single"], "one copy, which fits no mode in this family") for row in rows]
+        return found or [Pattern("AR_single", (row,), WEIGHT["single"], "it fits no mode in this family") for row in rows]
 
     def _chromosome(self, row: int) -> str:
         key = self.variants.key[row]
@@ -110,16 +115,20 @@ class Family:
         if chromosome == "MT":
             yield from self._mitochondrial(row)
         elif chromosome in ("X", "Y") and self.male:
-            yield from self._hemizygous(row)
+            yield from self._hemizygous(row, chromosome)
         elif self._one_copy(row):
             yield from self._dominant(row, "XD" if chromosome == "X" else "AD")
         elif self._all(row, affected=lambda count, ploidy: count == ploidy, unaffected=lambda count, ploidy: count < ploidy):
-            yield Pattern("XR" if chromosome == "X" else "AR_hom", (row,), 1.0, f"two copies in the child{self._parents_told(row)}")
+            why = f"two copies in the child{self._parents_told(row)}{self._missing_parent(row, chromosome)}"
+            yield Pattern("XR" if chromosome == "X" else "AR_hom", (row,), 1.0, why)
 
     def _dominant(self, row: int, mode: str) -> Iterator[Pattern]:
+        fits = self._all(row, affected=lambda count, _: count > 0, unaffected=lambda count, _: count == 0)
         if self.is_new(row):
-            yield Pattern(f"{mode}_de_novo", (row,), 1.0, "new in the child: neither parent has it", new=True)
-        elif not self._all(row, affected=lambda count, _: count > 0, unaffected=lambda count, _: count == 0):
+            against = "" if fits else ", but an affected relative lacks it or an unaffected one has it"
+            weight = 1.0 if fits else WEIGHT["incomplete"]
+            yield Pattern(f"{mode}_de_novo", (row,), weight, f"new in the child: neither parent has it{against}", new=True)
+        elif not fits:
             if self._affected_fit(row):
                 yield Pattern(f"{mode}_incomplete", (row,), WEIGHT["incomplete"], "one copy, inherited from an unaffected relative")
         elif self._carriers(row) > 1:
@@ -129,30 +138,58 @@ class Family:
                 f"{mode}_incomplete", (row,), WEIGHT["incomplete"], "one copy; the parents' reads make it doubtful that it is new"
             )
         else:
-            why = "one copy; whether it is new is unknown, as not both parents were read well there"
-            yield Pattern(mode, (row,), WEIGHT["parents unknown"], why)
+            yield Pattern(mode, (row,), WEIGHT["parents unknown"], f"one copy; whether it is new is unknown, {self._why_unknown(row)}")
 
-    def _hemizygous(self, row: int) -> Iterator[Pattern]:
+    def _why_unknown(self, row: int) -> str:
+        parents = (("mother", self.mother), ("father", self.father))
+        absent = [name for name, column in parents if column is None]
+        some = [name for name, column in parents if column is not None and int(self.variants.alt_depth[row, column]) > MOST_PARENT_READS]
+        if absent:
+            return f"as the {' and the '.join(absent)} {'was' if len(absent) == 1 else 'were'} not sequenced"
+        if some:
+            return f"as some reads of the {' and the '.join(some)} have it too: mosaicism there, or an artefact"
+        return "as not both parents were read well there"
+
+    def _hemizygous(self, row: int, chromosome: str) -> Iterator[Pattern]:
         if self._one_copy(row):
             return
-        if self._called(row, self.mother) and self._count(row, self.mother) == 0 and self._surely_absent(row, self.mother):
-            yield Pattern("XR_de_novo", (row,), 1.0, "on the only X of a boy, and new: the mother does not have it", new=True)
-        elif self._all(row, affected=lambda count, _: count > 0, unaffected=lambda count, ploidy: count < ploidy):
-            yield Pattern("XR", (row,), 1.0, f"on the only X of a boy{self._parents_told(row)}")
+        mode, giver, parent = ("XR", "mother", self.mother) if chromosome == "X" else ("YL", "father", self.father)
+        place = f"on the only {chromosome} of a boy"
+        fits = self._all(row, affected=lambda count, _: count > 0, unaffected=lambda count, ploidy: count < ploidy)
+        if self._surely_absent(row, parent):
+            against = "" if fits else ", but an affected relative lacks it or an unaffected one has it"
+            weight = 1.0 if fits else WEIGHT["incomplete"]
+            yield Pattern(f"{mode}_de_novo", (row,), weight, f"{place}, and new: the {giver} does not have it{against}", new=True)
+        elif fits:
+            yield Pattern(mode, (row,), 1.0, f"{place}{self._parents_told(row)}")
 
     def _mitochondrial(self, row: int) -> Iterator[Pattern]:
-        mother_alike = self.mother is not None and self._unaffected(self.mother) and self._count(row, self.mother) > 0
-        if mother_alike:
-            yield Pattern("MT", (row,), WEIGHT["incomplete"], "mitochondrial; the unaffected mother has it too")
+        told = "mitochondrial" + self._share_told(row, 0, "the child's")
+        if self.mother is not None and self._count(row, self.mother) > 0:
+            unaffected = self._unaffected(self.mother)
+            more = self._share(row, self.mother) < ILL_FROM <= self._share(row, 0)
+            who = f"the {'unaffected ' if unaffected else ''}mother has it too{self._share_told(row, self.mother, 'her')}"
+            yield Pattern("MT", (row,), 1.0 if more or not unaffected else WEIGHT["incomplete"], f"{told}; {who}")
         else:
-            new = self._called(row, self.mother) and self._surely_absent(row, self.mother)
-            yield Pattern("MT", (row,), 1.0, "mitochondrial" + ("; the mother does not have it" if new else ""), new=new)
+            new = self._surely_absent(row, self.mother)
+            yield Pattern("MT", (row,), 1.0, told + ("; the mother does not have it" if new else ""), new=new)
+
+    def _share(self, row: int, column: int) -> float:
+        """Share of the mitochondria with it, by reads; without reads 1 where no other allele was called, else NaN."""
+        reads, depth = int(self.variants.alt_depth[row, column]), int(self.variants.depth[row, column])
+        if reads != MISSING and depth > 0:
+            return reads / depth
+        return 1.0 if self.variants.alt_count[row, column] == self.variants.ploidy[row, column] else float("nan")
+
+    def _share_told(self, row: int, column: int, whose: str) -> str:
+        share = self._share(row, column)
+        return "" if np.isnan(share) else f", in {100 * share:.0f} % of {whose} copies"
 
     def _pairs(self, rows: Sequence[int]) -> Iterator[Pattern]:
         for first, second in combinations(rows, 2):
             phase = self._phase(first, second)
             mode = "XR_comphet" if self._chromosome(first) == "X" else "AR_comphet"
-            if phase == "cis" or self._unaffected_with_both(first, second):
+            if phase == "cis" or self._contradicted(first, second):
                 continue
             if phase == "trans":
                 yield Pattern(mode, (first, second), 1.0, "two different hits, one on each copy of the gene", in_trans=True)
@@ -160,7 +197,9 @@ class Family:
                 yield Pattern(mode, (first, second), WEIGHT["phase unknown"], "two different hits; whether on the same copy is unknown")
 
     def _phase(self, first: int, second: int) -> str:
-        """trans, cis or unknown, by the parents and else by read phase."""
+        """trans, cis or unknown: two ALTs of one record are in trans; else the parents tell, else read phase."""
+        if self.variants.record[first] == self.variants.record[second]:
+            return "trans"
         origins = (self._origin(first), self._origin(second))
         if set(origins) == {"father", "mother"}:
             return "trans"
@@ -222,13 +261,29 @@ class Family:
     def _unaffected(self, column: int) -> bool:
         return any(member.affected is False for other, member in self.members if other == column)
 
-    def _unaffected_with_both(self, first: int, second: int) -> bool:
-        both = (c for c, member in self.members if member.affected is False)
-        return any(self._count(first, column) > 0 and self._count(second, column) > 0 for column in both)
+    def _contradicted(self, first: int, second: int) -> bool:
+        """True when an affected relative lacks one of a pair, or an unaffected one has both or, as a male, one on his only X."""
+        for column, member in self.members:
+            has = [count > 0 for row in (first, second) if (count := self._count(row, column)) != MISSING]
+            if member.affected and not all(has):
+                return True
+            only_x = member.sex == "male" and self._chromosome(first) == "X"
+            if member.affected is False and (has == [True, True] or (only_x and any(has))):
+                return True
+        return False
 
     def _parents_told(self, row: int) -> str:
         has = [name for name, column in (("mother", self.mother), ("father", self.father)) if self._count(row, column) > 0]
         return f"; inherited from the {' and the '.join(has)}" if has else ""
+
+    def _missing_parent(self, row: int, chromosome: str) -> str:
+        """Told where a child has two copies though a parent has none to give."""
+        parents = (("mother", self.mother), ("father", self.father if chromosome != "X" else None))
+        without = [name for name, column in parents if self._surely_absent(row, column)]
+        if not without:
+            return ""
+        told = f"; not found in the {' and the '.join(without)}"
+        return told + (": one copy may be deleted, or both may come from one parent" if len(without) == 1 else ": check the samples")
 
 
 def parentage(variants: Variants, father: int | None, mother: int | None) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from genopipe.errors import BadInput
 from genopipe.interpret.evidence import EvidenceSet
 from genopipe.progress import log
 
-INHERITANCE = frozenset({"HP:0000006", "HP:0000007", "HP:0001417", "HP:0001419", "HP:0001423", "HP:0001427"})
+INHERITANCE = frozenset({"HP:0000006", "HP:0000007", "HP:0001417", "HP:0001419", "HP:0001423", "HP:0001427", "HP:0001450"})
 """Autosomal dominant, autosomal recessive, X-linked, X-linked recessive, X-linked dominant, mitochondrial."""
 
 Int32 = NDArray[np.int32]

@@ -16,6 +16,8 @@ _ZYGOSITY = {
     "heterozygous": {"id": "GENO:0000135", "label": "heterozygous"},
     "homozygous": {"id": "GENO:0000136", "label": "homozygous"},
     "hemizygous": {"id": "GENO:0000134", "label": "hemizygous"},
+    "homoplasmic": {"id": "GENO:0000602", "label": "homoplasmic"},
+    "heteroplasmic": {"id": "GENO:0000603", "label": "heteroplasmic"},
 }
 _CLASS = {
     "pathogenic": "PATHOGENIC",
@@ -85,11 +87,13 @@ def _genomic(result: Interpretation, finding: Finding, hit: Hit, variants: Varia
 
 
 def zygosity(result: Interpretation, row: int) -> str:
-    """heterozygous, homozygous or hemizygous, of the proband."""
+    """heterozygous, homozygous or hemizygous, of the proband; of mitochondria heteroplasmic or homoplasmic."""
     variants = result.variants
     assert variants is not None
     count, ploidy = int(variants.alt_count[row, 0]), int(variants.ploidy[row, 0])
     one_copy = variants.key[row] in ("X", "Y") and result.request.subject.sex == "male"
+    if variants.key[row] == "MT":
+        return "heteroplasmic" if count < ploidy else "homoplasmic"
     if count < ploidy:
         return "heterozygous"
     return "hemizygous" if ploidy == 1 or one_copy else "homozygous"

@@ -29,13 +29,15 @@ MODES = {
     "AD_incomplete": "dominant, from an unaffected parent",
     "AR_hom": "recessive, two equal copies",
     "AR_comphet": "recessive, two different hits",
-    "AR_single": "a single copy that fits no mode",
+    "AR_single": "fits no mode in this family",
     "XD_de_novo": "X-linked, new in the child",
     "XD": "X-linked dominant",
     "XD_incomplete": "X-linked, from an unaffected parent",
     "XR": "X-linked recessive",
     "XR_de_novo": "X-linked, new in the child",
     "XR_comphet": "X-linked, two different hits",
+    "YL": "Y-linked",
+    "YL_de_novo": "Y-linked, new in the child",
     "MT": "mitochondrial",
 }
 
@@ -148,6 +150,8 @@ def _alleles(result: Interpretation, hit: Hit, column: int) -> str:
         return "does not have it"
     reads, depth = int(variants.alt_depth[hit.row, column]), int(variants.depth[hit.row, column])
     share = f", {reads}/{depth} reads" if reads >= 0 and depth > 0 else ""
+    if variants.key[hit.row] == "MT":
+        return ("some copies" if count < ploidy else "all copies") + share
     return ("one copy" if count < ploidy else "all copies") + share
 
 

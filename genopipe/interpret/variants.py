@@ -41,6 +41,7 @@ class Variants:
     phase_set          (variants, samples) int32: PS; 0 where the file gives none
     new                (variants) float64: probability that the ALT is new in the proband, by a joint caller; NaN where not given
     other_allele       (variants, samples) bool: the genotype also has another ALT
+    record             (variants) int32: number of the record in the file; two ALTs of one record are on different copies
     """
 
     samples: tuple[str, ...]
@@ -59,6 +60,7 @@ class Variants:
     phase_set: NDArray[np.int32]
     new: NDArray[np.float64]
     other_allele: NDArray[np.bool_]
+    record: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.contig)
@@ -74,6 +76,7 @@ class _Row:
     contig: str
     passed: bool
     new: float
+    record: int
     calls: list[tuple[int, ...]]
 
 
@@ -123,7 +126,7 @@ def _check_header(file: pysam.VariantFile, genome: Genome | None, path: Path) ->
 
 def _rows(file: pysam.VariantFile, samples: tuple[str, ...], genome: Genome | None, path: Path) -> Iterator[_Row]:
     contigs: dict[str, tuple[int, str, Fetch | None]] = {}
-    for record in file:
+    for number, record in enumerate(file):
         calls = [record.samples[sample] for sample in samples]
         carried = {allele for allele in calls[0].allele_indices or () if allele}
         if not carried:
@@ -135,8 +138,8 @@ def _rows(file: pysam.VariantFile, samples: tuple[str, ...], genome: Genome | No
         for allele in sorted(carried):
             row = _row(record, allele, calls, fetch)
             if row is not None:
-                place, described = row
-                yield _Row((order, *place), name, *described)
+                place, (passed, new, genotypes) = row
+                yield _Row((order, *place), name, passed, new, number, genotypes)
 
 
 def _contig(name: str, genome: Genome | None, path: Path) -> tuple[str, Fetch | None]:
@@ -231,4 +234,5 @@ def _arrays(samples: tuple[str, ...], rows: list[_Row]) -> Variants:
         phase_set=calls[:, :, 6].astype(np.int32),
         other_allele=calls[:, :, 7].astype(bool),
         new=np.array([row.new for row in rows], np.float64),
+        record=np.array([row.record for row in rows], np.int32),
     )

@@ -54,6 +54,7 @@ def variants(rows: list[tuple[str, list[str]]], samples: tuple[str, ...] = ("kid
         phase_set=np.zeros((n, m), np.int32),
         new=np.full(n, np.nan),
         other_allele=np.zeros((n, m), bool),
+        record=np.arange(n, dtype=np.int32),
     )
 
 
@@ -112,6 +113,79 @@ def test_an_unaffected_sibling_with_both_hits_speaks_against_the_pair() -> None:
     samples = ("kid", "dad", "mum", "sib")
     assert "AR_comphet" not in {mode for mode, _, _ in modes(subject(sibling=False), rows, samples)}
     assert "AR_comphet" in {mode for mode, _, _ in modes(subject(sibling=True), rows, samples)}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sibling", "fits"),
+    [("0/1", "0/1", True, True), ("0/1", "0/0", True, False), ("./.", "0/1", True, True), ("./.", "0/1", False, True)],
+)
+def test_a_sibling_bears_out_a_pair_or_speaks_against_it(first: str, second: str, sibling: bool, fits: bool) -> None:
+    rows = [("1", ["0/1", "0/1", "0/0", first]), ("1", ["0/1", "0/0", "0/1", second])]
+    found = modes(subject(sibling=sibling), rows, ("kid", "dad", "mum", "sib"))
+    assert ("AR_comphet" in {mode for mode, _, _ in found}) == fits
+
+
+def test_an_unaffected_man_with_one_of_a_pair_on_his_x_speaks_against_it() -> None:
+    rows = [("X", ["0/1", "1", "0/0"]), ("X", ["0/1", "0", "0/1"])]
+    assert "XR_comphet" not in {mode for mode, _, _ in modes(subject(), rows)}
+    assert "XR_comphet" in {mode for mode, _, _ in modes(subject(), rows, ("kid", "other", "mum"))}
+
+
+@pytest.mark.parametrize(
+    ("sibling", "genotype", "weight"), [(True, "0/1", 1.0), (True, "0/0", 0.25), (False, "0/0", 1.0), (False, "0/1", 0.25)]
+)
+def test_a_new_variant_that_other_relatives_contradict_weighs_less(sibling: bool, genotype: str, weight: float) -> None:
+    found = modes(subject(sibling=sibling), [("1", ["0/1", "0/0", "0/0", genotype])], ("kid", "dad", "mum", "sib"))
+    assert found == [("AD_de_novo", (0,), weight)]
+
+
+def test_two_alts_of_one_record_are_in_trans() -> None:
+    rows = variants([("1", ["0/1", "./.", "./."]), ("1", ["0/1", "./.", "./."])])
+    rows.record[1] = rows.record[0]
+    pairs = [pattern for pattern in Family(subject(), rows, assembly=None).patterns([0, 1]) if len(pattern.rows) == 2]
+    assert [(pattern.weight, pattern.in_trans) for pattern in pairs] == [(1.0, True)]
+
+
+@pytest.mark.parametrize(
+    ("calls", "mode", "weight"),
+    [(["1", "0", "."], "YL_de_novo", 1.0), (["1", "1", "0/0"], "AR_single", 0.05), (["1", ".", "0/0"], "YL", 1.0)],
+)
+def test_the_y_comes_from_the_father(calls: list[str], mode: str, weight: float) -> None:
+    assert [(found, size) for found, _, size in modes(subject("male"), [("Y", calls)])] == [(mode, weight)]
+
+
+@pytest.mark.parametrize(("own", "hers", "weight"), [(21, 5, 1.0), (5, 21, 0.25), (29, 27, 0.25)])
+def test_mitochondria_make_ill_by_their_share(own: int, hers: int, weight: float) -> None:
+    rows = variants([("MT", ["0/1", "0/0", "0/1"])])
+    rows.alt_depth[0] = [own, 0, hers]
+    (pattern,) = Family(subject(), rows, assembly=None).patterns([0])
+    assert pattern.weight == weight
+    assert f"in {100 * own / 30:.0f} % of the child's copies; the unaffected mother has it too, in {100 * hers / 30:.0f} %" in pattern.why
+
+
+@pytest.mark.parametrize(
+    ("contig", "calls", "samples", "told"),
+    [
+        ("1", ["1/1", "0/0", "0/1"], ("kid", "dad", "mum"), "not found in the father: one copy may be deleted"),
+        ("1", ["1/1", "0/0", "0/0"], ("kid", "dad", "mum"), "not found in the mother and the father: check the samples"),
+        ("X", ["1/1", "0", "0/1"], ("kid", "dad", "mum"), "inherited from the mother"),
+        ("1", ["0/1"], ("kid",), "as the mother and the father were not sequenced"),
+        ("1", ["0/1", "0/0"], ("kid", "mum"), "as the father was not sequenced"),
+        ("1", ["0/1", "./.", "0/0"], ("kid", "dad", "mum"), "as not both parents were read well there"),
+        ("1", ["0/1", "1/1", "0/1", "1/1"], ("kid", "dad", "mum", "sib"), "inherited from an unaffected relative"),
+    ],
+)
+def test_what_is_said_of_the_parents(contig: str, calls: list[str], samples: tuple[str, ...], told: str) -> None:
+    (pattern,) = Family(subject(), variants([(contig, calls)], samples), assembly=None).patterns([0])
+    assert told in pattern.why
+
+
+def test_some_reads_in_a_parent_are_told() -> None:
+    rows = variants([("1", ["0/1", "0/0", "0/0"])])
+    rows.alt_depth[0, 1] = 4
+    (pattern,) = Family(subject(), rows, assembly=None).patterns([0])
+    assert (pattern.mode, pattern.weight) == ("AD", 0.8)
+    assert "some reads of the father have it too" in pattern.why
 
 
 def test_the_pseudoautosomal_region_is_no_x() -> None:
