@@ -225,7 +225,7 @@ def _score_ungapped(base, base_start, target, placements, jobs):
     unknown = np.empty((2, words), np.uint64)
     mismatch = np.empty(words, np.uint64)
     p = placements
-    n_jobs = 0
+    n_jobs = np.int64(0)
     for read in range(len(base_start) - 1):
         begin = base_start[read]
         length = base_start[read + 1] - begin
@@ -300,7 +300,7 @@ def _extend_jobs(base, base_start, target, p, job_read, job_slot, width, cigar, 
     window_start = np.empty(extension.LANES, np.int64)
     for first in range(0, len(job_read), extension.LANES):
         n = min(extension.LANES, len(job_read) - first)
-        rows = 0
+        rows = np.int64(0)
         for lane in range(n):
             read = job_read[first + lane]
             rows = max(rows, base_start[read + 1] - base_start[read])

@@ -229,7 +229,7 @@ def _mismatch_tags(base, begin, length, reverse, target, position, records, read
 @kernel
 def _write_tags(base, base_start, paired, target, p, choice, read_group, letter, records):
     r = records
-    at = 0
+    at = np.int64(0)
     for read in range(len(choice.slot)):
         r.tag_start[read] = at
         slot = choice.slot[read]

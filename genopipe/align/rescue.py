@@ -35,7 +35,7 @@ def rescue(
     jobs = Jobs(*(np.empty(len(reads) * ANCHORS, np.int32) for _ in range(3)))
     n_jobs = _find(reads.base, reads.base_start, target, placements, insert.low, insert.high, jobs)
     cigar = run_jobs(reads, target, placements, jobs, n_jobs, cigar, work)
-    for read in np.unique(jobs.read[:n_jobs]):
+    for read in np.unique(jobs.read[:n_jobs]).tolist():
         drop_repeated_of(placements, read)
     return cigar
 

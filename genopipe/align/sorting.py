@@ -123,8 +123,9 @@ def _gathered(
 @kernel
 def _gather(record, start, rows, out, out_start):
     for i in range(len(rows)):
-        at = start[rows[i]]
-        out[out_start[i] : out_start[i + 1]] = record[at : start[rows[i] + 1]]
+        shift = start[rows[i]] - out_start[i]
+        for at in range(out_start[i], out_start[i + 1]):
+            out[at] = record[at + shift]
 
 
 def _write_chunk(out: BinaryIO, chunk: Chunk) -> None:

@@ -75,7 +75,7 @@ def best_stretch(mismatch, unknown, length):
             bit = trailing_zeros(rest)
             at = np.int64(bit >> _ONE) + 32 * w
             score += MATCH * (at - after)
-            if score > best:
+            if at > start and score > best:
                 best, best_start, best_end = score, start, at
             score -= UNKNOWN if (unknown[w] >> bit) & _ONE else MISMATCH
             after = at + 1

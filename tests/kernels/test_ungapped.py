@@ -56,6 +56,12 @@ def test_mismatches_and_stretch_equal_their_definition(read: list[int], start: i
     assert stretch[0] == wanted[0]
 
 
+def test_the_end_bonus_is_not_earned_by_no_bases() -> None:
+    read, genome = np.zeros(30, np.uint8), np.ones(30, np.uint8)
+    genome[10:13] = 0
+    assert lay(read, genome, 0)[1] == (3, 10, 13)
+
+
 def test_a_reverse_read_is_laid_as_its_reverse_complement() -> None:
     genome = np.random.default_rng(1).integers(0, 4, 200).astype(np.uint8)
     read = (3 - genome[50:150])[::-1].copy()
