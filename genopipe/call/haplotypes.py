@@ -3,7 +3,7 @@
 The first haplotypes are the reference, each event that the alignments show, and each detour that assembly finds. Then, round by round, the
 events are put on and taken off the two best haplotypes, one at a time and, when that helps no more, two at a time, until no change makes
 the pair better. An event costs its prior once, wherever it stands. `settle` leaves, besides the best pair, the costs of every allele on
-either of them, so that genotypes of single sites can be told.
+either of them, so that genotypes of single sites can be told; none of these makes a better pair, so that the sites of a region agree.
 """
 
 from __future__ import annotations
@@ -51,8 +51,19 @@ def settle(evidences: list[Evidence], *, ploidy: int, settings: Settings) -> lis
         judge([(search.evidence, _improve(search, settings)) for search in running])
     for search in searches:
         search.pair = best_pair(search, settings)
-    judge([(search.evidence, list(variations(search))) for search in searches])
+    _vary(searches, settings)
     return searches
+
+
+def _vary(searches: list[Search], settings: Settings) -> None:
+    """Judges the alleles of each best pair on either haplotype; where that finds a better pair, those of the better one."""
+    for _ in range(_ROUNDS):
+        judge([(search.evidence, list(variations(search))) for search in searches])
+        before = [search.pair for search in searches]
+        for search in searches:
+            search.pair = best_pair(search, settings)
+        searches = [search for search, pair in zip(searches, before, strict=True) if search.pair != pair]
+    judge([(search.evidence, list(variations(search))) for search in searches])
 
 
 def event_prior(event: Event, stretch: Stretch, settings: Settings) -> int:
