@@ -22,12 +22,16 @@ from genopipe.interpret.variants import Variants
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """ClinVar's word on one variant; `significance` is one of the classes of `evidence_variants.significance`."""
+    """ClinVar's word on one variant; `significance` is one of the classes of `evidence_variants.significance`.
+
+    `gene` is empty where ClinVar names none.
+    """
 
     accession: str
     significance: str
     stars: int
     conditions: str
+    gene: str
 
     @property
     def pathogenic(self) -> bool:
@@ -50,6 +54,11 @@ class Knowledge:
     covered: NDArray[np.bool_]
     clinvar: dict[int, Assertion]
 
+    @property
+    def pathogenic(self) -> dict[int, Assertion]:
+        """By row, what ClinVar knows as (likely) pathogenic with a star."""
+        return {row: assertion for row, assertion in self.clinvar.items() if assertion.pathogenic}
+
 
 def annotate(variants: Variants, evidence: EvidenceSet) -> Knowledge:
     """Joins the variants with all frequency and ClinVar tables of a set; of several tables the highest frequency and most stars count."""
@@ -66,7 +75,7 @@ def annotate(variants: Variants, evidence: EvidenceSet) -> Knowledge:
                 homozygotes[row] = max(homozygotes[row], found["homozygotes"])
     clinvar: dict[int, Assertion] = {}
     for dataset in evidence.of_kind("clinvar"):
-        for row, found in join(variants, evidence.table(dataset), ("accession", "significance", "stars", "conditions")):
+        for row, found in join(variants, evidence.table(dataset), ("accession", "significance", "stars", "conditions", "gene")):
             assertion = Assertion(**found)
             if row not in clinvar or assertion.stars > clinvar[row].stars:
                 clinvar[row] = assertion

@@ -88,7 +88,7 @@ def consequences(
         for hit in sorted(hits, key=lambda hit: order[hit.transcript]):
             picked.setdefault(row, {}).setdefault(hit.gene, hit)
     if genome is not None:
-        _name(variants, picked, transcripts, genome)
+        name_changes(variants, picked, transcripts, genome)
     return picked
 
 
@@ -97,7 +97,8 @@ def impact_of(terms: Iterable[str]) -> str:
     return min((IMPACT.get(term, "MODIFIER") for term in terms), key=IMPACTS.index, default="MODIFIER")
 
 
-def _consequence(transcript: Transcript, terms: Iterable[str]) -> Consequence:
+def consequence_of(transcript: Transcript, terms: Iterable[str]) -> Consequence:
+    """The terms, the gravest first, on a transcript."""
     ordered = tuple(sorted(set(terms), key=lambda term: (IMPACTS.index(impact_of([term])), term)))
     return Consequence(
         transcript.gene, transcript.gene_id, transcript.id, ordered, impact_of(ordered), transcript.mane, transcript.canonical
@@ -116,7 +117,7 @@ def _by_csq(
         if not mine:
             continue
         for row, text in _run_csq(variants, mine, models, reference, genome, genetic_code=2 if mitochondrial else 1):
-            found[row] = [_consequence(by_id[name], terms) for name, terms in _terms_by_transcript(text).items() if name in by_id]
+            found[row] = [consequence_of(by_id[name], terms) for name, terms in _terms_by_transcript(text).items() if name in by_id]
     return found
 
 
@@ -234,7 +235,7 @@ def _by_place(variants: Variants, rows: Sequence[int], transcripts: Sequence[Tra
         for position, row in places[bisect_left(places, (transcript.start, -1)) : bisect_left(places, (transcript.end, -1))]:
             term = _term_by_place(transcript, position, variants.ref[row], variants.alt[row])
             if term is not None:
-                found.setdefault(row, []).append(_consequence(transcript, [term]))
+                found.setdefault(row, []).append(consequence_of(transcript, [term]))
     return found
 
 
@@ -254,14 +255,14 @@ def _term_by_place(transcript: Transcript, position: int, ref: str, alt: str) ->
     return None
 
 
-def _name(variants: Variants, picked: dict[int, dict[str, Consequence]], transcripts: Sequence[Transcript], genome: Genome) -> None:
+def name_changes(variants: Variants, picked: dict[int, dict[str, Consequence]], transcripts: Sequence[Transcript], genome: Genome) -> None:
     """Adds HGVS names, and whether a transcript with an early stop would escape nonsense-mediated decay."""
     by_id: Mapping[str, Transcript] = {transcript.id: transcript for transcript in transcripts}
     models: dict[str, Model] = {}
     for row, genes in picked.items():
         for gene, hit in genes.items():
-            transcript = by_id[hit.transcript]
-            if not transcript.coding:
+            transcript = by_id.get(hit.transcript)  # a place between genes has none
+            if transcript is None or not transcript.coding:
                 continue
             if hit.transcript not in models:
                 models[hit.transcript] = Model(transcript, bases_of(genome, transcript.contig))

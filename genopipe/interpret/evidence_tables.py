@@ -94,7 +94,7 @@ def write_annotations(source: Path, target: Path) -> int:
     _, first = next(iter(_first_lines(source, 1)), (1, ""))
     row = _annotation_reader(first.split("\t"), source)
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
-    for line, column in _columns(source, 3):
+    for line, column in _columns(source, max(3, first.count("\t") + 1) if first.startswith("ncbi_gene_id") else 3):
         if column[0] == "ncbi_gene_id":
             continue
         gene, disease, name, term = row(column)

@@ -112,9 +112,15 @@ class Annotations:
 
 def load_phenotypes(evidence: EvidenceSet) -> tuple[Ontology, Annotations]:
     """The ontology and the gene annotations of a set. Raises BadInput when it lacks one."""
+    ontology = load_ontology(evidence)
+    tables = [pq.read_table(evidence.table(dataset)) for dataset in evidence.of_kind("hpo-annotations")]
+    return ontology, build_annotations(ontology, pa.concat_tables(tables))
+
+
+def load_ontology(evidence: EvidenceSet) -> Ontology:
+    """The ontology of a set. Raises BadInput when the set lacks it, or the annotations that go with it."""
     hpo = evidence.one("hpo")
-    annotated = evidence.of_kind("hpo-annotations")
-    if hpo is None or not annotated:
+    if hpo is None or not evidence.of_kind("hpo-annotations"):
         lacking = "hpo" if hpo is None else "hpo-annotations"
         raise BadInput(
             f"the evidence set {evidence.name} has no {lacking}",
@@ -122,9 +128,7 @@ def load_phenotypes(evidence: EvidenceSet) -> tuple[Ontology, Annotations]:
             do=f"Add data of kind {lacking} and lock a new set.",
             path=evidence.store.root / evidence.name,
         )
-    ontology = build_ontology(pq.read_table(evidence.table(hpo)))
-    tables = [pq.read_table(evidence.table(dataset)) for dataset in annotated]
-    return ontology, build_annotations(ontology, pa.concat_tables(tables))
+    return build_ontology(pq.read_table(evidence.table(hpo)))
 
 
 def build_ontology(table: pa.Table) -> Ontology:

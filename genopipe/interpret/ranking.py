@@ -28,6 +28,7 @@ from genopipe.interpret.consequence import Consequence, consequences
 from genopipe.interpret.evidence import EvidenceSet, canonical_assembly
 from genopipe.interpret.findings import Finding, Hit, Interpretation, Request
 from genopipe.interpret.inheritance import LIMIT, Family, Pattern, good_calls, parentage
+from genopipe.interpret.known import places_of_known
 from genopipe.interpret.ontology import Annotations, load_phenotypes
 from genopipe.interpret.phenotype import PhenotypeScorer
 from genopipe.interpret.reasons import reasons
@@ -126,8 +127,7 @@ class _Case:
     def _worth_a_look(self) -> list[int]:
         known, variants = self.knowledge, self.variants
         pathogenic = np.zeros(len(variants), bool)
-        for row, assertion in known.clinvar.items():
-            pathogenic[row] = assertion.pathogenic
+        pathogenic[list(known.pathogenic)] = True
         good = good_calls(variants, male=self.request.subject.sex == "male")
         self.kept["well called"] = int(good.sum())
         rare = good & (np.isnan(known.frequency) | (known.frequency <= MOST_FREQUENT) | pathogenic)
@@ -138,6 +138,12 @@ class _Case:
         request = self.request
         transcripts = touched_transcripts(request.evidence, self.variants, rows)
         called = consequences(self.variants, rows, transcripts, genome=request.genome, reference=request.reference)
+        rare = set(rows)
+        known = {row: assertion for row, assertion in self.knowledge.pathogenic.items() if row in rare}
+        for row, genes in places_of_known(self.variants, known, transcripts, called=called, genome=request.genome).items():
+            called[row] = genes | called.get(row, {})
+            if not called[row]:
+                self.notes.append(f"ClinVar knows {self.variants.name(row)} as pathogenic; it lies outside of all gene models.")
         hits: dict[str, dict[int, Hit]] = {}
         for row, genes in sorted(called.items()):
             for gene, consequence in genes.items():

@@ -23,6 +23,11 @@ _EFFECT = {
     "protein_altering_variant": "changes several amino acids",
     "splice_region_variant": "lies close to a splice site",
     "coding_sequence_variant": "lies in a coding exon",
+    "5_prime_UTR_variant": "lies before the coding sequence",
+    "3_prime_UTR_variant": "lies behind the coding sequence",
+    "intron_variant": "lies in an intron",
+    "non_coding_transcript_exon_variant": "lies in a gene without a protein",
+    "intergenic_variant": "lies outside of all gene models; ClinVar ties it to this gene",
 }
 
 
@@ -41,7 +46,8 @@ def _of_hit(hit: Hit) -> Iterator[str]:
     term = hit.consequence.terms[0] if hit.consequence.terms else ""
     effect = _EFFECT.get(term, f"is a {term.replace('_', ' ')}" if term else "lies in the gene")
     protein = f", {hit.consequence.hgvs_p}" if hit.consequence.hgvs_p else ""
-    yield f"{hit.name} {effect}: {hit.consequence.hgvs_c or hit.consequence.transcript}{protein}."
+    name = hit.consequence.hgvs_c or hit.consequence.transcript
+    yield f"{hit.name} {effect}{f': {name}{protein}' if name else ''}."
     if isnan(hit.frequency):
         yield f"{hit.name} is in none of the frequency tables of the evidence set."
     else:

@@ -31,13 +31,19 @@ SCHEMA_VERSION = 1
 
 
 def write_results(result: Interpretation, folder: Path, *, issued: str | None = None) -> None:
-    """Writes the files; the annotated VCF only when there were variants. Raises BadEnvironment."""
+    """Writes the files; the annotated VCF only when there were variants. Raises BadEnvironment.
+
+    A VCF that an earlier interpretation with variants left in the folder goes, as it belongs to no file beside it any more.
+    """
     make_folder(folder)
     _write_text(folder / "findings.tsv", "".join(_table(result)))
     _write_json(folder / "findings.json", findings_document(result, issued))
     _write_json(folder / "phenopacket.json", phenopacket(result, issued))
     if result.variants is not None:
         _write_vcf(folder / "findings.vcf.gz", result, result.variants)
+    else:
+        for name in ("findings.vcf.gz", "findings.vcf.gz.tbi"):
+            (folder / name).unlink(missing_ok=True)
     _write_text(folder / "report.html", report(result, issued))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from genopipe.config import Case, load_case
 from genopipe.errors import BadInput
 from genopipe.formats.ped import Member, Sex, check_descent, read_ped
+from genopipe.interpret.ontology import Ontology
 
 _SEX: dict[str, Sex] = {"FEMALE": "female", "MALE": "male"}
 _AFFECTED = {"AFFECTED": True, "UNAFFECTED": False}
@@ -70,6 +71,13 @@ def _from_case(case: Case) -> Subject:
     return Subject(case.case, proband.sample, sex, proband.phenotypes, proband.excluded, proband.onset, family, case.path)
 
 
+def check_terms(subject: Subject, ontology: Ontology) -> None:
+    """Raises BadInput for the first HPO term of the subject that the ontology does not know."""
+    for key, terms in (("phenotypes", subject.observed), ("excluded", subject.excluded)):
+        for term in terms:
+            ontology.resolve(term, path=subject.path, key=key)
+
+
 def known_sex(sex: str) -> Sex:
     """The word of a case file as a sex."""
     return "female" if sex == "female" else "male" if sex == "male" else "unknown"
@@ -87,7 +95,9 @@ def _family_of(case: Case) -> tuple[Member, ...]:
 
 def _from_phenopacket(path: Path) -> Subject:
     packet = _read_json(path)
+    _check_shape(packet, path)
     person: Mapping[str, Any] = packet.get("proband", packet)
+    _check_shape(person, path)
     individual = person.get("subject")
     if not isinstance(individual, dict) or not individual.get("id"):
         raise BadInput(
@@ -124,10 +134,22 @@ def _read_json(path: Path) -> dict[str, Any]:
     return packet
 
 
+_SHAPES: Mapping[str, type] = {"proband": dict, "subject": dict, "phenotypicFeatures": list, "pedigree": dict}
+
+
+def _check_shape(packet: Mapping[str, Any], path: Path) -> None:
+    """Raises BadInput where the packet has a number or a text in the place of an object or a list."""
+    for key, shape in _SHAPES.items():
+        if not isinstance(packet.get(key) or shape(), shape):
+            wanted = "an object" if shape is dict else "a list"
+            raise BadInput(f"{packet[key]!r}", wanted=wanted, do="Check that this is a phenopacket.", path=path, key=key)
+
+
 def _terms(features: Sequence[Any], *, excluded: bool, path: Path) -> tuple[str, ...]:
     found = []
     for index, feature in enumerate(features):
-        identifier = feature.get("type", {}).get("id") if isinstance(feature, dict) else None
+        kind = feature.get("type") if isinstance(feature, dict) else None
+        identifier = kind.get("id") if isinstance(kind, dict) else None
         if not identifier:
             raise BadInput(
                 "a feature without a term", wanted="`type: {id: HP:...}`", do="Correct it.", path=path, key=f"phenotypicFeatures.{index}"
@@ -138,12 +160,18 @@ def _terms(features: Sequence[Any], *, excluded: bool, path: Path) -> tuple[str,
 
 
 def _onset(individual: Mapping[str, Any]) -> str | None:
-    age = individual.get("timeAtLastEncounter", {}).get("age", {})
+    encounter = individual.get("timeAtLastEncounter")
+    age = encounter.get("age") if isinstance(encounter, dict) else None
     return age.get("iso8601duration") if isinstance(age, dict) else None
 
 
 def _pedigree(packet: Mapping[str, Any], path: Path) -> tuple[Member, ...]:
-    persons = packet.get("pedigree", {}).get("persons", [])
+    persons = (packet.get("pedigree") or {}).get("persons") or []
+    for index, person in enumerate(persons):
+        if not isinstance(person, dict) or not person.get("individualId"):
+            raise BadInput(
+                "a person without an id", wanted="`individualId`", do="Correct the pedigree.", path=path, key=f"pedigree.persons.{index}"
+            )
     members = tuple(
         Member(
             str(person.get("familyId", "family")),

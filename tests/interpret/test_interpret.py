@@ -169,6 +169,13 @@ def test_without_variants_every_annotated_gene_is_ranked_by_phenotype(setting: S
     assert not (tmp_path / "out/findings.vcf.gz").exists()
 
 
+def test_a_folder_used_again_holds_only_the_last_interpretation(setting: Setting, trio: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    write_results(result_of(setting, trio, tmp_path), folder)
+    write_results(result_of(setting, None, tmp_path), folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["findings.json", "findings.tsv", "phenopacket.json", "report.html"]
+
+
 def test_nothing_found_is_said_plainly(setting: Setting, tmp_path: Path) -> None:
     place = places(setting)
     path = write_family_vcf(tmp_path / "v.vcf", ["KID", "MUM", "DAD"], [(place["common"], ["0/1", "0/0", "0/1"])])
