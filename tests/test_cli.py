@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from genopipe import __version__
 
 
@@ -45,3 +47,11 @@ def test_a_traceback_is_shown_when_asked_for(tmp_path: Path) -> None:
     done = genopipe("--debug", "run", "case.yaml", cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("options", [["--core", "1"], ["--from", "ehr", "--until", "call"]])
+def test_a_wrong_option_of_run_is_a_wrong_command_line(options: list[str], tmp_path: Path) -> None:
+    (tmp_path / "case.yaml").touch()
+    done = genopipe("run", "case.yaml", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr

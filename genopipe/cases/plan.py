@@ -18,6 +18,7 @@ from genopipe import device
 from genopipe.config import Case, Settings, load_case, load_settings
 from genopipe.errors import BadConfiguration
 from genopipe.outputs import make_folder, whole_file
+from genopipe.progress import log
 
 STAGES = ("ingest", "align", "call", "interpret", "archive", "ehr")
 """The stages in the order data takes; also the names of the workflow's target rules."""
@@ -135,11 +136,12 @@ def _check_needs(case: Case) -> None:
 
 def _issued(folder: Path, asked: str | None) -> str:
     """The date already fixed for this case, else the one asked for, else now."""
-    kept = folder / "issued"
-    if kept.is_file():
-        return kept.read_text().strip()
-    if asked is None:
-        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", str(asked)):
+    if asked is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", str(asked)):
         raise BadConfiguration(f"date {asked!r}", wanted="an instant in UTC such as 2026-11-20T10:00:00Z", do="Mend it.", key="--issued")
-    return str(asked)
+    kept = folder / "issued"
+    if not kept.is_file():
+        return str(asked or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    issued = kept.read_text().strip()
+    if asked not in (None, issued):
+        log.warning("the results of this case carry %s since it first started; %s is not used", issued, asked)
+    return issued

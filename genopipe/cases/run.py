@@ -23,7 +23,10 @@ from genopipe.outputs import PARTIAL
 
 
 class StageFailed(GenopipeError):
-    """A step of the workflow failed."""
+    """A step of the workflow failed; `came` ends with what the step itself told."""
+
+    def _message(self) -> str:
+        return f"{self.came}\n{self.do}"
 
 
 def workflow_folder() -> Path:
@@ -47,7 +50,8 @@ def snakemake_command(
     command += ["--cores", str(plan.settings.value["cores"] or device.default_threads())]
     command += ["--profile", str(_profile(folder, profile or "local")), "--nolock"]
     if first:
-        forced = [stage for stage in STAGES[STAGES.index(first) :] if stage in plan.stages]
+        end = STAGES.index(last) + 1 if last else len(STAGES)
+        forced = [stage for stage in STAGES[STAGES.index(first) : end] if stage in plan.stages]
         command += ["--forcerun", *(rule for stage in forced for rule in RULES[stage])]
     return [*command, *more, "--", last or "all"]
 
@@ -81,7 +85,7 @@ def run_case(plan: Plan, command: Sequence[str]) -> None:
     if code:
         step, message = next(failures(plan.folder, started))
         raise StageFailed(
-            f"{step} failed:\n{message}\n",
+            f"{step} failed:\n{message}",
             wanted="every step done",
             do=f"Mend what the message names and run the same command: it continues. All logs are in {plan.folder / 'logs'}.",
         )

@@ -11,7 +11,7 @@ from genopipe.cli.options import ExistingFile, OutputFolder
 STAGES = click.Choice(["ingest", "align", "call", "interpret", "archive", "ehr"])
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command()
 @click.argument("case_file", metavar="CASE.yaml", type=ExistingFile)
 @click.option("--profile", help="A shipped profile (local) or a folder with a Snakemake profile.")
 @click.option("--cores", type=click.IntRange(min=1), help="Cores to use.  [default: all]")
@@ -41,11 +41,15 @@ def run(
     genopipe run NICU-0001.yaml --until call --cores 8
     genopipe run NICU-0001.yaml --dry-run
     """
+    if first and last and STAGES.choices.index(first) > STAGES.choices.index(last):
+        raise click.UsageError(f"--from {first} comes after --until {last}")
+    from genopipe.cases.checks import check_case
     from genopipe.cases.plan import plan_case
     from genopipe.cases.run import describe, run_case, show_steps, snakemake_command
 
     given = {"cores": cores, "device": device, "results": str(results) if results else None, "issued": issued}
     plan = plan_case([case_file], given)
+    check_case(plan, last)
     command = snakemake_command(plan, first=first, last=last, profile=profile, more=more)
     if dry_run:
         click.echo(describe(plan))

@@ -96,6 +96,23 @@ def test_what_a_case_needs_is_looked_for_before_work_starts(folder: Path, name: 
         plan(folder)
 
 
+def test_stages_after_the_last_one_are_not_forced(folder: Path) -> None:
+    command = snakemake_command(plan(folder), first="align", last="call")
+    assert command[command.index("--forcerun") + 1 : command.index("--")] == ["align_reads", "call_variants", "genotype_family"]
+
+
+def test_another_date_for_a_case_that_started_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    plan(folder, issued="2026-01-02T03:04:05Z").start()
+    plan(folder, issued="2027-01-01T00:00:00Z")
+    assert "carry 2026-01-02T03:04:05Z since it first started; 2027-01-01T00:00:00Z is not used" in caplog.text
+
+
+def test_a_date_is_checked_for_a_case_that_started_too(folder: Path) -> None:
+    plan(folder).start()
+    with pytest.raises(BadConfiguration, match="--issued: date 'yesterday'"):
+        plan(folder, issued="yesterday")
+
+
 def test_a_date_that_is_no_instant_is_an_error(folder: Path) -> None:
     with pytest.raises(BadConfiguration, match=r"--issued: date 'yesterday'; wanted an instant in UTC"):
         plan(folder, issued="yesterday")

@@ -1,0 +1,62 @@
+"""What would stop a case hours later, looked for before its first step: pedigree, phenotype, evidence set, archive, site key.
+
+Each check is the one that the stage itself makes, so that both tell the same; only what the stages to come need is looked at.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from genopipe.cases.plan import STAGES, Plan
+from genopipe.ehr.identifiers import read_site_key
+from genopipe.errors import BadConfiguration, BadInput
+from genopipe.interpret.evidence import open_set
+from genopipe.interpret.ontology import load_ontology
+from genopipe.interpret.subject import Subject, check_terms, load_subject
+
+
+def check_case(plan: Plan, last: str | None = None) -> None:
+    """Raises a GenopipeError for the first thing that a stage of the case, up to `last`, would fail at."""
+    to_come = [stage for stage in plan.stages if last is None or STAGES.index(stage) <= STAGES.index(last)]
+    _check_last(plan, last)
+    subject = load_subject(plan.case.path)
+    _check_samples(plan, subject)
+    if "interpret" in to_come:
+        check_terms(subject, load_ontology(open_set(plan.case.evidence)))
+    if "archive" in to_come:
+        _check_archive(plan)
+    if "ehr" in to_come:
+        key = plan.settings.value["site_key_file"]
+        read_site_key(Path(key) if key else None)
+
+
+def _check_last(plan: Plan, last: str | None) -> None:
+    if last is not None and last not in plan.stages:
+        raise BadConfiguration(
+            f"the case has no stage {last}",
+            wanted=f"one of {', '.join(plan.stages)}",
+            do="Add `archive:` (and `ehr:`) to the case file, or name an earlier stage.",
+            path=plan.case.path,
+            key="--until",
+        )
+
+
+def _check_samples(plan: Plan, subject: Subject) -> None:
+    """Everyone with reads must be somebody in the family."""
+    known = [member.sample for member in subject.family]
+    for sample in plan.case.samples:
+        if sample not in known:
+            raise BadInput(
+                f"sample {sample} of the case is not in the pedigree",
+                wanted=f"one of {', '.join(known)}",
+                do="Correct the pedigree, or the samples under `reads:`.",
+                path=plan.case.pedigree or plan.case.path,
+            )
+
+
+def _check_archive(plan: Plan) -> None:
+    archive = plan.case.archive
+    if archive is not None and archive.exists() and not archive.is_dir():
+        raise BadConfiguration(
+            f"{archive} is a file", wanted="a folder for the archive", do="Mend `archive:`.", path=plan.case.path, key="archive"
+        )
