@@ -67,6 +67,7 @@ FAULTS = {
     "unknown inner key": (("onset:", "onest:"), r"case.yaml:10: unknown key `onest`.*Did you mean `onset`\?"),
     "unknown key of reads": (("r2: S1", "r3: S1"), r"case.yaml:14: unknown key `r3`.*Did you mean `r[12]`\?"),
     "missing key": (("evidence: evidence/now\n", ""), r"case.yaml:1: `evidence` is missing"),
+    "key twice": (("priority: stat", "priority: stat\npriority: urgent"), r"case.yaml:3: key `priority` for the second time \(line 2\)"),
     "bad value": (("priority: stat", "priority: now"), r"case.yaml:2: priority: 'now' does not fit; wanted one of stat, urgent, routine"),
     "bad name": (("NICU-0001", "Jane Doe"), r"case.yaml:1: case: 'Jane Doe' does not fit"),
     "bad term": (("HP:0000252", "HP:252"), r"case.yaml:9: .*'HP:252' does not fit; wanted matching \^HP"),

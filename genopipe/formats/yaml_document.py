@@ -62,6 +62,7 @@ def read_yaml(path: Path, kind: str) -> tuple[dict[str, Any], Lines]:
         raise BadConfiguration(
             str(came), wanted="well-formed YAML", do="Mend this line.", path=path, line=mark.line + 1 if mark else 1
         ) from error
+    _check_twice(node, kind, path)
     if not isinstance(document, dict):
         raise BadConfiguration(
             f"a {kind} file that is no mapping",
@@ -70,6 +71,27 @@ def read_yaml(path: Path, kind: str) -> tuple[dict[str, Any], Lines]:
             path=path,
         )
     return document, Lines(node)
+
+
+def _check_twice(node: yaml.Node | None, kind: str, path: Path) -> None:
+    """YAML lets the last of two equal keys win without a word; here that is an error."""
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if str(key.value) in seen:
+                raise BadConfiguration(
+                    f"key `{key.value}` for the second time (line {seen[str(key.value)]})",
+                    wanted=f"each key once in a {kind} file",
+                    do="Remove one of the two.",
+                    path=path,
+                    line=line,
+                )
+            seen[str(key.value)] = line
+            _check_twice(value, kind, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _check_twice(value, kind, path)
 
 
 @cache
@@ -123,7 +145,7 @@ def _wanted(schema: Mapping[str, Any]) -> str:
         schema = _schema("case")["$defs"][schema["$ref"].rsplit("/", 1)[1]]
     if "enum" in schema:
         return "one of " + ", ".join(map(str, schema["enum"]))
-    text = schema.get("description", "")
+    text = schema.get("description", "").rstrip(".")
     if "pattern" in schema:
         text += f" matching {schema['pattern']}"
     return text.strip() or f"a {schema.get('type', 'value')}"
