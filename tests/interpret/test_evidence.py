@@ -234,6 +234,7 @@ def test_names_of_an_assembly_meet(name: str, assembly: str) -> None:
         ("hpo", "HP:0000001\tAll\t2\t\n", ":1: obsolete is '2'"),
         ("hpo-annotations", "a\tb\tc\n", ":1: columns"),
         ("hpo-annotations", "1\tG\tHP:0000001\n1\tG\tnothing\n", ":2: 'nothing' in the place of a term"),
+        ("hpo-annotations", "ncbi_gene_id\tgene_symbol\thpo_id\thpo_name\n1\tG\tHP:0000001\n", ":2: 3 columns; wanted at least 4"),
         ("constraint", "gene\tx\nA\t1\n", ":1: columns gene, x; wanted a column oe_lof_upper"),
         ("constraint", "gene\toe_lof_upper\nA\n", ":2: 1 columns; wanted 2"),
         ("constraint", "", "nothing in it"),
