@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from genopipe.interpret.acmg import Classification
+from genopipe.interpret.acmg import FITTING_PHENOTYPE, Classification
 from genopipe.interpret.annotate import Assertion
 from genopipe.interpret.consequence import Consequence
 from genopipe.interpret.evidence import EvidenceSet
@@ -19,6 +19,9 @@ from genopipe.model import Genome
 
 CANDIDATE = 0.3
 """A gene from this score on is told as a candidate; a case without one is negative."""
+KNOWN_CANDIDATE = 0.25
+"""With a variant that ClinVar knows as pathogenic, a fitting gene is a candidate from this variant score on, that of a mode the gene is
+known for with incomplete penetrance: a parent without signs does not clear a known variant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,14 @@ class Finding:
     loeuf: float | None = None
     reasons: tuple[str, ...] = ()
 
+    @property
+    def candidate(self) -> bool:
+        """True for what a clinician should look at."""
+        if self.pattern is None or self.variant_score is None:
+            return False
+        known = any(hit.clinvar is not None and hit.clinvar.pathogenic for hit in self.hits)
+        return self.score >= CANDIDATE or (known and self.phenotype_score >= FITTING_PHENOTYPE and self.variant_score >= KNOWN_CANDIDATE)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -79,4 +90,4 @@ class Interpretation:
     @property
     def candidates(self) -> tuple[Finding, ...]:
         """Findings that a clinician should look at; empty for a negative result."""
-        return tuple(finding for finding in self.findings if finding.score >= CANDIDATE and finding.pattern is not None)
+        return tuple(finding for finding in self.findings if finding.candidate)

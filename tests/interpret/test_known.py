@@ -105,3 +105,15 @@ def test_of_overlapping_genes_the_one_that_clinvar_names_counts(setting: Setting
     for gene, expected in (("GENZ", {"GENZ"}), ("GENQ", {"GENA", "GENZ"})):
         known = {0: Assertion("1", "pathogenic", 3, "", gene)}
         assert set(places_of_known(variants, known, transcripts, called={}, genome=None)[0]) == expected
+
+
+@pytest.mark.parametrize(("gene", "candidates"), [("GENA", ["GENA"]), ("", [])])
+def test_a_parent_without_signs_does_not_clear_a_known_variant(setting: Setting, tmp_path: Path, gene: str, candidates: list[str]) -> None:
+    """A dominant gene that fits, inherited from an unaffected mother: shown when ClinVar knows the variant, else not."""
+    place = setting.world.codon_change("GENA", 30 if gene else 31, "TAG")
+    elsewhere = change_at(setting, "chr1", 20_003)
+    evidence = with_clinvar(setting, tmp_path, place if gene else elsewhere, "GENA")
+    vcf = write_family_vcf(tmp_path / "v.vcf", ["KID", "MUM", "DAD"], [(place, ["0/1", "0/1", "0/0"])])
+    result = interpret(Request(load_subject(case_file(tmp_path, setting)), evidence, vcf, setting.genome, setting.reference))
+    assert [(finding.gene, finding.pattern.mode) for finding in result.findings if finding.pattern] == [("GENA", "AD_incomplete")]
+    assert [finding.gene for finding in result.candidates] == candidates
