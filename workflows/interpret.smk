@@ -9,6 +9,7 @@ rule interpret:
 rule rank_findings:
     input:
         vcf=f"{OUT}/call/{CASE.case}.vcf.gz",
+        uncallable=f"{OUT}/call/{CASE.proband.sample}.uncallable.bed",
         case=CASE.path,
         reference=CASE.reference / "reference.json",
     output:
@@ -25,4 +26,5 @@ rule rank_findings:
         folder=f"{OUT}/interpret",
     shell:
         "genopipe interpret --variants {input.vcf:q} --case {input.case:q} --evidence {params.evidence:q}"
-        " --reference {params.reference:q} --issued {params.issued} -o {params.folder:q} 2> {log:q}"
+        " --reference {params.reference:q} --uncallable {input.uncallable:q} --issued {params.issued}"
+        " -o {params.folder:q} 2> {log:q}"

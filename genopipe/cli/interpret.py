@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFolder
+from genopipe.cli.options import ExistingFile, ExistingFolder, Instant, OutputFolder
 
 
 @click.command()
@@ -19,10 +19,20 @@ from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFolder
 @click.option(
     "--score", type=click.Choice(["genopipe", "exomiser14"]), default="genopipe", show_default=True, help="How scores are combined."
 )
-@click.option("--issued", help="Date for the results, such as 2026-11-20T10:00:00Z; without it none is written.")
+@click.option(
+    "--uncallable", type=ExistingFile, help="BED of where the proband could not be called; genes that fit are told where they lie in it."
+)
+@click.option("--issued", type=Instant(), help="Date for the results, such as 2026-11-20T10:00:00Z; without it none is written.")
 @click.option("-o", "--output", "output", type=OutputFolder, required=True, help="Folder for the findings.")
 def interpret(
-    variants: Path | None, case: Path, evidence: Path, reference: Path | None, score: str, issued: str | None, output: Path
+    variants: Path | None,
+    case: Path,
+    evidence: Path,
+    reference: Path | None,
+    score: str,
+    uncallable: Path | None,
+    issued: str | None,
+    output: Path,
 ) -> None:
     """Rank and explain variants.
 
@@ -37,5 +47,5 @@ def interpret(
     from genopipe.interpret.subject import load_subject
 
     genome = load_genome(reference) if reference is not None else None
-    request = Request(load_subject(case), open_set(evidence), variants, genome, reference, score)
+    request = Request(load_subject(case), open_set(evidence), variants, genome, reference, score, uncallable)
     write_results(rank(request), output, issued=issued)

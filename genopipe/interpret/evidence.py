@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 from genopipe.errors import BadInput
 from genopipe.interpret import evidence_tables, evidence_variants
 from genopipe.model import Genome
-from genopipe.outputs import write_json
+from genopipe.interpret.normalise import contig_key
+from genopipe.outputs import write_json, writing
 from genopipe.progress import log
 from genopipe.store import FolderStore, file_digest
 
@@ -125,15 +126,17 @@ def add(folder: Path, kind: str, file: Path, *, release: Release, genome: Genome
     """
     release = _checked(release, kind)
     store = FolderStore(folder)
-    with store.scratch() as scratch:
+    with store.scratch() as scratch, writing(folder):
         partial = scratch.with_suffix(".parquet")
         try:
             records = _convert(kind, file, partial, genome)
-            digest = store.put_file(partial)
+            digest = file_digest(partial)
+            dataset = DataSet(**asdict(release), kind=kind, digest=digest, records=records, source=file_digest(file))
+            path = _manifest_path(folder, dataset)
+            store.put_file(partial)
         finally:
             partial.unlink(missing_ok=True)
-    dataset = DataSet(**asdict(release), kind=kind, digest=digest, records=records, source=file_digest(file))
-    _keep_manifest(folder, dataset)
+    write_json(path, asdict(dataset))
     log.info("%s %s: %s records", dataset.name, dataset.version, f"{records:,}")
     return dataset
 
@@ -141,7 +144,26 @@ def add(folder: Path, kind: str, file: Path, *, release: Release, genome: Genome
 def _convert(kind: str, file: Path, target: Path, genome: Genome | None) -> int:
     if kind in VARIANT_KINDS:
         return VARIANT_KINDS[kind](file, target, genome=genome)
-    return TABLE_KINDS[kind](file, target)
+    records = TABLE_KINDS[kind](file, target)
+    if kind == "genes" and genome is not None:
+        _check_places(file, target, genome)
+    return records
+
+
+def _check_places(source: Path, table: Path, genome: Genome) -> None:
+    """Raises BadInput for gene models that cannot be on this genome; contigs that it lacks are passed over, unless it lacks all."""
+    length = {contig_key(contig.name): contig.length for contig in genome.contigs}
+    column = pq.read_table(table, columns=["contig", "end"]).to_pydict()
+    last: dict[str, int] = {}
+    for contig, end in zip(column["contig"], column["end"], strict=True):
+        last[contig] = max(end, last.get(contig, 0))
+    wanted, do = f"gene models on the assembly of the reference {genome.name}", "Use the release for this assembly."
+    if not any(contig_key(contig) in length for contig in last):
+        raise BadInput(f"no contig of the reference, but {', '.join(list(last)[:5])}", wanted=wanted, do=do, path=source)
+    for contig, end in last.items():
+        if end > length.get(contig_key(contig), end):
+            came = f"a transcript ends at {end:,} on {contig}, which has {length[contig_key(contig)]:,} bases in the reference"
+            raise BadInput(came, wanted=wanted, do=do, path=source)
 
 
 def _checked(release: Release, kind: str) -> Release:
@@ -161,7 +183,8 @@ def _checked(release: Release, kind: str) -> Release:
     return Release(release.name, release.version, release.date, release.licence, canonical_assembly(release.assembly))
 
 
-def _keep_manifest(folder: Path, dataset: DataSet) -> None:
+def _manifest_path(folder: Path, dataset: DataSet) -> Path:
+    """Where the manifest goes. Raises BadInput when another content is there."""
     path = folder / "datasets" / f"{dataset.name}@{dataset.version}.json"
     if path.exists():
         known = DataSet(**json.loads(path.read_text()))
@@ -172,11 +195,13 @@ def _keep_manifest(folder: Path, dataset: DataSet) -> None:
                 do="Give this file another --version.",
                 path=path,
             )
-    write_json(path, asdict(dataset))
+    return path
 
 
 def datasets(folder: Path) -> tuple[DataSet, ...]:
-    """Every data set in the folder, sorted by name, date and version."""
+    """Every data set in the folder, sorted by name, date and version. Raises BadInput where no evidence was ever added."""
+    if not (folder / "datasets").is_dir():
+        raise BadInput("there is no evidence here", wanted="a folder written by `genopipe evidence add`", do="Check --store.", path=folder)
     paths = sorted((folder / "datasets").glob("*.json"))
     found = (DataSet(**json.loads(path.read_text())) for path in paths)
     return tuple(sorted(found, key=lambda dataset: (dataset.name, dataset.date, dataset.version)))

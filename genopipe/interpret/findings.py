@@ -73,6 +73,7 @@ class Request:
     genome: Genome | None = None
     reference: Path | None = None
     score: str = "genopipe"
+    uncallable: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import exp, isnan
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from genopipe.errors import BadInput
-from genopipe.interpret.acmg import Circumstances, classify
+from genopipe.interpret.acmg import FITTING_PHENOTYPE, Circumstances, classify
 from genopipe.interpret.annotate import Knowledge, annotate
 from genopipe.interpret.consequence import Consequence, consequences
 from genopipe.interpret.evidence import EvidenceSet, canonical_assembly
@@ -32,7 +33,8 @@ from genopipe.interpret.known import places_of_known
 from genopipe.interpret.ontology import Annotations, load_phenotypes
 from genopipe.interpret.phenotype import PhenotypeScorer
 from genopipe.interpret.reasons import reasons
-from genopipe.interpret.transcripts import touched_transcripts
+from genopipe.interpret.transcripts import touched_transcripts, transcripts_of
+from genopipe.interpret.unseen import told, unseen_genes
 from genopipe.interpret.variants import read_variants
 from genopipe.progress import log
 
@@ -107,6 +109,8 @@ class _Case:
         self.constraint = _constraint(request.evidence)
         self.kept = {"in the proband": len(self.variants)}
         self._note_gaps(people)
+        if request.uncallable is not None:
+            self._note_unseen(request.uncallable)
 
     def _note_gaps(self, people: Sequence[str]) -> None:
         absent = len(people) - len(self.variants.samples)
@@ -116,9 +120,17 @@ class _Case:
             self.notes.append("The evidence set has no population frequencies: common variants were not left out.")
         known, contradictions = self.parentage
         if known >= LEAST_TRIO_VARIANTS and contradictions > MOST_CONTRADICTIONS * known:
-            told = f"{contradictions} of {known} genotypes contradict the pedigree: check for a sample swap or wrong parentage."
-            self.notes.append(told)
-            log.warning(told)
+            warning = f"{contradictions} of {known} genotypes contradict the pedigree: check for a sample swap or wrong parentage."
+            self.notes.append(warning)
+            log.warning(warning)
+
+    def _note_unseen(self, uncallable: Path) -> None:
+        fitting = [gene for gene, score in self.phenotype.items() if score >= FITTING_PHENOTYPE]
+        transcripts = transcripts_of(self.request.evidence, fitting)
+        female = self.request.subject.sex == "female"
+        unseen = unseen_genes(uncallable, [transcript for transcript in transcripts if not (female and transcript.contig == "Y")])
+        if unseen:
+            self.notes.append(told(unseen, self.phenotype))
 
     def findings(self) -> list[Finding]:
         hits = self._hits(self._worth_a_look())
@@ -268,9 +280,9 @@ EXPLAINED = 50
 
 
 def _explained(findings: Sequence[Finding], scorer: PhenotypeScorer, observed: Sequence[int]) -> tuple[Finding, ...]:
-    told = []
+    explained = []
     for place, finding in enumerate(findings):
         matches = scorer.matches(finding.gene, observed) if place < EXPLAINED else ()
         matched = replace(finding, matches=matches)
-        told.append(replace(matched, reasons=reasons(matched, scorer.ontology)))
-    return tuple(told)
+        explained.append(replace(matched, reasons=reasons(matched, scorer.ontology)))
+    return tuple(explained)

@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genopipe.errors import BadInput
@@ -30,15 +31,7 @@ def touched_transcripts(evidence: EvidenceSet, variants: Variants, rows: Iterabl
 
     Raises BadInput when the set has no gene models.
     """
-    dataset = evidence.one("genes")
-    if dataset is None:
-        raise BadInput(
-            f"the evidence set {evidence.name} has no gene models",
-            wanted="data of kind genes, to interpret variants",
-            do="Add a GFF3 or GTF with `genopipe evidence add genes` and lock a new set.",
-            path=evidence.store.root / evidence.name,
-        )
-    table = pq.read_table(evidence.table(dataset))
+    table = _gene_models(evidence)
     keys = np.array([contig_key(str(name)) for name in table["contig"].to_pylist()], dtype=object)
     start, end = table["start"].to_numpy() - FLANK, table["end"].to_numpy() + FLANK
     kept = np.zeros(len(keys), bool)
@@ -52,6 +45,26 @@ def touched_transcripts(evidence: EvidenceSet, variants: Variants, rows: Iterabl
         inside = np.searchsorted(sorted_positions, end) > np.searchsorted(sorted_positions, start)
         kept |= inside & (keys == key)
     return tuple(_transcript(row, names) for row in table.take(np.flatnonzero(kept)).to_pylist())
+
+
+def transcripts_of(evidence: EvidenceSet, genes: Iterable[str]) -> tuple[Transcript, ...]:
+    """The transcripts of the named genes, their contigs named by `contig_key`. Raises BadInput when the set has no gene models."""
+    table = _gene_models(evidence)
+    chosen = table.filter(pa.array(np.isin(table["gene"].to_numpy(), list(genes)))).to_pylist()
+    keys = {contig_key(str(row["contig"])) for row in chosen}
+    return tuple(_transcript(row, {key: key for key in keys}) for row in chosen)
+
+
+def _gene_models(evidence: EvidenceSet) -> pa.Table:
+    dataset = evidence.one("genes")
+    if dataset is None:
+        raise BadInput(
+            f"the evidence set {evidence.name} has no gene models",
+            wanted="data of kind genes, to interpret variants",
+            do="Add a GFF3 or GTF with `genopipe evidence add genes` and lock a new set.",
+            path=evidence.store.root / evidence.name,
+        )
+    return pq.read_table(evidence.table(dataset))
 
 
 def _transcript(row: Mapping[str, object], names: Mapping[str, str]) -> Transcript:
