@@ -1,6 +1,6 @@
 """The aligner against bwa mem and minimap2 on simulated and real reads: CPU time, placements, and how honest mapping qualities are.
 
-    python benchmarks/align.py --data ../shared/data --tools ../shared/tools --work /tmp/bench [--coverage 10] [--seed 1] > result.json
+    benchmarks/align.py [--coverage 10] [--seed 1] [--data DIR] [--tools DIR] [--work DIR] [--output benchmarks/results/align.json]
 
 Peers are found on PATH; times are CPU-seconds of the child processes (user + system), so other work on the machine hardly matters. genopipe
 writes a sorted, duplicate-marked, indexed BAM; the peers write unsorted SAM.
@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 import os
-import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -22,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pysam
-
-from genopipe import __version__
+from measure import cpu_seconds, options, program_version, report, versions, work_folder
 
 NEAR = 25
 """Bases a placement may be off and still count as correct."""
@@ -34,11 +30,8 @@ Truth = dict[str, tuple[str, int, str, int, str]]
 
 def timed(command: list[str], output: Path | None = None) -> float:
     """Runs a command and gives its CPU-seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with open(output or os.devnull, "wb") as out:
-        subprocess.run(command, check=True, stdout=out, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 2)
+        return round(cpu_seconds(*command, stdout=out), 2)
 
 
 def read_truth(path: Path) -> Truth:
@@ -148,40 +141,19 @@ def real(args: argparse.Namespace) -> dict[str, Any]:
     return {"cpu_seconds": seconds, "mapq30_in_both": both, "same_position_as_bwa": round(same / both, 6)}
 
 
-def machine() -> dict[str, Any]:
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), ""
-    )
-    return {"processor": model, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
-
-
-def version(command: list[str], *, line: str = "") -> str:
-    done = subprocess.run(command, capture_output=True, text=True)
-    return next((text.strip() for text in (done.stdout + done.stderr).splitlines() if text.startswith(line) and text.strip()), "")
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--tools", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
+    parser = options(__doc__)
     parser.add_argument("--coverage", type=float, default=10)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    result = {
-        "command": "python benchmarks/align.py "
-        + " ".join(f"--{key} {value}" for key, value in vars(args).items() if key in ("coverage", "seed")),
-        "machine": machine(),
-        "versions": {
-            "genopipe": __version__,
-            "bwa": version(["bwa"], line="Version"),
-            "minimap2": version(["minimap2", "--version"]),
-        },
-        "simulated_1mb": simulated(args, next((args.data / "reference_1mb").glob("*.fa.gz")), "1mb", args.coverage),
-        "simulated_17mb": simulated(args, next((args.data / "reference_17mb").glob("*.fa.gz")), "17mb", args.coverage),
-        "real_chr21": real(args),
-    }
-    print(json.dumps(result, indent=1))
+    with work_folder(args.work) as args.work:
+        result = {
+            "simulated_1mb": simulated(args, next((args.data / "reference_1mb").glob("*.fa.gz")), "1mb", args.coverage),
+            "simulated_17mb": simulated(args, next((args.data / "reference_17mb").glob("*.fa.gz")), "17mb", args.coverage),
+            "real_chr21": real(args),
+        }
+    peers = {"bwa": program_version("bwa", line="Version"), "minimap2": program_version("minimap2", "--version")}
+    report(result, args, versions("numba", "numpy", "deflate", "isal") | peers)
 
 
 if __name__ == "__main__":

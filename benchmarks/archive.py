@@ -11,53 +11,31 @@ the plain content of each file.
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
-import os
-import platform
-import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from measure import cpu_seconds, options, report, versions, work_folder
+
 _MAIN = "from genopipe.cli import main; main()"
 _VIEW = "import sys, pysam; pysam.view(*sys.argv[1:], catch_stdout=False)"
 
 
 def main() -> None:
-    arguments = parse()
-    with tempfile.TemporaryDirectory() as folder:
-        work = arguments.work or Path(folder)
-        work.mkdir(parents=True, exist_ok=True)
+    parser = options(__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    with work_folder(arguments.work) as work:
         reference, sets = inputs(arguments.data / "na12878_chr21", work)
         result = {
-            "command": "benchmarks/archive.py " + " ".join(sys.argv[1:]),
-            "machine": machine(),
-            "versions": {name: version(name) for name in ("genopipe", "pysam", "deflate", "zstandard")}
-            | {"python": platform.python_version()},
             "sets": {name: measured(files, reference, work, arguments.repeats) for name, files in sets.items()},
             "peers": {path.name: peers(path, reference, work) for path in sorted({path for files in sets.values() for path in files})},
         }
-    text = json.dumps(result, indent=1) + "\n"
-    print(text, end="")
-    if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(text)
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=os.environ.get("GENOPIPE_TEST_DATA", ROOT.parent / "shared" / "data"))
-    parser.add_argument("--work", type=Path, help="Folder to keep the reference and the alignments in.")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--output", type=Path)
-    return parser.parse_args()
+    report(result, arguments, versions("pysam", "deflate", "zstandard"))
 
 
 def inputs(data: Path, work: Path) -> tuple[Path, dict[str, list[Path]]]:
@@ -132,7 +110,7 @@ def cram(path: Path, reference: Path, out: Path, profile: str) -> dict:
     for more in (("-T", str(reference / "genome.fa.gz")), ("--output-fmt-option", "embed_ref=2")):
         arguments = ("-C", "--no-PG", *more, "--output-fmt", f"cram,version=3.1,{profile}", "-o", str(out), str(path))
         try:
-            seconds = run(sys.executable, "-c", _VIEW, *arguments)
+            seconds = cpu_seconds(sys.executable, "-c", _VIEW, *arguments)
         except subprocess.CalledProcessError:
             continue
         return {"bytes": out.stat().st_size, "cpu_seconds": round(seconds, 2), "reference": "given" if "-T" in more else "embedded"}
@@ -146,25 +124,7 @@ def timed(work) -> dict:  # type: ignore[no-untyped-def]
 
 
 def genopipe(*arguments: object) -> float:
-    return run(sys.executable, "-c", _MAIN, *arguments)
-
-
-def run(*command: object) -> float:
-    """Runs a program and gives its CPU seconds, those of its children included."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([str(part) for part in command], check=True, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-
-
-def versions() -> dict:
-    return {name: version(name) for name in ("genopipe", "pysam", "deflate", "zstandard")} | {"python": platform.python_version()}
-
-
-def machine() -> dict:
-    text = Path("/proc/cpuinfo").read_text()
-    model = next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), platform.machine())
-    return {"processor": model, "cores": os.cpu_count(), "system": platform.system()}
+    return cpu_seconds(sys.executable, "-c", _MAIN, *arguments)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     benchmarks/call.py [--seeds 1,2] [--coverage 30,15] [--data DIR] [--tools DIR] [--work DIR] [--output benchmarks/results/call.json]
 
-    benchmarks/call.py [--seeds 1,2] [--coverage 30,15] [--data DIR] [--tools DIR] [--work DIR] [--output FILE.json]
+Donors: one megabase of real sequence with the real variants of NA12878, reads simulated for each seed and coverage, aligned by bwa and by
 genopipe, and called by every caller from both BAMs; then the real NA12878 reads of the same data set. Scores are genotype errors (FP + FN)
 and F1 by the data set's own scorer: ours as filtered by default, the peers at QUAL >= 20. Speed is CPU time of the whole program, kernels
 compiled before, so start-up is in it. Needs art_illumina, bwa and samtools; freebayes is left out where it is not installed.
@@ -13,50 +13,29 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
-import platform
-import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import pysam
+from measure import cpu_seconds, options, program_version, report, versions, work_folder
+
 MEGABASES = 1.0
 REGION = "chr21:16600001-16800000"
 _BCFTOOLS = "import sys, pysam.bcftools as b; getattr(b, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
 
 
 def main() -> None:
-    arguments = parse()
-    with tempfile.TemporaryDirectory() as folder:
-        work = arguments.work or Path(folder)
-        work.mkdir(parents=True, exist_ok=True)
-        result = {
-            "command": f"benchmarks/call.py --seeds {arguments.seeds} --coverage {arguments.coverage}",
-            "machine": machine(),
-            "versions": versions(),
-            "simulated_1mb": simulated(arguments, work),
-            "na12878_chr21": real(arguments, work),
-        }
-    text = json.dumps(result, indent=1) + "\n"
-    print(text, end="")
-    if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(text)
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__)
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--coverage", default="30")
-    parser.add_argument("--data", type=Path, default=os.environ.get("GENOPIPE_TEST_DATA", ROOT.parent / "shared" / "data"))
-    parser.add_argument("--tools", type=Path, default=os.environ.get("GENOPIPE_TEST_TOOLS", ROOT.parent / "shared" / "tools"))
-    parser.add_argument("--work", type=Path, help="Folder to keep and reuse simulated reads in.")
-    parser.add_argument("--output", type=Path)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    with work_folder(arguments.work) as work:
+        result = {"simulated_1mb": simulated(arguments, work), "na12878_chr21": real(arguments, work)}
+    peers = {"bcftools": pysam.version.__bcftools_version__, "freebayes": program_version("freebayes", "--version")}
+    report(result, arguments, versions("numba", "numpy") | peers)
 
 
 def simulated(arguments: argparse.Namespace, work: Path) -> dict:
@@ -96,7 +75,7 @@ def donor(arguments: argparse.Namespace, fasta: Path, work: Path, seed: str, cov
     if not (folder / "reads_R2.fastq.gz").exists():
         variants = arguments.data / "na12878_chr21" / "truth.vcf.gz"
         options = ("--variants", variants, "--contig", "chr21", "--offset", 21_999_999, "--seed", seed, "--coverage", coverage)
-        run(sys.executable, arguments.tools / "simulate_sample.py", fasta, folder, *options)
+        cpu_seconds(sys.executable, arguments.tools / "simulate_sample.py", fasta, folder, *options)
     return folder
 
 
@@ -105,15 +84,15 @@ def alignments(folder: Path, fasta: Path, reference: Path) -> dict[str, Path]:
     bwa, own = folder / "bwa.bam", folder / "genopipe.bam"
     if not bwa.exists():
         if not fasta.with_name(fasta.name + ".bwt").exists():
-            run("bwa", "index", fasta)
+            cpu_seconds("bwa", "index", fasta)
         line = f"bwa mem -R '@RG\\tID:1\\tSM:donor' {fasta} {reads[0]} {reads[1]} | samtools sort -o {bwa} - && samtools index {bwa}"
-        run("bash", "-c", line)
+        cpu_seconds("bash", "-c", line)
     align_own(reference, *reads, own)
     return {"bwa": bwa, "genopipe": own}
 
 
 def align_own(reference: Path, first: Path, second: Path, bam: Path) -> None:
-    run(*genopipe("align"), "--reference", reference, "-1", first, "-2", second, "--sample", "donor", "-o", bam)
+    cpu_seconds(*genopipe("align"), "--reference", reference, "-1", first, "-2", second, "--sample", "donor", "-o", bam)
 
 
 def calls(bam: Path, fasta: Path, reference: Path, *, region: str | None = None, out: Path | None = None) -> dict[str, tuple[Path, float]]:
@@ -123,18 +102,18 @@ def calls(bam: Path, fasta: Path, reference: Path, *, region: str | None = None,
     limits = ("--region", region) if region else ()
     results = {}
     own = (*genopipe("call"), "--reference", reference, "-i", bam, "-o", name("genopipe"), "--threads", 1, *limits)
-    run(*own)
-    results["genopipe"] = name("genopipe"), run(*own)
+    cpu_seconds(*own)
+    results["genopipe"] = name("genopipe"), cpu_seconds(*own)
     for caller, more in (("bcftools", ()), ("bcftools_cns", ("--indels-cns",))):
         pileup = base.with_name(f"{base.name}.{caller}.bcf")
         place = ("-r", region) if region else ()
-        seconds = run(sys.executable, "-c", _BCFTOOLS, "mpileup", *more, *place, "-f", fasta, "-Ou", "-o", pileup, bam)
-        seconds += run(sys.executable, "-c", _BCFTOOLS, "call", "-mv", "-Oz", "-o", name(caller), pileup)
+        seconds = cpu_seconds(sys.executable, "-c", _BCFTOOLS, "mpileup", *more, *place, "-f", fasta, "-Ou", "-o", pileup, bam)
+        seconds += cpu_seconds(sys.executable, "-c", _BCFTOOLS, "call", "-mv", "-Oz", "-o", name(caller), pileup)
         results[caller] = name(caller), seconds
     if shutil.which("freebayes"):
         text = base.with_name(f"{base.name}.freebayes.vcf")
         place = ("-r", region) if region else ()
-        seconds = run("freebayes", "-f", fasta, "-v", text, *place, bam)
+        seconds = cpu_seconds("freebayes", "-f", fasta, "-v", text, *place, bam)
         results["freebayes"] = text, seconds
     return results
 
@@ -165,9 +144,9 @@ def summary(total: dict) -> dict:
 
 def build(fasta: Path, folder: Path) -> Path:
     if not folder.exists():
-        run(*genopipe("reference"), "build", fasta, "-o", folder)
+        cpu_seconds(*genopipe("reference"), "build", fasta, "-o", folder)
     if not fasta.with_name(fasta.name + ".fai").exists():
-        run("samtools", "faidx", fasta)
+        cpu_seconds("samtools", "faidx", fasta)
     return folder
 
 
@@ -179,35 +158,6 @@ def plain(source: Path, target: Path) -> Path:
 
 def genopipe(command: str) -> tuple[str, ...]:
     return sys.executable, "-c", "from genopipe.cli import main; main()", command
-
-
-def run(*command: object) -> float:
-    """Runs a program and gives its CPU seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def machine() -> dict:
-    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return {"processor": names[0] if names else platform.processor(), "cores": os.cpu_count(), "system": platform.system()}
-
-
-def versions() -> dict:
-    import numba
-    import numpy
-    import pysam
-
-    import genopipe
-
-    found = {"genopipe": genopipe.__version__, "python": platform.python_version(), "numpy": numpy.__version__, "numba": numba.__version__}
-    found["bcftools"] = pysam.version.__bcftools_version__
-    if shutil.which("freebayes"):
-        found["freebayes"] = subprocess.run(["freebayes", "--version"], capture_output=True, text=True).stdout.split()[-1]
-    return found
 
 
 if __name__ == "__main__":

@@ -15,14 +15,11 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
-import platform
 import re
 import resource
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -30,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure import options, report, versions, work_folder
 
 from genopipe.formats.bed import read_bed
 from genopipe.interpret.evidence import EvidenceSet, Release, add, lock
@@ -39,7 +37,6 @@ from genopipe.interpret.phenotype import PhenotypeScorer
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.subject import load_subject
 
-ROOT = Path(__file__).resolve().parent.parent
 TABLES = {
     "2025": ("hpo/DERIVED_terms.tsv", "hpo/DERIVED_gene_to_phenotype.tsv"),
     "2013": ("hpo/hp-2014-03-18.obo", "hpo/genes_to_phenotype-2013.txt"),
@@ -49,32 +46,14 @@ TOP = (1, 5, 10)
 
 
 def main() -> None:
-    arguments = parse()
-    with tempfile.TemporaryDirectory() as folder:
+    arguments = options(__doc__).parse_args()
+    with work_folder(arguments.work) as folder:
         result = {
-            "machine": {"processor": processor(), "python": platform.python_version()},
-            "phenotype_only": {year: phenotype_only(year, arguments, Path(folder) / year) for year in TABLES},
-            "pfeiffer": pfeiffer(arguments.data, Path(folder) / "pfeiffer"),
+            "phenotype_only": {year: phenotype_only(year, arguments, folder / year) for year in TABLES},
+            "pfeiffer": pfeiffer(arguments.data, folder / "pfeiffer"),
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
-    text = json.dumps(result, indent=1) + "\n"
-    print(text, end="")
-    if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(text)
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=os.environ.get("GENOPIPE_TEST_DATA", ROOT.parent / "shared" / "data"))
-    parser.add_argument("--tools", type=Path, default=os.environ.get("GENOPIPE_TEST_TOOLS", ROOT.parent / "shared" / "tools"))
-    parser.add_argument("--output", type=Path)
-    return parser.parse_args()
-
-
-def processor() -> str:
-    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    return f"{len(os.sched_getaffinity(0))} x {names[0] if names else platform.machine()}"
+    report(result, arguments, versions("numpy", "pandas", "pyarrow", "pysam"))
 
 
 def phenotype_only(year: str, arguments: argparse.Namespace, store: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ GAP_RATE = np.array([2.9e-5, 2.9e-5, 2.9e-5, 2.9e-5, 2.9e-5, 4.3e-5, 1.1e-4, 2.4
 Source: table and step are those in the source text of the program Dindel (ReadIndelErrorModel.hpp, lengths 1 to 10; seen in the copy that
 HapMuC keeps), whose model Albers et al. describe in Genome Research 21 (2011) 961. The use is our own: Dindel multiplies by the length,
 here the whole run has this chance and its bases share it, repeats of longer units count by their number of units, and the growth ends at
-`_HIGHEST_GAP_RATE`. That was chosen by what it does to calls on simulated and real reads, and is not fitted to the sample."""
+`_HIGHEST_GAP_RATE`. These choices are not fitted to the sample; docs/call.md has the accuracy they lead to."""
 _GAP_RATE_STEP = 4.3e-4
 _HIGHEST_GAP_RATE = 3e-2
 
