@@ -19,9 +19,10 @@ from genopipe.model import Genome
 
 CANDIDATE = 0.3
 """A gene from this score on is told as a candidate; a case without one is negative."""
-KNOWN_CANDIDATE = 0.25
-"""With a variant that ClinVar knows as pathogenic, a fitting gene is a candidate from this variant score on, that of a mode the gene is
-known for with incomplete penetrance: a parent without signs does not clear a known variant."""
+GRAVE_CANDIDATE = 0.25
+"""With a (likely) pathogenic variant, by points or in ClinVar, a fitting gene is a candidate from this variant score on, that of a mode the
+gene is known for with incomplete penetrance: a parent without signs does not clear such a variant.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,12 @@ class Hit:
     homozygotes: int
     clinvar: Assertion | None
     acmg: Classification = field(default_factory=lambda: Classification(()))
+
+    @property
+    def pathogenic(self) -> bool:
+        """(Likely) pathogenic by its points, or in ClinVar."""
+        known = self.clinvar is not None and self.clinvar.pathogenic
+        return known or self.acmg.verdict in ("pathogenic", "likely pathogenic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,8 @@ class Finding:
         """True for what a clinician should look at."""
         if self.pattern is None or self.variant_score is None:
             return False
-        known = any(hit.clinvar is not None and hit.clinvar.pathogenic for hit in self.hits)
-        return self.score >= CANDIDATE or (known and self.phenotype_score >= FITTING_PHENOTYPE and self.variant_score >= KNOWN_CANDIDATE)
+        grave = any(hit.pathogenic for hit in self.hits)
+        return self.score >= CANDIDATE or (grave and self.phenotype_score >= FITTING_PHENOTYPE and self.variant_score >= GRAVE_CANDIDATE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,10 @@ def answer(result: Interpretation) -> tuple[str, str]:
         "It is the only candidate." if not more else f"{more} further candidate{'s' if more > 1 else ''} follow{'' if more > 1 else 's'}."
     )
     verdicts = ", ".join(dict.fromkeys(hit.acmg.verdict for hit in first.hits))
-    return f"Best candidate: {first.gene}", f"{how.capitalize()}; {verdicts} by the criteria that could be evaluated. {tail}"
+    known = " and ".join(hit.name for hit in first.hits if hit.clinvar is not None and hit.clinvar.pathogenic)
+    clinvar = f" ClinVar knows {known} as pathogenic." if known else ""
+    headline = f"{how[0].upper()}{how[1:]}; {verdicts} by the criteria that could be evaluated.{clinvar} {tail}"
+    return f"Best candidate: {first.gene}", headline
 
 
 def _card(result: Interpretation, finding: Finding) -> dict[str, Any]:
