@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,15 @@ def test_a_wrong_option_of_run_is_a_wrong_command_line(options: list[str], tmp_p
     done = genopipe("run", "case.yaml", *options, cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_a_terminated_command_ends_like_an_interrupted_one(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "genopipe", "ingest", "fastq", "-", "--sample", "S", "-o", "qc"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / "qc").is_dir():
+            time.sleep(0.02)
+        process.terminate()
+        assert process.wait() == 130
+        assert process.stderr is not None
+        assert process.stderr.read().splitlines()[-1] == "interrupted"
+    assert list((tmp_path / "qc").iterdir()) == []

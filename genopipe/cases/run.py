@@ -7,6 +7,7 @@ keeps two runs of one case apart; the kernel drops it when a run dies, so a kill
 from __future__ import annotations
 
 import fcntl
+import shutil
 import subprocess
 import sys
 import time
@@ -81,7 +82,11 @@ def run_case(plan: Plan, command: Sequence[str]) -> None:
     started = time.time_ns()
     with _only_run(plan.folder):
         _remove_partial_files(plan.folder)
-        code = run_watched(command, plan.folder)
+        try:
+            code = run_watched(command, plan.folder)
+        except KeyboardInterrupt:
+            _remove_partial_files(plan.folder)
+            raise
     if code:
         step, message = next(failures(plan.folder, started))
         raise StageFailed(
@@ -94,7 +99,10 @@ def run_case(plan: Plan, command: Sequence[str]) -> None:
 def _remove_partial_files(folder: Path) -> None:
     """What a killed run was writing; see `outputs.whole_file`."""
     for path in folder.rglob(f"{PARTIAL}*"):
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def show_steps(command: Sequence[str]) -> None:

@@ -6,14 +6,17 @@ results folder alone says how far a case is. What Snakemake itself says goes to 
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from genopipe.progress import log, progress
 
 SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_BEFORE_PASSING_ON = 2.0
 LAST_LINES = 20
 
 
@@ -30,10 +33,23 @@ def run_watched(command: Sequence[str], folder: Path) -> int:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
                 counter.advance(_tell_new(folder, started, told))
         except KeyboardInterrupt:
-            process.wait()
+            _interrupt(process)
             raise
         counter.advance(_tell_new(folder, started, told))
     return process.returncode
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """Waits for the end of an interrupted run. A terminal interrupts every step itself; a signal to this process alone is passed on."""
+    try:
+        process.wait(SECONDS_BEFORE_PASSING_ON)
+    except subprocess.TimeoutExpired:
+        import psutil  # type: ignore[import-untyped]
+
+        for child in [*psutil.Process(process.pid).children(recursive=True), process]:
+            with suppress(psutil.NoSuchProcess):
+                child.send_signal(signal.SIGINT)
+        process.wait()
 
 
 def _tell_new(folder: Path, started: int, told: set[str]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
 import sys
 
 import click
@@ -72,14 +73,15 @@ def genopipe(debug: bool) -> None:
 def main() -> None:
     """Entry point of the `genopipe` program."""
     debug = "--debug" in sys.argv[1:]
+    for stopped in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(stopped) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(stopped, signal.default_int_handler)
     try:
         genopipe(prog_name="genopipe", standalone_mode=False)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
-    except click.Abort:
-        _stop("interrupted", 130)
-    except KeyboardInterrupt:
-        _stop("interrupted", 130)
+    except (click.Abort, KeyboardInterrupt):
+        _interrupted()
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -94,6 +96,13 @@ def main() -> None:
         if debug:
             raise
         _stop(f"error: {_operating_system_error(error)}", 1)
+
+
+def _interrupted() -> None:
+    """Ends at once: an interrupt that came up through `exec` makes CPython end by the signal, whatever code it is asked to exit with."""
+    click.echo("interrupted", err=True)
+    sys.stdout.flush()
+    os._exit(130)
 
 
 def _stop(message: str, code: int) -> None:
