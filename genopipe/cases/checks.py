@@ -5,11 +5,12 @@ Each check is the one that the stage itself makes, so that both tell the same; o
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from genopipe.cases.plan import STAGES, Plan
 from genopipe.ehr.identifiers import read_site_key
-from genopipe.errors import BadConfiguration, BadInput
+from genopipe.errors import BadConfiguration, BadEnvironment, BadInput
 from genopipe.interpret.evidence import open_set
 from genopipe.interpret.ontology import load_ontology
 from genopipe.interpret.subject import Subject, check_terms, load_subject
@@ -19,6 +20,7 @@ def check_case(plan: Plan, last: str | None = None) -> None:
     """Raises a GenopipeError for the first thing that a stage of the case, up to `last`, would fail at."""
     to_come = [stage for stage in plan.stages if last is None or STAGES.index(stage) <= STAGES.index(last)]
     _check_last(plan, last)
+    _check_working_folder()
     subject = load_subject(plan.case.path)
     _check_samples(plan, subject)
     if "interpret" in to_come:
@@ -38,6 +40,17 @@ def _check_last(plan: Plan, last: str | None) -> None:
             do="Add `archive:` (and `ehr:`) to the case file, or name an earlier stage.",
             path=plan.case.path,
             key="--until",
+        )
+
+
+def _check_working_folder() -> None:
+    """Snakemake keeps its notes in the working folder."""
+    if not os.access(Path.cwd(), os.W_OK):
+        raise BadEnvironment(
+            "the working folder cannot be written",
+            wanted="write permission, for `.snakemake`",
+            do="Change to a folder of your own and name the results with --results.",
+            path=Path.cwd(),
         )
 
 

@@ -87,3 +87,9 @@ def test_a_last_stage_that_the_case_does_not_have_is_an_error(folder: Path) -> N
     (folder / "case.yaml").write_text(CASE.replace("ehr: {patient: Patient/a}\n", ""))
     with pytest.raises(GenopipeError, match="--until: the case has no stage ehr; wanted one of ingest, align, call, interpret, archive"):
         check_case(planned(folder), last="ehr")
+
+
+def test_a_working_folder_that_cannot_be_written_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(GenopipeError, match=r"the working folder cannot be written; wanted write permission, for `\.snakemake`"):
+        check_case(planned(folder))
