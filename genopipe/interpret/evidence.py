@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 
 from genopipe.errors import BadInput
 from genopipe.interpret import evidence_tables, evidence_variants
-from genopipe.model import Genome
 from genopipe.interpret.normalise import contig_key
+from genopipe.model import Genome
 from genopipe.outputs import write_json, writing
 from genopipe.progress import log
 from genopipe.store import FolderStore, file_digest

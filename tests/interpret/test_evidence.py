@@ -80,6 +80,9 @@ def test_a_release_that_says_too_little_is_refused(tmp_path: Path, release: Rele
 
 def test_what_cannot_be_locked_together(tmp_path: Path) -> None:
     store = tmp_path / "E"
+    with pytest.raises(BadInput, match="there is no evidence here; wanted a folder written by `genopipe evidence add`"):
+        lock(store, "a")
+    (store / "datasets").mkdir(parents=True)
     with pytest.raises(BadInput, match="nothing to lock"):
         lock(store, "a")
     one = frequencies(tmp_path / "1.vcf.gz", [("chr1", 5, "A", "C", "AF=0.1")])
@@ -105,6 +108,7 @@ def test_another_content_under_the_same_version_is_refused(tmp_path: Path) -> No
     keep(tmp_path / "E", "frequency", frequencies(tmp_path / "1.vcf.gz", [("chr1", 5, "A", "C", "AF=0.1")]))
     with pytest.raises(BadInput, match="frequency 1 is here with other content"):
         keep(tmp_path / "E", "frequency", frequencies(tmp_path / "2.vcf.gz", [("chr1", 5, "A", "C", "AF=0.2")]))
+    assert len([path for path in (tmp_path / "E" / "objects").rglob("*") if path.is_file()]) == 1
 
 
 def test_a_set_that_was_changed_or_lost_its_records_is_named(tmp_path: Path) -> None:
@@ -149,6 +153,20 @@ def test_evidence_of_another_build_is_refused(setting: Setting, tmp_path: Path) 
     file = frequencies(tmp_path / "1.vcf.gz", [("chr1", 500, other, "T" if other != "T" else "G", "AF=0.1")])
     with pytest.raises(BadInput, match=f"REF {other} at chr1:501, where the reference has {there}"):
         add(tmp_path / "E", "frequency", file, release=Release("f", "1", "2026-01-01", "x", "world"), genome=setting.genome)
+
+
+@pytest.mark.parametrize(
+    ("contig", "end", "message"),
+    [
+        ("chr1", 10**8, r"a transcript ends at 100,000,000 on chr1, which has [\d,]+ bases in the reference"),
+        ("chr99", 100, "no contig of the reference, but chr99; wanted gene models on the assembly"),
+    ],
+)
+def test_gene_models_of_another_build_are_refused(setting: Setting, tmp_path: Path, contig: str, end: int, message: str) -> None:
+    keys = 'gene_id "g"; transcript_id "t"; gene_name "G"; gene_type "protein_coding"; transcript_type "protein_coding";'
+    (tmp_path / "g.gtf").write_text(f"{contig}\tx\texon\t10\t{end}\t.\t+\t.\t{keys}\n")
+    with pytest.raises(BadInput, match=message):
+        add(tmp_path / "E", "genes", tmp_path / "g.gtf", release=Release("g", "1", "2026-01-01", "x", "world"), genome=setting.genome)
 
 
 def test_a_join_finds_exactly_what_a_dictionary_finds(setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
