@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from genopipe.cli.options import OutputFile, memory_option, reference_option, threads_option
+from genopipe.cli.options import OutputFile, check_each_once, memory_option, reference_option, threads_option
 
 Reads = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
@@ -45,6 +45,7 @@ def align(
     """
     if r2 and (interleaved or len(r1) != len(r2)):
         raise click.UsageError("give -2 as often as -1, or --interleaved without -2")
+    check_each_once([*r1, *r2])
     from genopipe.align.pipeline import Options
     from genopipe.align.run import align_files
     from genopipe.formats.bam import ReadGroup

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from genopipe.cli.options import OutputFolder, threads_option
+from genopipe.cli.options import OutputFolder, check_each_once, threads_option
 
 ReadsFile = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
@@ -45,4 +45,5 @@ def fastq(
         r1, r2 = files[:1], files[1:]
     if len(r2) not in (0, len(r1)) or (r2 and interleaved):
         raise click.UsageError("Give -2 once for each -1, or not at all; with --interleaved, not at all.")
+    check_each_once([*r1, *r2])
     measure_fastq(paired_lanes(r1, r2, interleaved=interleaved), sample, output, threads=threads)

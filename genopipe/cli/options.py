@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,28 @@ class Memory(click.ParamType[int]):
         if match is None:
             self.fail(f"{value!r} is no amount of memory; write for example 800M or 20G", param, ctx)
         return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+class Instant(click.ParamType[str]):
+    """A moment in UTC such as 2026-11-20T10:00:00Z."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", str(value)):
+            self.fail(f"{value!r} is no instant in UTC such as 2026-11-20T10:00:00Z", param, ctx)
+        return str(value)
+
+
+def check_each_once(files: Sequence[Path]) -> None:
+    """Raises UsageError when a file of reads, or standard input, is named twice: its reads would count twice."""
+    seen: dict[Path, Path] = {}
+    for file in files:
+        real = file.resolve()
+        if real in seen:
+            also = "" if seen[real] == file else f" ({seen[real]})"
+            raise click.UsageError(f"{file} is given twice{also}; give every file once.")
+        seen[real] = file
 
 
 threads_option = click.option(

@@ -1,5 +1,3 @@
-"""`genopipe reference build` and `genopipe align` as a person types them."""
-
 from __future__ import annotations
 
 import subprocess
@@ -64,3 +62,10 @@ def test_a_missing_reference_is_a_usage_error(folder: Path) -> None:
     )
     assert done.exit_code == 2
     assert "nowhere" in done.output
+
+
+def test_a_lane_that_is_given_twice_is_a_usage_error(folder: Path) -> None:
+    reads = str(folder / "reads.fastq")
+    done = CliRunner().invoke(align, arguments(folder, "y.bam", "-1", reads, "-1", reads))
+    assert done.exit_code == 2
+    assert "is given twice" in done.output

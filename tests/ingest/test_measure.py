@@ -152,7 +152,8 @@ def test_files_become_lanes_in_order() -> None:
 @pytest.mark.parametrize("by_option", [False, True])
 def test_the_command_writes_both_files(tmp_path: Path, by_option: bool) -> None:
     r1, r2 = map(str, pair(tmp_path))
-    files = ["-1", r1, "-2", r2, "-1", r1, "-2", r2] if by_option else [r1, r2]
+    more = [str(shutil.copy(file, f"{file}.2")) for file in (r1, r2)]
+    files = ["-1", r1, "-2", r2, "-1", more[0], "-2", more[1]] if by_option else [r1, r2]
     done = CliRunner().invoke(ingest, ["fastq", *files, "--sample", "S", "-o", str(tmp_path / "qc")])
     assert done.exit_code == 0, done.output
     assert sorted(path.name for path in (tmp_path / "qc").iterdir()) == ["S.qc.html", "S.qc.json"]
@@ -201,3 +202,14 @@ def test_the_page_opens_in_a_browser(real: Path, tmp_path: Path) -> None:
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", *quiet, *own, (real / "NA12878.qc.html").as_uri()]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     assert picture.stat().st_size > 50_000
+
+
+@pytest.mark.parametrize("files", [["-", "-"], ["-1", "R1.fq", "-1", "R1.fq"], ["-1", "R1.fq", "-2", "link.fq"]])
+def test_a_file_that_is_given_twice_is_a_wrong_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str]) -> None:
+    pair(tmp_path)
+    (tmp_path / "link.fq").symlink_to("R1.fq")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(ingest, ["fastq", *files, "--sample", "S", "-o", "qc"])
+    assert done.exit_code == 2
+    assert "is given twice" in done.output
+    assert not (tmp_path / "qc").exists()

@@ -364,6 +364,14 @@ def test_a_broken_phenopacket_is_named(tmp_path: Path, text: str, message: str) 
     assert isinstance(caught.value, GenopipeError)
 
 
+def test_a_date_that_is_no_instant_is_a_wrong_command_line(tmp_path: Path) -> None:
+    (tmp_path / "case.yaml").touch()
+    options = ["--case", str(tmp_path / "case.yaml"), "--evidence", "e", "--issued", "yesterday", "-o", str(tmp_path / "o")]
+    done = CliRunner().invoke(interpret_command, options)
+    assert done.exit_code == 2
+    assert "'yesterday' is no instant in UTC such as 2026-11-20T10:00:00Z" in done.output
+
+
 def test_published_formulas() -> None:
     """Values worked out by hand from the published logistic function and frequency factor."""
     assert combine(0.9, 1.0, "exomiser14") == pytest.approx(0.9948, abs=1e-4)
