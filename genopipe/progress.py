@@ -43,7 +43,7 @@ class _Lines:
         rate = self.done / seconds
         pace = f"{rate:,.0f} a second" if rate >= 1 else f"in {seconds:,.0f} s"
         text = f"{self.what}: {self.done:,} {self.unit}, {pace}"
-        if self.total:
+        if self.total and self.done:
             text += f", {100 * self.done / self.total:.0f} %, {max(self.total - self.done, 0) / max(rate, 1e-9):,.0f} s to go"
         log.info(text)
 

@@ -78,8 +78,9 @@ def list_files(root: Path) -> None:
     """
     from genopipe.archive.manifests import Archive
 
+    manifests = Archive.existing(root).manifests()
     click.echo("sample\tname\tversion\tsize\tstored_size\texactness\tkind\tdigest")
-    for m in Archive.existing(root).manifests():
+    for m in manifests:
         click.echo(f"{m.sample or ''}\t{m.name}\t{m.version}\t{m.size}\t{m.stored_size}\t{m.exactness}\t{m.content['kind']}\t{m.digest}")
 
 
