@@ -46,9 +46,10 @@ def _interrupt(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         import psutil  # type: ignore[import-untyped]
 
-        for child in [*psutil.Process(process.pid).children(recursive=True), process]:
+        engine = psutil.Process(process.pid)
+        for step in [engine, *engine.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):
-                child.send_signal(signal.SIGINT)
+                step.send_signal(signal.SIGTERM)  # SIGINT is ignored by what a script starts in the background
         process.wait()
 
 
