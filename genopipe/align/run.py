@@ -15,6 +15,7 @@ from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats.bam import ReadGroup
 from genopipe.formats.fastq import read_fastq
 from genopipe.formats.genome import fasta_path
+from genopipe.formats.sample_name import check_sample_name
 from genopipe.model import Reads
 from genopipe.outputs import whole_file
 
@@ -25,6 +26,7 @@ def align_files(
     r1: Sequence[Path], r2: Sequence[Path], reference: Path, output: Path, *, interleaved: bool, read_group: ReadGroup, options: Options
 ) -> Metrics:
     """Aligns the lanes `r1` (with `r2`, or interleaved) into `output`, a .bam or .cram with its index and duplicate metrics beside it."""
+    check_sample_name(read_group.sample)
     batches = _lanes(r1, r2, interleaved)
     if output.suffix == ".bam":
         return align(batches, reference, output, read_group=read_group, options=options)

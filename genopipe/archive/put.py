@@ -30,6 +30,7 @@ from genopipe.archive.manifests import Archive, Manifest
 from genopipe.archive.references import Reference
 from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput
+from genopipe.formats.sample_name import check_sample_name
 from genopipe.progress import log, progress
 from genopipe.store import FolderStore
 
@@ -99,6 +100,8 @@ def put_files(root: Path, files: list[Path], options: PutOptions) -> list[Manife
 
     Raises BadInput for a file that is missing, cut short or damaged, BadEnvironment where the archive cannot be written.
     """
+    if options.sample is not None:
+        check_sample_name(options.sample)
     for path in files:
         _check_given(path)
     run = _Run(Archive.make(root), options)

@@ -83,6 +83,8 @@ def call_variants(
     for path in (outputs.vcf, outputs.gvcf):
         if path is not None:
             check_name(path)
+    if outputs.gvcf is not None and outputs.gvcf.resolve() == outputs.vcf.resolve():
+        raise BadConfiguration("-o and --gvcf are the same file", wanted="two files", do="Name the gVCF x.g.vcf.gz.", path=outputs.vcf)
     genome, bam = load_genome(reference), open_bam(bam_path)
     name, read_groups = sample_of(bam, sample.name)
     row = match_contigs(genome, bam)

@@ -47,6 +47,9 @@ class JointSite:
 def joint_genotypes(gvcf_paths: list[Path], ped: Path, output: Path) -> None:
     """Writes the family VCF. Raises BadInput for gVCFs of different references, or samples that the pedigree does not know."""
     check_name(output)
+    for path in gvcf_paths:
+        if path.resolve() == output.resolve():
+            raise BadInput("the output is one of the gVCFs", wanted="a file of its own", do="Choose another output.", path=path)
     gvcfs = [open_gvcf(path) for path in gvcf_paths]
     contigs = _same_contigs(gvcfs)
     samples = [gvcf.sample for gvcf in gvcfs]

@@ -5,6 +5,8 @@ Source: The Variant Call Format specification, VCFv4.2; reference blocks as in t
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from genopipe.model import Genome
 from genopipe.outputs import whole_file
 
 ANY_OTHER = "<NON_REF>"
+LEAST_FREE = 64 << 10
 
 _DESCRIPTIONS = {
     "FILTER/LowQual": "QUAL below the threshold of the caller",
@@ -81,7 +84,12 @@ def vcf_writer(path: Path, head: str, *, threads: int = 1) -> Iterator[Callable[
         with BgzfWriter(partial, threads=threads) as file:
             file.write(head.encode())
             yield lambda text: file.write(text.encode())
-        pysam.tabix_index(str(partial), preset="vcf", index=str(index), force=True, keep_original=True)
+        try:
+            pysam.tabix_index(str(partial), preset="vcf", index=str(index), force=True, keep_original=True)
+        except OSError as error:
+            if shutil.disk_usage(path.parent).free < LEAST_FREE:  # htslib does not say why it failed
+                raise OSError(errno.ENOSPC, "no space for the index", str(path)) from error
+            raise
 
 
 def check_name(path: Path) -> None:

@@ -7,7 +7,6 @@ that the measures depend neither on the number of threads nor on how the files a
 from __future__ import annotations
 
 import json
-import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from genopipe.errors import BadConfiguration
 from genopipe.formats.fastq import read_fastq
+from genopipe.formats.sample_name import check_sample_name
 from genopipe.ingest.counting import ADAPTERS, CYCLES, Counts, count
 from genopipe.ingest.report import html_report
 from genopipe.model import UNKNOWN_BASE, Reads
@@ -27,8 +27,6 @@ from genopipe.outputs import make_folder, whole_file
 from genopipe.progress import progress
 
 SCHEMA_VERSION = 1
-
-_SAMPLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +43,6 @@ def paired_lanes(r1: Sequence[Path], r2: Sequence[Path], *, interleaved: bool) -
     if not r2:
         return [Lane(first, interleaved=interleaved) for first in r1]
     return [Lane(first, second) for first, second in zip(r1, r2, strict=True)]
-
-
-def check_sample_name(sample: str) -> None:
-    """Raises BadConfiguration for a name that cannot be a file name and a SAM read group's sample."""
-    if not _SAMPLE.fullmatch(sample):
-        wanted = "letters, digits, - _ and . with a letter or digit first"
-        raise BadConfiguration(f"the sample name {sample!r} is not allowed", wanted=wanted, do="Choose another name.", key="--sample")
 
 
 def measure_fastq(lanes: Sequence[Lane], sample: str, folder: Path, *, threads: int = 1) -> dict[str, Any]:

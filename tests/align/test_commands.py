@@ -69,3 +69,11 @@ def test_a_lane_that_is_given_twice_is_a_usage_error(folder: Path) -> None:
     done = CliRunner().invoke(align, arguments(folder, "y.bam", "-1", reads, "-1", reads))
     assert done.exit_code == 2
     assert "is given twice" in done.output
+
+
+def test_a_sample_name_that_is_a_path_is_refused(folder: Path) -> None:
+    given = arguments(folder, "z.bam", "-1", str(folder / "reads.fastq"))
+    done = CliRunner().invoke(align, ["../up" if word == "S1" else word for word in given])
+    assert done.exit_code == 1
+    assert "the sample name '../up' is not allowed" in str(done.exception)
+    assert not (folder / "z.bam").exists()

@@ -191,3 +191,9 @@ def test_a_region_beyond_its_contig(world, region):
 def test_an_output_that_is_not_compressed(world, donor_bam, tmp_path):
     with pytest.raises(BadConfiguration, match=r"a name that ends with \.vcf\.gz"):
         call_variants(world.reference, donor_bam, Outputs(tmp_path / "out.vcf"))
+
+
+def test_a_vcf_and_a_gvcf_of_one_name_are_refused(tmp_path):
+    out = tmp_path / "x.vcf.gz"
+    with pytest.raises(BadConfiguration, match=r"-o and --gvcf are the same file; wanted two files"):
+        call_variants(tmp_path, tmp_path / "x.bam", Outputs(out, out))

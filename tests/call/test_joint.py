@@ -210,6 +210,14 @@ def test_a_pedigree_without_a_sample(tmp_path):
     assert not (tmp_path / "f.vcf.gz").exists()
 
 
+def test_an_output_that_is_an_input_is_refused(tmp_path):
+    path = gvcf(tmp_path, "kid", [block(1, 99)])
+    before = path.read_bytes()
+    with pytest.raises(BadInput, match=r"kid\.g\.vcf\.gz: the output is one of the gVCFs; wanted a file of its own"):
+        joint_genotypes([path], tmp_path / "f.ped", path)
+    assert path.read_bytes() == before
+
+
 def test_a_sample_given_twice(tmp_path):
     path = gvcf(tmp_path, "kid", [block(1, 99)])
     (tmp_path / "f.ped").write_text("F\tkid\t0\t0\t1\t2\n")
