@@ -1,6 +1,6 @@
 """Kills a running case at random moments and lets it go on: nothing may be lost, half-written or different.
 
-    python benchmarks/faults.py [--rounds 20] [--seed 1] [--output benchmarks/results/faults.json]
+    benchmarks/faults.py [--rounds 20] [--seed 1] [--output benchmarks/results/faults.json]
 
 Each round starts the case of a small simulated family, kills the whole process group with SIGKILL after a random time, up to three times,
 and then lets `genopipe run` finish. The results must be those of an undisturbed run byte for byte, no temporary file may be left, and
@@ -9,20 +9,18 @@ and then lets `genopipe run` finish. The results must be those of an undisturbed
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from genopipe import __version__
+from measure import options, report, versions, work_folder
+
 from genopipe.cases.demo import prepare_case
 from genopipe.cases.status import LAST_FILES
 from genopipe.outputs import PARTIAL
@@ -34,19 +32,14 @@ KILLS = 3
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--output", type=Path)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        report = measure(Path(folder), options.rounds, random.Random(options.seed))
-    report |= {"seed": options.seed, "genopipe": __version__, "command": "python benchmarks/faults.py"}
-    text = json.dumps(report, indent=2, sort_keys=True)
-    print(text)
-    if options.output:
-        options.output.write_text(text + "\n")
-    sys.exit(0 if report["lost_or_wrong"] == 0 else 1)
+    given = parser.parse_args()
+    with work_folder(given.work) as folder:
+        result = measure(folder, given.rounds, random.Random(given.seed))
+    report(result, given, versions("snakemake", "pysam"))
+    sys.exit(0 if result["lost_or_wrong"] == 0 else 1)
 
 
 def measure(folder: Path, rounds: int, chance: random.Random) -> dict[str, Any]:
