@@ -13,6 +13,8 @@ from pathlib import Path
 from genopipe.align.index import build_reference
 from genopipe.align.pipeline import Options
 from genopipe.align.run import align_files
+from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.references import Reference
 from genopipe.call.caller import Outputs, Sample, call_variants
 from genopipe.cases.plan import plan_case
 from genopipe.cases.run import run_case, snakemake_command
@@ -64,8 +66,8 @@ def prepare_case(folder: Path, family: Family) -> Path:
 
 
 def small_chain(folder: Path) -> None:
-    """Aligns and calls a tiny simulated newborn in `folder`: every kernel is used once."""
-    family = simulate_family(folder / "family", genome_length=SMALLEST, coverage=6, mitochondrial_coverage=6)
+    """Measures, aligns, calls and archives a tiny simulated newborn in `folder`: every kernel is used once."""
+    family = simulate_family(folder / "family", genome_length=SMALLEST, coverage=15, mitochondrial_coverage=15)
     reference, bam = folder / "reference", folder / "newborn.bam"
     build_reference(family.genome, reference, name=ASSEMBLY, threads=default_threads())
     newborn = family.newborn
@@ -74,8 +76,15 @@ def small_chain(folder: Path) -> None:
     options = Options(default_threads(), SMALL_MEMORY)
     align_files([newborn.r1], [newborn.r2], reference, bam, interleaved=False, read_group=group, options=options)
     call_variants(
-        reference, bam, Outputs(folder / "newborn.vcf.gz", None), sample=Sample(None, None), region=None, threads=default_threads()
+        reference,
+        bam,
+        Outputs(folder / "newborn.vcf.gz", folder / "newborn.g.vcf.gz"),
+        sample=Sample(None, None),
+        region=None,
+        threads=default_threads(),
     )
+    kept = PutOptions(newborn.sample, Reference.load(reference), "fast")
+    put_files(folder / "archive", [bam, newborn.r1, newborn.r2], kept)
 
 
 def _site_key(folder: Path) -> Path:

@@ -56,7 +56,7 @@ def _workflow() -> Check:
 
 
 def warm_kernels() -> None:
-    """Compiles every kernel into the cache on disk by aligning and calling a tiny simulated genome."""
+    """Compiles every kernel into the cache on disk by taking a tiny simulated newborn from reads to the archive."""
     from genopipe.cases.demo import small_chain
 
     with tempfile.TemporaryDirectory() as folder:

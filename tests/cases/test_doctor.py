@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from genopipe.archive.get import verify
 from genopipe.cases import doctor
+from genopipe.cases.demo import small_chain
 from genopipe.cli.doctor import doctor as command
 
 
@@ -41,5 +43,9 @@ def test_a_broken_site_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert "unknown key `memroy`" in done.output
 
 
-def test_warming_uses_every_kernel_once() -> None:
-    doctor.warm_kernels()
+def test_warming_takes_a_newborn_from_reads_to_the_archive(tmp_path: Path) -> None:
+    small_chain(tmp_path)
+    for name in ("newborn.qc.json", "newborn.bam", "newborn.vcf.gz", "newborn.g.vcf.gz"):
+        assert (tmp_path / name).stat().st_size > 0, name
+    assert len(list((tmp_path / "archive").rglob("*.json"))) >= 3
+    assert list(verify(tmp_path / "archive")) == []
