@@ -69,11 +69,12 @@ class _Placed:
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """A batch as records, with the signatures of its pairs."""
+    """A batch as records, each with the ordinal of its read, and the signatures of its pairs."""
 
     record: NDArray[np.uint8]
     start: NDArray[np.int64]
     key: NDArray[np.int64]
+    ordinal: NDArray[np.int64]
     signature: NDArray[np.void]
 
 
@@ -102,7 +103,8 @@ class Aligner:
         choice = choose(reads, self.target, placements, insert)
         records, key = describe(reads, self.target, placements, choice, cigar, read_group)
         record, start = encode(reads, records)
-        return _Finished(record, start, key, signatures(reads, placements, choice, first_read))
+        ordinal = np.arange(first_read, first_read + len(reads))
+        return _Finished(record, start, key, ordinal, signatures(reads, placements, choice, first_read))
 
     def _place(self, reads: Reads, placements: Placements) -> _Placed:
         _check(reads)
@@ -213,7 +215,7 @@ def _collect(aligner: Aligner, batches: Iterator[Reads], sorter: Sorter, finder:
             return aligner.align(batch, insert, first_read, tag)
 
         for finished in _in_order(pool, work, numbered(), run.options.threads):
-            sorter.add(finished.record, finished.start, finished.key)
+            sorter.add(finished.record, finished.start, finished.key, finished.ordinal)
             finder.add(finished.signature)
             reads_done.advance(len(finished.key))
     return n_reads

@@ -39,7 +39,7 @@ class Chunk:
     record   (bytes) uint8
     start    (records + 1) int64: where each begins in `record`
     key      (records) int64: what they are sorted by
-    ordinal  (records) int64: the how-manieth they were when they came
+    ordinal  (records) int64: ordinal of the read each is of
     """
 
     record: NDArray[np.uint8]
@@ -56,12 +56,12 @@ class Sorter:
         self._arena = np.empty(memory, np.uint8)
         self._start = np.zeros(_FIRST_ROOM, np.int64)
         self._key = np.empty(_FIRST_ROOM, np.int64)
+        self._ordinal = np.empty(_FIRST_ROOM, np.int64)
         self._n = 0
-        self._n_before = 0
         self._runs: list[Path] = []
 
-    def add(self, record: NDArray[np.uint8], start: NDArray[np.int64], key: NDArray[np.int64]) -> None:
-        """Adds records; keys are below 2**34."""
+    def add(self, record: NDArray[np.uint8], start: NDArray[np.int64], key: NDArray[np.int64], ordinal: NDArray[np.int64]) -> None:
+        """Adds records, as in `Chunk`; keys are below 2**34."""
         used = int(self._start[self._n])
         if used + len(record) > len(self._arena) and self._n:
             self._spill()
@@ -72,6 +72,7 @@ class Sorter:
         self._arena[used : used + len(record)] = record
         self._start[self._n + 1 : self._n + len(key) + 1] = start[1:] + used
         self._key[self._n : self._n + len(key)] = key
+        self._ordinal[self._n : self._n + len(key)] = ordinal
         self._n += len(key)
 
     def chunks(self) -> Iterator[Chunk]:
@@ -84,7 +85,8 @@ class Sorter:
 
     def _make_room(self, n: int) -> None:
         while self._n + n + 1 > len(self._key):
-            self._start, self._key = (np.concatenate((array, np.zeros_like(array))) for array in (self._start, self._key))
+            columns = self._start, self._key, self._ordinal
+            self._start, self._key, self._ordinal = (np.concatenate((array, np.zeros_like(array))) for array in columns)
 
     def _sorted_arena(self) -> Iterator[Chunk]:
         packed = (self._key[: self._n].astype(np.uint64) << np.uint64(_INDEX_BITS)) | np.arange(self._n, dtype=np.uint64)
@@ -96,7 +98,7 @@ class Sorter:
             before = int(end[first - 1]) if first else 0
             last = max(int(np.searchsorted(end, before + CHUNK, "right")), first + 1)
             rows = order[first:last]
-            yield _gathered(self._arena, self._start, rows, self._key[rows], rows + self._n_before)
+            yield _gathered(self._arena, self._start, rows, self._key[rows], self._ordinal[rows])
             first = last
 
     def _spill(self) -> None:
@@ -106,7 +108,6 @@ class Sorter:
                 _write_chunk(out, chunk)
         self._runs.append(path)
         log.info("sorted run %d written: %d records", len(self._runs), self._n)
-        self._n_before += self._n
         self._n = 0
 
 

@@ -19,9 +19,12 @@ Row = tuple[int, int, bytes]
 def sort(folder: Path, batches: list[list[tuple[int, bytes]]], memory: int) -> list[Row]:
     """Key, ordinal and bytes of all records in the order they come out."""
     sorter = sorting.Sorter(folder, memory=memory)
+    n = 0
     for batch in batches:
         start = np.concatenate(([0], np.cumsum([len(record) for _, record in batch]))).astype(np.int64)
-        sorter.add(np.frombuffer(b"".join(r for _, r in batch), np.uint8), start, np.array([key for key, _ in batch], np.int64))
+        record, key = np.frombuffer(b"".join(r for _, r in batch), np.uint8), np.array([key for key, _ in batch], np.int64)
+        sorter.add(record, start, key, np.arange(n, n + len(batch)))
+        n += len(batch)
     return [
         (int(chunk.key[i]), int(chunk.ordinal[i]), chunk.record[chunk.start[i] : chunk.start[i + 1]].tobytes())
         for chunk in sorter.chunks()
