@@ -83,7 +83,7 @@ def plan_contigs(genome_length: int) -> tuple[ContigPlan, ...]:
 def make_sequence(plan: ContigPlan, *, seed: int) -> Sequence:
     """The contig of a plan."""
     draws = Draws(seed, "sequence", plan.name)
-    base = _background(draws, plan.length)
+    base = background(draws, plan.length)
     repeat = np.zeros(plan.length, bool)
     tandem = np.empty((0, 2), np.int64)
     duplication: list[tuple[int, int]] = []
@@ -97,7 +97,7 @@ def make_sequence(plan: ContigPlan, *, seed: int) -> Sequence:
     return Sequence(plan, base, repeat, tandem, tuple(duplication))
 
 
-def _background(draws: Draws, length: int) -> NDArray[np.uint8]:
+def background(draws: Draws, length: int) -> NDArray[np.uint8]:
     """Random bases whose GC content changes from window to window between 35 and 53 %, with a fifth of the CpG that chance would give."""
     base = np.empty(length, np.uint8)
     for start in range(0, length, CHUNK):
@@ -120,7 +120,7 @@ def _deplete_cpg(draws: Draws, base: NDArray[np.uint8]) -> None:
 
 def _scatter(base: NDArray[np.uint8], repeat: NDArray[np.bool_], family: RepeatFamily, *, seed: int, draws: Draws) -> None:
     """Writes copies of a family over the contig until they make up its share."""
-    consensus = _background(Draws(seed, "repeat family", family.name), family.length)
+    consensus = background(Draws(seed, "repeat family", family.name), family.length)
     wanted = len(base) * family.share // 1000
     while wanted > 0:
         copy = _copy_of(consensus, family, draws)

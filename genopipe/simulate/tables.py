@@ -19,19 +19,23 @@ from genopipe.simulate.sequence import ContigPlan
 from genopipe.simulate.sequence import Sequence as ContigSequence
 
 LINE = 60
+LINES_AT_ONCE = 1 << 16
 LOWER_CASE = 32
 
 
 def write_contig(sequence: ContigSequence, file: BinaryIO) -> None:
     """Appends a contig to a FASTA, repeats in lower case."""
-    letters = np.frombuffer(BASES, np.uint8)[sequence.base]
-    letters[sequence.repeat] |= LOWER_CASE
-    full = len(letters) // LINE * LINE
-    lines = np.full((full // LINE, LINE + 1), 10, np.uint8)
-    lines[:, :LINE] = letters[:full].reshape(-1, LINE)
-    file.write(f">{sequence.plan.name}\n".encode() + lines.tobytes())
-    if full < len(letters):
-        file.write(letters[full:].tobytes() + b"\n")
+    file.write(f">{sequence.plan.name}\n".encode())
+    for start in range(0, len(sequence.base), LINE * LINES_AT_ONCE):
+        stretch = slice(start, start + LINE * LINES_AT_ONCE)
+        letters = np.frombuffer(BASES, np.uint8)[sequence.base[stretch]]
+        letters[sequence.repeat[stretch]] |= LOWER_CASE
+        full = len(letters) // LINE * LINE
+        lines = np.full((full // LINE, LINE + 1), 10, np.uint8)
+        lines[:, :LINE] = letters[:full].reshape(-1, LINE)
+        file.write(lines.data)
+        if full < len(letters):
+            file.write(letters[full:].tobytes() + b"\n")
 
 
 def write_genes(plans: Sequence[ContigPlan], genes: Iterable[Gene], path: Path) -> None:
