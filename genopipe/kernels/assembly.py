@@ -19,15 +19,26 @@ MAX_K = 31
 _MAX_DETOURS = 24
 _MAX_STEPS = 20_000
 
-GAP_RATE = np.array([2.9e-5, 2.9e-5, 2.9e-5, 2.9e-5, 2.9e-5, 4.3e-5, 1.1e-4, 2.4e-4, 5.7e-4, 1.0e-3, 1.4e-3])
-"""Chance of an indel error in a homopolymer by its length; beyond the table it grows by `_GAP_RATE_STEP` a base.
-
-Source: table and step are those in the source text of the program Dindel (ReadIndelErrorModel.hpp, lengths 1 to 10; seen in the copy that
-HapMuC keeps), whose model Albers et al. describe in Genome Research 21 (2011) 961. The use is our own: Dindel multiplies by the length,
-here the whole run has this chance and its bases share it, repeats of longer units count by their number of units, and the growth ends at
-`_HIGHEST_GAP_RATE`. These choices are not fitted to the sample; docs/call.md has the accuracy they lead to."""
+_HOMOPOLYMER_GAPS = (2.9e-5, 2.9e-5, 2.9e-5, 2.9e-5, 4.3e-5, 1.1e-4, 2.4e-4, 5.7e-4, 1.0e-3, 1.4e-3)
 _GAP_RATE_STEP = 4.3e-4
 _HIGHEST_GAP_RATE = 3e-2
+MOST_UNITS = 80
+LONGEST_UNIT = 4
+
+
+def _gap_rates() -> NDArray[np.float64]:
+    beyond = [1.4e-3 + _GAP_RATE_STEP * n for n in range(1, MOST_UNITS - len(_HOMOPOLYMER_GAPS) + 1)]
+    by_units = [_HOMOPOLYMER_GAPS[0], *_HOMOPOLYMER_GAPS, *(min(rate, _HIGHEST_GAP_RATE) for rate in beyond)]
+    return np.tile(np.array(by_units), (LONGEST_UNIT + 1, 1))
+
+
+GAP_RATE = _gap_rates()
+"""(bases of the unit, number of units) chance of an indel error in a tandem repeat, before anything is learnt of the sample.
+
+Source: the first ten numbers and the growth beyond them are those in the source text of the program Dindel (ReadIndelErrorModel.hpp, seen
+in the copy that HapMuC keeps), whose model Albers et al. describe in Genome Research 21 (2011) 961. The use is our own: Dindel multiplies
+by the length, here the whole run has this chance and its bases share it, repeats of longer units count by their number of units, and the
+growth ends at `_HIGHEST_GAP_RATE`. `genopipe fit` puts what a sample shows in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +177,8 @@ def gap_chance(base, rates, out):  # type: ignore[no-untyped-def]
     """Fills `out` (bases) float32: the chance that a gap opens after each base, by the tandem repeat (unit of 1 to 4 bases) it is in."""
     n = len(base)
     for i in range(n):
-        out[i] = rates[1]
-    for unit in range(1, 5):
+        out[i] = rates[1, 1]
+    for unit in range(1, LONGEST_UNIT + 1):
         at = 0
         while at + unit < n:
             end = at + unit
@@ -175,11 +186,7 @@ def gap_chance(base, rates, out):  # type: ignore[no-untyped-def]
                 end += 1
             units = (end - at) // unit
             if units >= (2 if unit == 1 else 3):
-                if units < len(rates):
-                    rate = rates[units]
-                else:
-                    rate = min(rates[len(rates) - 1] + _GAP_RATE_STEP * (units - len(rates) + 1), _HIGHEST_GAP_RATE)
-                share = np.float32(rate / (units + 1))
+                share = np.float32(rates[unit, min(units, MOST_UNITS)] / (units + 1))
                 for i in range(max(at - 1, 0), end):
                     out[i] = max(out[i], share)
                 at = end - unit + 1

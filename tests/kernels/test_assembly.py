@@ -64,9 +64,9 @@ def test_gap_chances_grow_with_the_repeat():
     base = np.array([0, 1, *[2] * 8, 1, 3, 1, 3, 1, 3, 1, 3, 0], np.uint8)
     chance = np.empty(len(base), np.float32)
     gap_chance(base, GAP_RATE, chance)
-    assert chance[0] == np.float32(GAP_RATE[1])
-    assert np.allclose(chance[2:10], GAP_RATE[8] / 9)
-    assert np.allclose(chance[12:18], np.maximum(GAP_RATE[4] / 5, GAP_RATE[1]))
+    assert chance[0] == np.float32(GAP_RATE[1, 1])
+    assert np.allclose(chance[2:10], GAP_RATE[1, 8] / 9)
+    assert np.allclose(chance[12:18], np.maximum(GAP_RATE[1, 4] / 5, GAP_RATE[1, 1]))
 
 
 def test_a_long_repeat_has_a_bounded_chance():
