@@ -161,7 +161,7 @@ class FastaWriter:
 
     def __init__(self, target: Path, *, threads: int = 1) -> None:
         self.target = target
-        self._writer = BgzfWriter(target, threads=threads)
+        self._writer = BgzfWriter(target, threads=threads, level=1)
         self._fai: list[tuple[str, int, int]] = []
         self._written = 0
         self._length = 0
