@@ -1,8 +1,8 @@
 """The seed index of a genome: every syncmer of the reference, sorted by hash, with a directory of buckets.
 
-Building reads the packed genome twice: once to count the seeds of each of 256 partitions of the hash, once to put them there; then each
-partition is sorted by itself, in place, so that memory stays near 8 bytes a seed (1.6 bytes a base). A folder appears whole: the genome and
-its index are built in a temporary folder beside the target, which is renamed at the end. `seeds.json` names the digest of the genome the
+Building reads the packed genome once and puts each seed into one of 256 partitions by its hash; then each partition is sorted by itself, in
+place, so that memory stays near 8 to 10 bytes a seed (2 bytes a base). A folder appears whole: the genome and its index are built in a
+temporary folder beside the target, which is renamed at the end. `seeds.json` names the digest of the genome the
 index was made from; an index of another genome, or one that was not finished, is refused.
 
 On disk and in memory: 8 bytes a seed (hash and position in one word), one seed in five bases, and 4 bytes a bucket, one for 2 to 4 seeds.
@@ -86,26 +86,43 @@ def genome_digest(genome: Genome) -> str:
 def build_index(genome: Genome) -> SeedIndex:
     """The seeds of all known bases of `genome`."""
     count = np.zeros(1 << kernel.PARTITION_BITS, np.int64)
-    for seed, _, n, _ in _stretches(genome, "counting seeds"):
-        kernel.count_seeds(seed, n, count)
-    start = np.concatenate((np.zeros(1, np.int64), np.cumsum(count)))
-    entry = np.empty(start[-1], np.uint64)
-    following = start[:-1].copy()
-    for seed, position, n, offset in _stretches(genome, "placing seeds"):
-        kernel.scatter_seeds(seed, position, n, offset, following, entry)
-    return _sorted_index(entry, start)
+    entry = _partitions(genome.length // 1000)
+    for seed, position, n, offset in _stretches(genome):
+        if count.max() + n > entry.shape[1]:
+            entry = _larger(entry, count, n)
+        kernel.scatter_seeds(seed, position, n, offset, count, entry)
+    return _sorted_index(entry, count)
 
 
-def _sorted_index(entry: NDArray[np.uint64], start: NDArray[np.int64]) -> SeedIndex:
-    """Sorts each partition of `entry` in place and notes where its buckets begin."""
-    bucket_bits = max(kernel.PARTITION_BITS, int(max(len(entry), 1)).bit_length() - 2)
+def _partitions(room: int) -> NDArray[np.uint64]:
+    """(partitions, room) uint64. There is one seed in 1,280 bases for each partition, and memory is taken only where seeds are written."""
+    lines = room // 8 | 1  # An odd number of cache lines: all partitions grow alike, and must not meet in the same set of the cache.
+    return np.empty((1 << kernel.PARTITION_BITS, 8 * lines), np.uint64)
+
+
+def _larger(entry: NDArray[np.uint64], count: NDArray[np.int64], n: int) -> NDArray[np.uint64]:
+    """`entry` with room for at least `n` more seeds in each partition."""
+    larger = _partitions(entry.shape[1] * 5 // 4 + n + 8)
+    for old, new, used in zip(entry, larger, count.tolist(), strict=True):
+        new[:used] = old[:used]
+    return larger
+
+
+def _sorted_index(entry: NDArray[np.uint64], count: NDArray[np.int64]) -> SeedIndex:
+    """Sorts the first `count` seeds of each partition, notes where their buckets begin, and moves them together, all in place."""
+    total = int(count.sum())
+    bucket_bits = max(kernel.PARTITION_BITS, max(total, 1).bit_length() - 2)
     bucket = np.empty((1 << bucket_bits) + 1, np.uint32)
-    for partition in range(len(start) - 1):
-        rows = slice(start[partition], start[partition + 1])
-        entry[rows].sort()
-        kernel.fill_buckets(entry[rows], partition, bucket_bits, start[partition], bucket)
-    bucket[-1] = len(entry)
-    return SeedIndex(entry, bucket, bucket_bits)
+    together = entry.reshape(-1)
+    start = 0
+    for partition, used in enumerate(count.tolist()):
+        rows = entry[partition, :used]
+        rows.sort()
+        kernel.fill_buckets(rows, partition, bucket_bits, start, bucket)
+        together[start : start + used] = rows
+        start += used
+    bucket[-1] = total
+    return SeedIndex(together[:total], bucket, bucket_bits)
 
 
 def _known_runs(genome: Genome) -> Iterator[tuple[int, int]]:
@@ -117,11 +134,11 @@ def _known_runs(genome: Genome) -> Iterator[tuple[int, int]]:
         yield from ((start, end) for start, end in zip(borders[::2], borders[1::2], strict=True) if start < end)
 
 
-def _stretches(genome: Genome, what: str) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.int64], int, int]]:
+def _stretches(genome: Genome) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.int64], int, int]]:
     """Seeds, their positions, how many they are, and what to add to their positions, stretch by stretch."""
     code = np.empty(_STRETCH + kernel.K - 1, np.uint8)
     seed, position = np.empty(len(code), np.uint64), np.empty(len(code), np.int64)
-    with progress(what, total=genome.length, unit="bases") as bases:
+    with progress("indexing", total=genome.length, unit="bases") as bases:
         for run_start, run_end in _known_runs(genome):
             for start in range(run_start, run_end, _STRETCH):
                 length = min(run_end - start, len(code))

@@ -272,19 +272,16 @@ def candidates(base, base_start, entry, bucket, bucket_bits, diagonal, low, high
 
 
 @kernel
-def count_seeds(seed, n, partition_count):
-    """Adds the first `n` seeds to the counts of their partitions: the top 8 bits of the hash."""
-    for i in range(n):
-        partition_count[np.int64(seed[i] >> _32)] += 1
+def scatter_seeds(seed, position, n, offset, count, entry):
+    """Adds the first `n` seeds to their partitions, the top 8 bits of the hash: low 32 bits of the seed, then position + offset.
 
-
-@kernel
-def scatter_seeds(seed, position, n, offset, partition_next, entry):
-    """Puts each seed into its partition of `entry` as low 32 bits of the seed, then position + offset."""
+    count  (partitions) int64, in and out: seeds in each
+    entry  (partitions, room) uint64
+    """
     for i in range(n):
         partition = np.int64(seed[i] >> _32)
-        entry[partition_next[partition]] = (seed[i] << _32) | np.uint64(position[i] + offset)
-        partition_next[partition] += 1
+        entry[partition, count[partition]] = (seed[i] << _32) | np.uint64(position[i] + offset)
+        count[partition] += 1
 
 
 @kernel

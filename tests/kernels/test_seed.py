@@ -34,8 +34,11 @@ def index_of(sequence: str) -> tuple[NDArray[np.uint64], NDArray[np.uint32], int
     parts: list[list[int]] = [[] for _ in range(1 << kernel.PARTITION_BITS)]
     for seed, position in oracle.syncmers(sequence):
         parts[seed >> 32].append((seed & 0xFFFFFFFF) << 32 | position)
-    start = np.cumsum([0, *map(len, parts)])
-    index = _sorted_index(np.array([entry for part in parts for entry in part], np.uint64), start)
+    count = np.array([len(part) for part in parts], np.int64)
+    entry = np.zeros((len(parts), count.max() + 1), np.uint64)
+    for row, part in zip(entry, parts, strict=True):
+        row[: len(part)] = part
+    index = _sorted_index(entry, count)
     return index.entry, index.bucket, index.bucket_bits
 
 
