@@ -1,38 +1,231 @@
-"""CPU or GPU: which one a run uses, decided once. The only importer of CuPy.
+"""CPU or GPU: which one a run uses, decided once, and how arrays and kernels reach a GPU. The only importer of CuPy.
 
-`auto` takes the GPU when there is one. `gpu` without one is an error, never a silent fallback. The resolved device goes into the
-log and the run record.
+`auto` takes the CPU as long as no stage has a whole path on the GPU; `gpu` without a device is an error, never a silent fallback. What was
+taken goes into the log and the run record.
+
+A kernel is called through a `Gpu`: its array module (CuPy's functions are NumPy's), and `launch`, which compiles a CUDA file by NVRTC for
+the device at hand. The machine code is kept in a folder of the user's cache, under a digest of sources, options and compiler. CuPy does not
+compile it, as it would add an option that flushes denormals. Tests put an object in the place of the card that runs the sources on the CPU.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import logging
 import os
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from numpy.typing import NDArray
 
 from genopipe.errors import BadEnvironment
 
 Request = Literal["auto", "cpu", "gpu"]
 Device = Literal["cpu", "gpu"]
 
+NVRTC_OPTIONS = ("--std=c++17", "--fmad=false")
+"""No product and sum is fused unless the source says so: results have the bits of the CPU."""
+
+log = logging.getLogger("genopipe")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A CUDA file and the constants it is compiled with."""
+
+    path: Path
+    defines: tuple[tuple[str, int | str], ...] = ()
+
+    def options(self) -> tuple[str, ...]:
+        """What NVRTC is given, the architecture apart."""
+        return (*NVRTC_OPTIONS, f"--include-path={self.path.parent}", *(f"-D{name}={value}" for name, value in self.defines))
+
+    def digest(self, *compiler: str) -> str:
+        """SHA-256 of all that the machine code depends on: this file, the headers beside it, the constants, and `compiler`."""
+        files = (self.path, *sorted(self.path.parent.glob("*.cuh")))
+        text = repr((self.defines, NVRTC_OPTIONS, compiler)).encode()
+        return hashlib.sha256(b"\0".join([text, *(path.read_bytes() for path in files)])).hexdigest()
+
+
+class Gpu(Protocol):
+    """Where arrays live and kernels run.
+
+    xp     the array module: what `xp.empty`, `xp.asarray` or `xp.cumsum` give is on the device
+    warps  how many warps keep the device busy
+    """
+
+    xp: Any
+    warps: int
+
+    def launch(self, source: Source, entry: str, grid: tuple[int, int], *arguments: Any) -> None:
+        """Runs the kernel `entry` on grid = (blocks, threads of a block); arguments are device arrays and NumPy scalars."""
+
+    def host(self, array: Any) -> NDArray[Any]:
+        """A device array, copied to the host."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What a card is; memory in bytes, versions as CUDA counts them (13000 is 13.0)."""
+
+    name: str
+    compute_capability: str
+    multiprocessors: int
+    memory: int
+    free_memory: int
+    driver: int
+    runtime: int
+    nvrtc: str
+
+
+class Card:
+    """A real GPU, through CuPy. Raises BadEnvironment where there is none."""
+
+    def __init__(self) -> None:
+        if not gpu_present():
+            raise BadEnvironment("no GPU was found", wanted="an NVIDIA GPU with its driver, and CuPy", do=_INSTALL, key="--device")
+        import cupy
+
+        self._cupy: Any = cupy
+        self.xp: Any = cupy
+        self.warps = 32 * int(self._cupy.cuda.Device().attributes["MultiProcessorCount"])
+        self._module = functools.cache(self._compiled)
+        self.kernel = functools.cache(self._kernel)
+
+    def _compiled(self, source: Source) -> Any:
+        nvrtc, architecture = self._cupy.cuda.nvrtc, f"sm_{self._cupy.cuda.Device().compute_capability}"
+        cubin = cubin_folder() / f"{source.digest(architecture, str(nvrtc.getVersion()))}.cubin"
+        if not cubin.exists():
+            cubin.parent.mkdir(parents=True, exist_ok=True)
+            partial = cubin.with_suffix(f".{os.getpid()}")
+            partial.write_bytes(compile_source(nvrtc, source, architecture))
+            partial.replace(cubin)
+        return self._cupy.RawModule(path=str(cubin))
+
+    def _kernel(self, source: Source, entry: str) -> Any:
+        """The CuPy kernel, whose `num_regs` and `local_size_bytes` tell what it takes."""
+        return self._module(source).get_function(entry)
+
+    def launch(self, source: Source, entry: str, grid: tuple[int, int], *arguments: Any) -> None:
+        """See `Gpu.launch`."""
+        self.kernel(source, entry)((grid[0],), (grid[1],), arguments)
+
+    def host(self, array: Any) -> NDArray[Any]:
+        """See `Gpu.host`."""
+        copied: NDArray[Any] = self._cupy.asnumpy(array)
+        return copied
+
+    def synchronize(self) -> None:
+        """Waits until the device has done everything it was given."""
+        self._cupy.cuda.runtime.deviceSynchronize()
+
+    def facts(self) -> CardFacts:
+        """What this card is."""
+        runtime, device = self._cupy.cuda.runtime, self._cupy.cuda.Device()
+        name = runtime.getDeviceProperties(device.id)["name"]
+        free, memory = runtime.memGetInfo()
+        return CardFacts(
+            name.decode() if isinstance(name, bytes) else str(name),
+            str(device.compute_capability),
+            int(device.attributes["MultiProcessorCount"]),
+            int(memory),
+            int(free),
+            int(runtime.driverGetVersion()),
+            int(runtime.runtimeGetVersion()),
+            ".".join(map(str, self._cupy.cuda.nvrtc.getVersion())),
+        )
+
+    def uploaded(self, batches: Iterable[Sequence[NDArray[Any]]]) -> Iterator[list[Any]]:
+        """Batches of host arrays on the device; while one is worked on, the next is copied from page-locked memory by a second stream."""
+        work = self._cupy.cuda.get_current_stream()
+        copies = self._cupy.cuda.Stream(non_blocking=True)
+        waiting: tuple[list[Any], list[NDArray[Any]], Any] | None = None
+        for batch in batches:
+            locked = [_page_locked(array) for array in batch]
+            here = [self.xp.empty(array.shape, array.dtype) for array in batch]
+            # the memory may still be in use by work that was given earlier
+            copies.wait_event(work.record())
+            for target, source in zip(here, locked, strict=True):
+                target.set(source, stream=copies)
+            following = here, locked, copies.record()
+            if waiting is not None:
+                yield _arrived(work, *waiting)
+            waiting = following
+        if waiting is not None:
+            yield _arrived(work, *waiting)
+
+
+def _page_locked(array: NDArray[Any]) -> NDArray[Any]:
+    import cupyx
+
+    locked: NDArray[Any] = cupyx.empty_pinned(array.shape, array.dtype)
+    locked[...] = array
+    return locked
+
+
+def _arrived(work: Any, here: list[Any], locked: list[NDArray[Any]], copied: Any) -> list[Any]:
+    """The arrays of a batch, when their copy is done: only then may the page-locked memory be used again."""
+    work.wait_event(copied)
+    copied.synchronize()
+    locked.clear()
+    return here
+
+
+_INSTALL = "Use --device cpu, or install the driver and `pip install 'genopipe[gpu]'`."
+
+
+def cubin_folder() -> Path:
+    """Where machine code is kept: CUPY_CACHE_DIR, or `genopipe/cubin` in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("CUPY_CACHE_DIR") or Path(cache, "genopipe", "cubin"))
+
+
+def compile_source(nvrtc: Any, source: Source, architecture: str) -> bytes:
+    """Machine code of `source` for an architecture such as sm_90, by `cupy.cuda.nvrtc`."""
+    program = nvrtc.createProgram(source.path.read_text(), source.path.name, (), ())
+    try:
+        nvrtc.compileProgram(program, (f"--gpu-architecture={architecture}", *source.options()))
+        code: bytes = nvrtc.getCUBIN(program)
+    except nvrtc.NVRTCError as error:
+        log_text = nvrtc.getProgramLog(program)
+        raise BadEnvironment(
+            f"NVRTC cannot compile {source.path.name} for {architecture}: {error} {log_text}",
+            wanted="an NVRTC of CUDA 12 or newer, and a GPU of compute capability 8.0 or newer",
+            do="Update the driver and CuPy, or use --device cpu.",
+        ) from error
+    finally:
+        nvrtc.destroyProgram(program)
+    return code
+
 
 def gpu_present() -> bool:
     """True when CuPy is installed and sees a device."""
     try:
         import cupy
+
+        return bool(cupy.cuda.is_available())
     except ImportError:
         return False
-    return bool(cupy.cuda.is_available())
 
 
 def resolve(request: Request) -> Device:
-    """The device a run uses.
+    """The device a run uses, which is logged.
 
     No stage has a GPU path yet, so `auto` is the CPU. Raises BadEnvironment for `gpu`.
     """
     if request == "gpu":
         came = "a GPU is here, but no stage runs on it in this version" if gpu_present() else "no GPU was found"
         raise BadEnvironment(came, wanted="a stage that runs on a GPU, and a GPU", do="Use --device cpu, or auto.", key="--device")
+    log.debug("device: cpu")
     return "cpu"
+
+
+def rows_that_fit(free_memory: int, row_bytes: int, *, taken: int = 0) -> int:
+    """Rows of a batch that `free_memory` bytes hold besides `taken`, with two batches at a time and an eighth left free; at least 1."""
+    return max(1, (free_memory * 7 // 8 - taken) // (2 * row_bytes))
 
 
 def default_threads() -> int:

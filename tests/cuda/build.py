@@ -1,8 +1,9 @@
 """CUDA sources without a GPU: run on the CPU by the fiber shim, and compiled for a device by NVRTC.
 
-`shim(source, entry)` gives a kernel that is called like a `cupy.RawKernel`: `kernel((blocks,), (threads,), (argument, ...))`; NumPy arrays
-are pointers, NumPy scalars are values of their own type. `nvrtc_compile(source, arch)` gives the cubin, or fails with the compiler's log.
-Where g++ or NVRTC is missing, the test is skipped.
+`Shim` stands in for a `device.Card`: arrays are NumPy's, and a launch runs the source on this CPU. `shim(source, entry)` gives one kernel
+that is called like a `cupy.RawKernel`: `kernel((blocks,), (threads,), (argument, ...))`; NumPy arrays are pointers, NumPy scalars are
+values of their own type. `nvrtc_compile(source, arch)` gives the cubin and what its kernels take, or fails with the compiler's log. Where
+g++ or NVRTC is missing, the test is skipped.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import ctypes
 import functools
 import hashlib
 import importlib.util
+import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from genopipe.device import Source
 
 Kernel = Callable[[tuple[int], tuple[int], tuple[Any, ...]], None]
 
@@ -27,7 +32,7 @@ _HERE = Path(__file__).resolve().parent
 _FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-fno-strict-aliasing", "-march=native", "-w")
 
 
-def shim(source: Path, entry: str, *, defines: Mapping[str, int] | None = None) -> Kernel:
+def shim(source: Path, entry: str, *, defines: Mapping[str, int | str] | None = None) -> Kernel:
     """The `extern "C" __global__` function `entry` of a .cu file, to be run on this CPU."""
     library = _library(source.resolve(), entry, tuple(sorted((defines or {}).items())))
 
@@ -40,19 +45,51 @@ def shim(source: Path, entry: str, *, defines: Mapping[str, int] | None = None) 
     return kernel
 
 
-def nvrtc_compile(source: Path, arch: str, *, defines: Mapping[str, int] | None = None) -> bytes:
-    """The cubin of a .cu file for an architecture such as `sm_90`."""
+class Shim:
+    """A `device.Gpu` without a GPU."""
+
+    xp = np
+    warps = 8
+
+    def launch(self, source: Source, entry: str, grid: tuple[int, int], *arguments: Any) -> None:
+        shim(source.path, entry, defines=dict(source.defines))((grid[0],), (grid[1],), arguments)
+
+    def host(self, array: Any) -> Any:
+        return array
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a kernel takes: registers of a thread, bytes of local memory of a thread, bytes spilled, bytes of shared memory of a block."""
+
+    registers: int
+    local: int
+    spilled: int
+    shared: int
+
+
+def nvrtc_compile(source: Source, arch: str) -> tuple[bytes, dict[str, Taken]]:
+    """The cubin of a source for an architecture such as `sm_90`, and what each of its kernels takes."""
     nvrtc = _nvrtc()
-    options = [f"--gpu-architecture={arch}", "-std=c++17", "--fmad=false", f"--include-path={source.resolve().parent}"]
-    options += [f"-D{name}={value}" for name, value in (defines or {}).items()]
+    options = (f"--gpu-architecture={arch}", "--ptxas-options=-v", *source.options())
     program = ctypes.c_void_p()
-    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.read_bytes(), source.name.encode(), 0, None, None) == 0
+    name, text = source.path.name, source.path.read_bytes()
+    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, name.encode(), 0, None, None) == 0
     code = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*(o.encode() for o in options)))
+    log = _output(nvrtc, program, "ProgramLog").decode()
     if code != 0:
-        pytest.fail(f"NVRTC refuses {source.name}:\n{_output(nvrtc, program, 'ProgramLog').decode()}")
+        pytest.fail(f"NVRTC refuses {name}:\n{log}")
     cubin = _output(nvrtc, program, "CUBIN")
     nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-    return cubin
+    return cubin, {part.split("'", 1)[0]: _taken(part) for part in log.split("entry function '")[1:]}
+
+
+def _taken(text: str) -> Taken:
+    def number(what: str) -> int:
+        found = re.search(rf"(\d+) (?:bytes )?{what}", text)
+        return int(found[1]) if found else 0
+
+    return Taken(number("registers"), number("stack frame"), number("spill stores"), number("smem"))
 
 
 def _value(argument: Any) -> Any:
@@ -65,7 +102,7 @@ def _value(argument: Any) -> Any:
 
 
 @functools.cache
-def _library(source: Path, entry: str, defines: tuple[tuple[str, int], ...]) -> ctypes.CDLL:
+def _library(source: Path, entry: str, defines: tuple[tuple[str, int | str], ...]) -> ctypes.CDLL:
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("no g++ for the CUDA shim")

@@ -116,6 +116,18 @@ inline unsigned ballot(unsigned mask, bool vote) {
     return votes;
 }
 
+// What `join` makes of the values of the lanes of the mask, for each of them.
+template <class F>
+unsigned reduce(unsigned mask, unsigned value, F join) {
+    const int slot = thread[current].warp_barriers & 1, warp = current & ~31;
+    thread[current].slot[slot] = value;
+    warp_barrier(mask);
+    unsigned result = value;
+    for (int lane = 0; lane < 32 && warp + lane < n_threads; lane++)
+        if (mask >> lane & 1) result = join(result, unsigned(thread[warp + lane].slot[slot]));
+    return result;
+}
+
 inline void run_block(unsigned threads) {
     if (threads > THREADS) stop("a block has more than 1024 threads");
     n_threads = int(threads);
@@ -203,6 +215,12 @@ T __shfl_xor_sync(unsigned mask, T value, int by, int = 32) {
 inline unsigned __ballot_sync(unsigned mask, int vote) { return shim::ballot(mask, vote != 0); }
 inline int __any_sync(unsigned mask, int vote) { return shim::ballot(mask, vote != 0) != 0; }
 inline int __all_sync(unsigned mask, int vote) { return (shim::ballot(mask, vote != 0) & mask) == mask; }
+inline unsigned __reduce_or_sync(unsigned mask, unsigned value) {
+    return shim::reduce(mask, value, [](unsigned a, unsigned b) { return a | b; });
+}
+inline unsigned __reduce_max_sync(unsigned mask, unsigned value) {
+    return shim::reduce(mask, value, [](unsigned a, unsigned b) { return a > b ? a : b; });
+}
 
 template <class T>
 T atomicAdd(T *at, T value) { T old = *at; *at = T(old + value); return old; }
@@ -221,6 +239,14 @@ template <class T>
 T __ldg(const T *at) { return *at; }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
+inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned by) {
+    return unsigned((uint64_t(high) << 32 | low) >> (by & 31));
+}
+inline unsigned long long __brevll(unsigned long long x) {
+    unsigned long long turned = 0;
+    for (int i = 0; i < 64; i++) turned |= (x >> i & 1) << (63 - i);
+    return turned;
+}
 inline int __clz(int x) { return x ? __builtin_clz(unsigned(x)) : 32; }
 inline int __clzll(long long x) { return x ? __builtin_clzll((unsigned long long)x) : 64; }
 inline int __ffs(int x) { return __builtin_ffs(x); }

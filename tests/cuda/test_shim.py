@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genopipe.device import Source
 from tests.cuda.build import nvrtc_compile, shim
 
 SOURCE = r"""
@@ -33,6 +34,10 @@ extern "C" __global__ void prefix(const float *value, float scale, float *out) {
     for (int by = 1; by < 32; by <<= 1) { const float y = __shfl_up_sync(~0u, x, by); if ((threadIdx.x & 31) >= by) x = __fadd_rn(x, y); }
     out[threadIdx.x] = x;
 }
+extern "C" __global__ void joined(const unsigned *value, unsigned long long *out) {
+    const unsigned any = __reduce_or_sync(~0u, value[threadIdx.x]), most = __reduce_max_sync(~0u, value[threadIdx.x]);
+    if (threadIdx.x == 7) out[0] = any, out[1] = most, out[2] = __brevll(any) >> 32, out[3] = __funnelshift_r(any, most, 4);
+}
 extern "C" __global__ void stuck(int *value) {
     if (threadIdx.x == 0) __syncwarp();
     else value[threadIdx.x] = 1;
@@ -53,6 +58,13 @@ def test_shuffles_votes_and_atomics(source: Path) -> None:
     total = np.zeros(2, np.uint64)
     shim(source, "warp_sum", defines=DEFINES)((2,), (64,), (value, np.int32(100), total))
     assert total.tolist() == [4950, 50]
+
+
+def test_joining_a_warp_and_turning_bits(source: Path) -> None:
+    value = np.arange(32, dtype=np.uint32) * 3
+    out = np.zeros(4, np.uint64)
+    shim(source, "joined", defines=DEFINES)((1,), (32,), (value, out))
+    assert out.tolist() == [127, 93, 0xFE000000, (93 << 32 | 127) >> 4 & 0xFFFFFFFF]
 
 
 def test_a_barrier_orders_shared_memory(source: Path) -> None:
@@ -76,6 +88,7 @@ def test_a_deadlock_is_told(source: Path) -> None:
     program = f"""
 import numpy as np
 from pathlib import Path
+from genopipe.device import Source
 from tests.cuda.build import shim
 shim(Path({str(source)!r}), "stuck", defines={{"SIZE": 64}})((1,), (32,), (np.zeros(32, np.int32),))
 """
@@ -85,11 +98,13 @@ shim(Path({str(source)!r}), "stuck", defines={{"SIZE": 64}})((1,), (32,), (np.ze
 
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
 def test_the_same_source_compiles_for_a_device(source: Path, arch: str) -> None:
-    assert nvrtc_compile(source, arch, defines=DEFINES)[:4] == b"\x7fELF"
+    cubin, taken = nvrtc_compile(Source(source, tuple(DEFINES.items())), arch)
+    assert cubin[:4] == b"\x7fELF"
+    assert taken["reverse"].shared == 4 * DEFINES["SIZE"]
 
 
 def test_a_compile_error_shows_its_line(source: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.cu"
     wrong.write_text('extern "C" __global__ void k(int *x) {\n    *x = nothing;\n}\n')
     with pytest.raises(pytest.fail.Exception, match=r"wrong\.cu\(2\)"):
-        nvrtc_compile(wrong, "sm_90")
+        nvrtc_compile(Source(wrong), "sm_90")

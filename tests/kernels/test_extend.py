@@ -1,10 +1,9 @@
-"""Extension: lanes equal the recurrence, traces add up to their scores, the CUDA source equals the lanes, and lanes pay."""
+"""Extension: lanes equal the recurrence, traces add up to their scores, and lanes pay."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +11,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from genopipe.kernels import extend as kernel
-from tests.cuda.build import nvrtc_compile, shim
 from tests.oracles.extend import gotoh, score_of
 
-SOURCE = Path(kernel.__file__).with_name("extend.cu")
 ROWS = 100
 
 
@@ -135,44 +132,6 @@ def test_unknown_bases_of_a_read_are_not_aligned_beyond_the_contig(bases: list[i
     window = [*[kernel.BEYOND] * 10, *bases[:50], *[kernel.BEYOND] * 40]
     read = [*[4] * over, *bases[:50], *[4] * over]
     assert single(read, window) == ([over << 4 | 4, 50 << 4, over << 4 | 4], 10)
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_cuda_source_equals_the_lanes(seed: int) -> None:
-    case = random_case(kernel.NARROW, seed)
-    n = np.int32(kernel.LANES)
-    score, row, band = (np.zeros(kernel.LANES, np.int16) for _ in range(3))
-    trace = np.zeros(case.trace.shape, np.uint8)
-    arguments = (case.query, case.window, case.length, n, np.int32(ROWS), np.int32(case.width), score, row, band, trace)
-    shim(SOURCE, "extend", defines=kernel.CUDA_DEFINES)((3,), (48,), arguments)
-    assert np.array_equal(trace, case.trace)
-    assert [score.tolist(), row.tolist(), band.tolist()] == [case.score.tolist(), case.row.tolist(), case.band.tolist()]
-
-
-def test_the_cuda_traceback_equals_the_lanes() -> None:
-    case = random_case(kernel.NARROW, 3)
-    cigar = np.zeros((kernel.LANES, kernel.MAX_OPERATIONS), np.uint32)
-    operations, column = np.zeros(kernel.LANES, np.int32), np.zeros(kernel.LANES, np.int32)
-    arguments = (
-        case.trace,
-        case.length,
-        case.score,
-        case.row,
-        case.band,
-        np.int32(kernel.LANES),
-        np.int32(case.width),
-        cigar,
-        operations,
-        column,
-    )
-    shim(SOURCE, "trace_back", defines=kernel.CUDA_DEFINES)((1,), (128,), arguments)
-    for lane in np.flatnonzero(case.score > 0).tolist():
-        assert (cigar[lane, : operations[lane]].tolist(), column[lane]) == case.alignment(lane)
-
-
-@pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
-def test_the_cuda_source_compiles(arch: str) -> None:
-    assert nvrtc_compile(SOURCE, arch, defines=kernel.CUDA_DEFINES)[:4] == b"\x7fELF"
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

@@ -1,20 +1,15 @@
-"""The pair-HMM: lanes against the recurrence, the CUDA kernel against the lanes bit for bit, and the speed of the lanes."""
+"""The pair-HMM: lanes against the recurrence, and the speed of the lanes."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genopipe.kernels import pairhmm
-from tests.cuda.build import nvrtc_compile, shim
 from tests.oracles import pairhmm as oracle
-
-SOURCE = Path(pairhmm.__file__).with_suffix(".cu")
 
 
 def flat(rows, kind):
@@ -47,18 +42,6 @@ def simulated(n, *, read=(1, 150), haplotype=(151, 220), seed=1):
 def forward(reads, haplotypes, pair_read, pair_haplotype):
     total = np.empty(len(pair_read), np.float32)
     pairhmm.forward(*reads, *haplotypes, pair_read, pair_haplotype, pairhmm.MATCH, pairhmm.MISMATCH, total)
-    return total
-
-
-def on_shim(reads, haplotypes, pair_read, pair_haplotype):
-    kernel = shim(SOURCE, "pairhmm_forward")
-    n, stride = len(pair_read), 2 * int(np.diff(haplotypes[2]).max())
-    edge, total = np.empty(n * stride, np.float32), np.empty(n, np.float32)
-    leave = np.float32(1) - pairhmm.GAP_EXTENSION
-    numbers = (np.int64(n), np.int64(stride), pairhmm.START, leave, pairhmm.GAP_EXTENSION, pairhmm.TINY)
-    kernel(
-        ((n + 3) // 4,), (128,), (*reads, *haplotypes, pair_read, pair_haplotype, pairhmm.MATCH, pairhmm.MISMATCH, *numbers, edge, total)
-    )
     return total
 
 
@@ -105,19 +88,6 @@ def test_a_hopeless_pair_gets_the_worst_cost():
     haplotypes = (np.ones(20, np.uint8), np.full(20, 1e-6, np.float32), np.array([0, 20]))
     zero = np.zeros(1, np.int64)
     assert pairhmm.likelihoods(reads, haplotypes, pair_read=zero, pair_haplotype=zero)[0] == pairhmm.WORST
-
-
-@pytest.mark.parametrize("longest", [150, 400])
-def test_cuda_gives_the_bits_of_the_lanes(longest):
-    """Reads of up to 160 bases take one tile, longer ones several."""
-    reads, haplotypes = simulated(24, read=(1, longest), haplotype=(longest + 1, longest + 60), seed=longest)
-    pair = np.arange(24)
-    assert np.array_equal(on_shim(reads, haplotypes, pair, pair).view(np.uint32), forward(reads, haplotypes, pair, pair).view(np.uint32))
-
-
-@pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
-def test_cuda_compiles(arch):
-    assert nvrtc_compile(SOURCE, arch)[:4] == b"\x7fELF"
 
 
 def test_lanes_are_five_times_faster_than_the_scalar_recurrence():

@@ -1,0 +1,187 @@
+"""The kernels on a GPU: for each function of the lanes one that launches its CUDA source, on arrays of the device.
+
+Results are those of the lanes, bit for bit; the specification stands there. Every function takes the `device.Gpu` first, and device arrays
+like those that the function of the lanes takes as host arrays; what the lanes are given to fill is returned here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.device import Gpu, Source
+from genopipe.kernels import extend as extension
+from genopipe.kernels import pairhmm, seed
+
+LONGEST_READ = 512
+"""Bases of a read that the kernels have room for."""
+
+THREADS = 128
+WARPS_OF_BLOCK = THREADS // 32
+SEEDS_OF_READ = min(LONGEST_READ // 3, seed.MAX_SEEDS)
+
+_FOLDER = Path(__file__).resolve().parent
+
+
+def _source(name: str, **defines: int | str) -> Source:
+    return Source(_FOLDER / name, tuple(sorted(defines.items())))
+
+
+def _unsigned(value: Any) -> str:
+    return f"{int(value):#x}ull"
+
+
+EXTEND = _source("extend.cu", NARROW=extension.NARROW, WIDE=extension.WIDE, **extension.CUDA_DEFINES)
+SEED = _source(
+    "seed.cu",
+    MAX_READ=LONGEST_READ,
+    MULTIPLIER=_unsigned(seed._MULTIPLIER),
+    ORDER=_unsigned(seed._ORDER),
+    DIAGONAL_OFFSET=seed._DIAGONAL_OFFSET,
+    REVERSE_BIT=seed._REVERSE_BIT,
+    K=seed.K,
+    S=seed.S,
+    HASH_BITS=seed.HASH_BITS,
+    MAX_SEEDS=seed.MAX_SEEDS,
+    MAX_HITS=seed.MAX_HITS,
+    MAX_CANDIDATES=seed.MAX_CANDIDATES,
+    USUAL_OCCURRENCES=seed.USUAL_OCCURRENCES,
+    REPEAT_OCCURRENCES=seed.REPEAT_OCCURRENCES,
+    FEW_SEEDS=seed.FEW_SEEDS,
+    LARGEST_GAP=seed.LARGEST_GAP,
+)
+PAIRHMM = _source("pairhmm.cu", ROWS=5)
+
+
+class Index(NamedTuple):
+    """A seed index on the device; see `seed.lookup`."""
+
+    entry: Any
+    bucket: Any
+    bucket_bits: int
+
+
+class Candidates(NamedTuple):
+    """What `seed.candidates` fills: (reads, slots) arrays, of which MAX_CANDIDATES columns are used, and (reads) arrays."""
+
+    diagonal: Any
+    low: Any
+    high: Any
+    reverse: Any
+    vote: Any
+    n_candidate: Any
+    crowded: Any
+
+
+class Seeds(NamedTuple):
+    """The seeds of reads: (reads, SEEDS_OF_READ) arrays, of which `n` (reads) columns are used; first and count as in `seed.lookup`."""
+
+    seed: Any
+    where: Any
+    first: Any
+    count: Any
+    n: Any
+
+
+class Extended(NamedTuple):
+    """What `extend.extend` fills for n reads, and the trace as (rows, words, n) uint32: four bits a cell, eight cells a word."""
+
+    score: Any
+    best_row: Any
+    best_band: Any
+    trace: Any
+
+
+def _blocks(n: int) -> tuple[int, int]:
+    return (n + THREADS - 1) // THREADS, THREADS
+
+
+def _warp_blocks(gpu: Gpu, n: int) -> tuple[int, int]:
+    """A grid whose warps take the n rows in turn."""
+    return (min(n, gpu.warps) + WARPS_OF_BLOCK - 1) // WARPS_OF_BLOCK, THREADS
+
+
+def candidates(gpu: Gpu, base: Any, base_start: Any, index: Index, *, slots: int = seed.MAX_CANDIDATES) -> Candidates:
+    """The places each read may come from, best first; see `seed.candidates`. No read is longer than LONGEST_READ."""
+    xp, n = gpu.xp, len(base_start) - 1
+    diagonal, low, high = (xp.empty((n, slots), np.int64) for _ in range(3))
+    reverse, vote = xp.empty((n, slots), np.uint8), xp.empty((n, slots), np.int32)
+    found = Candidates(diagonal, low, high, reverse, vote, xp.zeros(n, np.int32), xp.zeros(n, np.uint8))
+    if n:
+        grid = _warp_blocks(gpu, n)
+        scratch = xp.empty(grid[0] * WARPS_OF_BLOCK * seed.MAX_HITS * 7 // 2, np.uint64)
+        of_index = (index.entry, index.bucket, np.int32(index.bucket_bits))
+        gpu.launch(SEED, "candidates", grid, base, base_start, np.int64(n), *of_index, np.int32(slots), scratch, *found)
+    return found
+
+
+def seeds(gpu: Gpu, base: Any, base_start: Any, index: Index) -> Seeds:
+    """The seeds of each read and where their entries stand in the index; see `seed.syncmers` and `seed.lookup`."""
+    xp, n = gpu.xp, len(base_start) - 1
+    shape = (n, SEEDS_OF_READ)
+    found = Seeds(
+        xp.empty(shape, np.uint64), xp.empty(shape, np.int16), xp.empty(shape, np.uint32), xp.empty(shape, np.int32), xp.zeros(n, np.int32)
+    )
+    if n:
+        of_index = (index.entry, index.bucket, np.int32(index.bucket_bits))
+        gpu.launch(SEED, "seeds", _warp_blocks(gpu, n), base, base_start, np.int64(n), *of_index, *found)
+    return found
+
+
+def extend(gpu: Gpu, query: Any, window: Any, length: Any, *, width: int) -> Extended:
+    """Aligns n reads to their windows; see `extend.extend`. query (rows, n), window (rows + width, n) uint8, length (n) int16."""
+    xp, n = gpu.xp, len(length)
+    score, row, band = (xp.empty(n, np.int16) for _ in range(3))
+    trace = xp.empty((len(query), (width + 7) // 8, n), np.uint32)
+    entry = {extension.NARROW: "extend_narrow", extension.WIDE: "extend_wide"}[width]
+    if n:
+        gpu.launch(EXTEND, entry, _blocks(n), query, window, length, np.int64(n), score, row, band, trace)
+    return Extended(score, row, band, trace)
+
+
+def trace_back(gpu: Gpu, extended: Extended, length: Any, *, width: int) -> tuple[Any, Any, Any]:
+    """CIGARs (n, MAX_OPERATIONS) uint32, how many operations each has (n) int32, and window columns (n) int32; see `extend.trace_back`.
+
+    Reads whose score is not positive have no operations.
+    """
+    xp, n = gpu.xp, len(length)
+    cigar, operations, column = xp.empty((n, extension.MAX_OPERATIONS), np.uint32), xp.empty(n, np.int32), xp.empty(n, np.int32)
+    placed = (extended.score, extended.best_row, extended.best_band)
+    if n:
+        gpu.launch(
+            EXTEND, "trace_back", _blocks(n), extended.trace, length, *placed, np.int64(n), np.int32(width), cigar, operations, column
+        )
+    return cigar, operations, column
+
+
+def forward(gpu: Gpu, reads: tuple[Any, Any, Any], haplotypes: tuple[Any, Any, Any], *, pairs: tuple[Any, Any], longest: int) -> Any:
+    """Forward sums of the pairs, (pairs) float32; see `pairhmm.forward`. `longest` is the length of the longest haplotype."""
+    xp, n = gpu.xp, len(pairs[0])
+    edge, total = xp.empty((n, 2 * longest), np.float32), xp.empty(n, np.float32)
+    tables = (xp.asarray(pairhmm.MATCH), xp.asarray(pairhmm.MISMATCH))
+    numbers = (np.int64(n), np.int64(2 * longest), pairhmm.START, pairhmm._CONTINUE, pairhmm.GAP_EXTENSION, pairhmm.TINY)
+    grid = (n + WARPS_OF_BLOCK - 1) // WARPS_OF_BLOCK, THREADS
+    gpu.launch(PAIRHMM, "pairhmm_forward", grid, *reads, *haplotypes, *pairs, *tables, *numbers, edge, total)
+    return total
+
+
+def likelihoods(
+    gpu: Gpu,
+    reads: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int64]],
+    haplotypes: tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64]],
+    *,
+    pair_read: NDArray[np.int64],
+    pair_haplotype: NDArray[np.int64],
+) -> NDArray[np.int32]:
+    """Cost of each pair of read and haplotype; takes and gives host arrays, as `pairhmm.likelihoods`."""
+    cost = np.empty(len(pair_read), np.int32)
+    if len(pair_read):
+        columns = np.diff(haplotypes[2])
+        there = [gpu.xp.asarray(array) for array in (*reads, *haplotypes, pair_read, pair_haplotype)]
+        pairs = there[6], there[7]
+        total = gpu.host(forward(gpu, tuple(there[:3]), tuple(there[3:6]), pairs=pairs, longest=int(columns.max())))
+        pairhmm.milli_phred(total, columns[pair_haplotype], cost)
+    return cost
