@@ -8,7 +8,7 @@ has relatives on its own contig and on others. While a contig is made, bit 3 of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,12 +90,13 @@ def human_contigs(genome_length: int = HUMAN_LENGTH, *, seed: int = 1) -> Iterat
         yield Sequence(plan, code & np.uint8(7), code >= REPEAT, tandem, ())
 
 
-def write_human_genome(fasta: Path, genome_length: int = HUMAN_LENGTH, *, seed: int = 1) -> None:
-    """Writes the genome as FASTA, holding one contig at a time."""
-    with whole_file(fasta) as partial, open(partial, "wb") as file, progress("genome", total=genome_length, unit="bases") as bases:
-        for sequence in human_contigs(genome_length, seed=seed):
+def written(contigs: Iterable[Sequence], fasta: Path) -> Iterator[Sequence]:
+    """Passes contigs on and writes each to `fasta`, which is whole when all have been taken."""
+    with whole_file(fasta) as partial, open(partial, "wb") as file, progress("genome", unit="bases") as bases:
+        for sequence in contigs:
             write_contig(sequence, file)
             bases.advance(sequence.plan.length)
+            yield sequence
 
 
 def _key(*name: str | int) -> np.uint64:
