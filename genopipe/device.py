@@ -66,6 +66,9 @@ class Gpu(Protocol):
     def host(self, array: Any) -> NDArray[Any]:
         """A device array, copied to the host."""
 
+    def room(self, row_bytes: int) -> int:
+        """Rows of so many bytes that a step may take for itself, at least 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
@@ -117,6 +120,11 @@ class Card:
         """See `Gpu.host`."""
         copied: NDArray[Any] = self._cupy.asnumpy(array)
         return copied
+
+    def room(self, row_bytes: int) -> int:
+        """See `Gpu.room`: half of what is free, memory that CuPy keeps for later use included."""
+        free = self._cupy.cuda.runtime.memGetInfo()[0] + self._cupy.get_default_memory_pool().free_bytes()
+        return max(1, int(free) // (2 * row_bytes))
 
     def synchronize(self) -> None:
         """Waits until the device has done everything it was given."""
@@ -221,11 +229,6 @@ def resolve(request: Request) -> Device:
         raise BadEnvironment(came, wanted="a stage that runs on a GPU, and a GPU", do="Use --device cpu, or auto.", key="--device")
     log.debug("device: cpu")
     return "cpu"
-
-
-def rows_that_fit(free_memory: int, row_bytes: int, *, taken: int = 0) -> int:
-    """Rows of a batch that `free_memory` bytes hold besides `taken`, with two batches at a time and an eighth left free; at least 1."""
-    return max(1, (free_memory * 7 // 8 - taken) // (2 * row_bytes))
 
 
 def default_threads() -> int:

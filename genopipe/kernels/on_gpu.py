@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from genopipe.device import Gpu, Source
 from genopipe.kernels import extend as extension
-from genopipe.kernels import pairhmm, seed
+from genopipe.kernels import pairhmm, seed, ungapped
 
 LONGEST_READ = 512
 """Bases of a read that the kernels have room for."""
@@ -52,6 +52,11 @@ SEED = _source(
     REPEAT_OCCURRENCES=seed.REPEAT_OCCURRENCES,
     FEW_SEEDS=seed.FEW_SEEDS,
     LARGEST_GAP=seed.LARGEST_GAP,
+)
+UNGAPPED = _source(
+    "ungapped.cu",
+    MAX_READ=LONGEST_READ,
+    **{name: getattr(ungapped, name) for name in ("MATCH", "MISMATCH", "UNKNOWN", "END_BONUS")},
 )
 PAIRHMM = _source("pairhmm.cu", ROWS=5)
 
@@ -95,7 +100,8 @@ class Extended(NamedTuple):
     trace: Any
 
 
-def _blocks(n: int) -> tuple[int, int]:
+def blocks(n: int) -> tuple[int, int]:
+    """A grid of a thread for each of n rows."""
     return (n + THREADS - 1) // THREADS, THREADS
 
 
@@ -131,6 +137,19 @@ def seeds(gpu: Gpu, base: Any, base_start: Any, index: Index) -> Seeds:
     return found
 
 
+def lay(gpu: Gpu, base: Any, base_start: Any, packed: Any, *, candidate: tuple[Any, Any, Any]) -> tuple[Any, Any, Any, Any]:
+    """Mismatches, and score, start and end of the best stretch, of reads laid on the genome `packed`: (n) int32 each; see `ungapped`.
+
+    candidate  read (n) int32, reverse (n) uint8, and the genome position of the read's first base (n) int64, none over an end of the genome
+    """
+    n = len(candidate[0])
+    n_mismatches, score, start, end = (gpu.xp.empty(n, np.int32) for _ in range(4))
+    if n:
+        of_genome = (packed, np.int64(len(packed)))
+        gpu.launch(UNGAPPED, "lay", blocks(n), base, base_start, *candidate, np.int64(n), *of_genome, n_mismatches, score, start, end)
+    return n_mismatches, score, start, end
+
+
 def extend(gpu: Gpu, query: Any, window: Any, length: Any, *, width: int) -> Extended:
     """Aligns n reads to their windows; see `extend.extend`. query (rows, n), window (rows + width, n) uint8, length (n) int16."""
     xp, n = gpu.xp, len(length)
@@ -138,7 +157,7 @@ def extend(gpu: Gpu, query: Any, window: Any, length: Any, *, width: int) -> Ext
     trace = xp.empty((len(query), (width + 7) // 8, n), np.uint32)
     entry = {extension.NARROW: "extend_narrow", extension.WIDE: "extend_wide"}[width]
     if n:
-        gpu.launch(EXTEND, entry, _blocks(n), query, window, length, np.int64(n), score, row, band, trace)
+        gpu.launch(EXTEND, entry, blocks(n), query, window, length, np.int64(n), score, row, band, trace)
     return Extended(score, row, band, trace)
 
 
@@ -152,7 +171,7 @@ def trace_back(gpu: Gpu, extended: Extended, length: Any, *, width: int) -> tupl
     placed = (extended.score, extended.best_row, extended.best_band)
     if n:
         gpu.launch(
-            EXTEND, "trace_back", _blocks(n), extended.trace, length, *placed, np.int64(n), np.int32(width), cigar, operations, column
+            EXTEND, "trace_back", blocks(n), extended.trace, length, *placed, np.int64(n), np.int32(width), cigar, operations, column
         )
     return cigar, operations, column
 

@@ -1,0 +1,125 @@
+"""The candidates of a batch of reads, found, laid and extended on a GPU: `placement.place` there, with the same result.
+
+Index and genome are copied to the device once. Reads go there as bases; candidates, ungapped stretches, jobs, extensions and CIGARs stay
+there until the batch is placed. The jobs are extended in the order in which the CPU would extend them, as many at a time as memory holds,
+so that their CIGARs come to stand where the CPU puts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.align.index import SeedIndex
+from genopipe.align.placement import FULL_LENGTH_MISMATCHES, LONGEST_READ, SLOTS, Placements, Target
+from genopipe.device import Gpu, Source
+from genopipe.kernels import extend as extension
+from genopipe.kernels import on_gpu as kernels
+from genopipe.model import Reads
+
+PLACE = Source(
+    kernels.EXTEND.path.with_name("place.cu"),
+    tuple(
+        sorted(
+            dict(
+                kernels.EXTEND.defines,
+                MAX_READ=LONGEST_READ,
+                FULL_LENGTH_MISMATCHES=FULL_LENGTH_MISMATCHES,
+                UNKNOWN_GENOME=extension.UNKNOWN_GENOME,
+            ).items()
+        )
+    ),
+)
+
+_COLUMNS: dict[str, Any] = {
+    "score": np.int32,
+    "start": np.int64,
+    "end": np.int64,
+    "clip_start": np.int32,
+    "clip_end": np.int32,
+    "cigar_at": np.int64,
+    "cigar_n": np.int32,
+}
+
+
+class Placer:
+    """A genome and its seed index on the device, to place reads on."""
+
+    def __init__(self, gpu: Gpu, index: SeedIndex, target: Target) -> None:
+        self._gpu = gpu
+        xp = gpu.xp
+        self._index = kernels.Index(xp.asarray(index.entry), xp.asarray(index.bucket), index.bucket_bits)
+        packed, unknown_start, unknown_end, contig_start, contig_end = (xp.asarray(array) for array in target)
+        unknowns = (unknown_start, unknown_end, np.int64(len(unknown_start)))
+        self._target = (packed, np.int64(len(packed)), *unknowns, contig_start, contig_end, np.int64(len(contig_start)))
+
+    def place(self, reads: Reads) -> tuple[Placements, NDArray[np.uint32]]:
+        """The placements of a batch, and the operations of their CIGARs; see `placement.place`."""
+        p, cigar = self.place_there(self._gpu.xp.asarray(reads.base), self._gpu.xp.asarray(reads.base_start))
+        return Placements._make(map(self._gpu.host, p)), self._gpu.host(cigar)
+
+    def place_there(self, base: Any, base_start: Any) -> tuple[Placements, Any]:
+        """The same of reads on the device, left there."""
+        p = self._candidates(base, base_start)
+        cigars, used = [self._gpu.xp.empty(0, np.uint32)], 0
+        for read, slot, width in self._jobs(base, base_start, p):
+            cigars.append(self._extend(base, base_start, p, job=(read, slot), width=width, used=used))
+            used += len(cigars[-1])
+        kept = (p.n, p.reverse, p.start, p.end, p.score)
+        n = len(p.n)
+        if n:
+            self._gpu.launch(PLACE, "drop_repeated", kernels.blocks(n), np.int64(n), np.int32(SLOTS), *kept)
+        return p, self._gpu.xp.concatenate(cigars)
+
+    def _candidates(self, base: Any, base_start: Any) -> Placements:
+        found = kernels.candidates(self._gpu, base, base_start, self._index, slots=SLOTS)
+        more = {name: self._gpu.xp.empty(found.diagonal.shape, dtype) for name, dtype in _COLUMNS.items()}
+        by_seeds = (found.diagonal, found.low, found.high, found.reverse, found.vote)
+        return Placements(found.n_candidate, found.crowded, *by_seeds, **more)
+
+    def _jobs(self, base: Any, base_start: Any, p: Placements) -> Iterator[tuple[Any, Any, int]]:
+        """Lays every candidate without gaps, and gives read, slot and band of those to extend, in pieces of one band."""
+        xp, n = self._gpu.xp, len(p.n)
+        slot, width = (xp.empty((n, SLOTS), np.int32) for _ in range(2))
+        n_jobs = xp.zeros(n, np.int32)
+        if n:
+            reads = (base, base_start, np.int64(n))
+            laid = (p.score, p.start, p.end, p.clip_start, p.clip_end, p.cigar_at, p.cigar_n)
+            found = (p.n, p.diagonal, p.low, p.high, p.reverse, p.vote)
+            grid = kernels.blocks(n)
+            self._gpu.launch(PLACE, "score_ungapped", grid, *reads, *self._target, np.int32(SLOTS), *found, *laid, slot, width, n_jobs)
+        job = xp.flatnonzero(xp.arange(SLOTS, dtype=np.int32) < n_jobs[:, None])
+        read = (job // SLOTS).astype(np.int32)
+        slot, width = slot.ravel()[job], width.ravel()[job]
+        length = (base_start[1:] - base_start[:-1])[read]
+        for band in (extension.NARROW, extension.WIDE):
+            rows = xp.flatnonzero(width == band)
+            rows = rows[xp.argsort(length[rows], kind="stable")]
+            at_once = self._gpu.room(LONGEST_READ * (2 + (band + 7) // 8 * 4) + band + 4 * extension.MAX_OPERATIONS + 64)
+            for first in range(0, len(rows), at_once):
+                piece = rows[first : first + at_once]
+                yield read[piece], slot[piece], band
+
+    def _extend(self, base: Any, base_start: Any, p: Placements, *, job: tuple[Any, Any], width: int, used: int) -> Any:
+        """Extends the jobs, puts what they gave into the placements, and gives their CIGARs, which follow `used` others."""
+        gpu, xp, n = self._gpu, self._gpu.xp, len(job[0])
+        of_job = (*job, np.int64(n))
+        rows = int((base_start[1:] - base_start[:-1])[job[0][-1]])
+        query, window = xp.empty((rows, n), np.uint8), xp.empty((rows + width, n), np.uint8)
+        length, window_start = xp.empty(n, np.int16), xp.empty(n, np.int64)
+        of_place = (np.int32(SLOTS), p.low, p.high, p.reverse, p.start)
+        filled = (query, window, length, window_start)
+        gpu.launch(PLACE, "fill_jobs", kernels.blocks(n), base, base_start, *self._target, *of_place, *of_job, np.int32(width), *filled)
+        extended = kernels.extend(gpu, query, window, length, width=width)
+        refused = extended.score < p.score[job]
+        extended.score[refused] = 0
+        job_cigar, operations, column = kernels.trace_back(gpu, extended, length, width=width)
+        end = xp.cumsum(operations, dtype=np.int64)
+        cigar = xp.empty(int(end[-1]), np.uint32)
+        given = (extended.score, job_cigar, operations, column, window_start, end - operations, np.int64(used))
+        placed = (p.score, p.start, p.end, p.clip_start, p.clip_end, p.cigar_at, p.cigar_n)
+        gpu.launch(PLACE, "write_back", kernels.blocks(n), *of_job, np.int32(SLOTS), *given, *placed, cigar)
+        return cigar
