@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from genopipe.device import Gpu, Source
 from genopipe.kernels import extend as extension
-from genopipe.kernels import pairhmm, seed, ungapped
+from genopipe.kernels import genotype, pairhmm, pileup, seed, ungapped
+from genopipe.model import Alignments
 
 LONGEST_READ = 512
 """Bases of a read that the kernels have room for."""
@@ -59,6 +60,14 @@ UNGAPPED = _source(
     **{name: getattr(ungapped, name) for name in ("MATCH", "MISMATCH", "UNKNOWN", "END_BONUS")},
 )
 PAIRHMM = _source("pairhmm.cu", ROWS=5)
+PILEUP = _source(
+    "pileup.cu",
+    MIN_BASE_QUALITY=pileup.MIN_BASE_QUALITY,
+    DELETION_QUALITY=pileup.DELETION_QUALITY,
+    MIN_CLIP=pileup.MIN_CLIP,
+    MOST_SHARED=2000,
+)
+GENOTYPE = _source("genotype.cu", HALF=pileup.HALF)
 
 
 class Index(NamedTuple):
@@ -204,3 +213,45 @@ def likelihoods(
         total = gpu.host(forward(gpu, tuple(there[:3]), tuple(there[3:6]), pairs=pairs, longest=int(columns.max())))
         pairhmm.milli_phred(total, columns[pair_haplotype], cost)
     return cost
+
+
+def count_once(gpu: Gpu, reads: Alignments) -> tuple[Any, Any]:
+    """Qualities in which overlapping mates count once, and the row of each read's overlapping mate; see `pileup.count_once`."""
+    xp, n = gpu.xp, len(reads)
+    order = xp.argsort(reads.name_hash, kind="stable").astype(np.int64)
+    quality, mate = reads.quality.copy(), xp.full(n, -1, np.int64)
+    placed = (reads.name_hash, reads.position, reads.end, reads.cigar, reads.cigar_start, reads.base, reads.base_start)
+    if n:
+        gpu.launch(PILEUP, "settle_mates", blocks(n), order, np.int64(n), *placed, quality, mate)
+    return quality, mate
+
+
+def pile(gpu: Gpu, reads: Alignments, reference: Any, start: int) -> pileup.Pileup:
+    """The pileup of the reads over `reference` (codes), which begins at `start`; see `pileup.pile`. Arrays are the device's."""
+    xp, n, n_reads = gpu.xp, len(reference), len(reads)
+    quality, mate = count_once(gpu, reads)
+    count, fit = xp.zeros((n, 8), np.int32), xp.zeros((n, 3), np.int64)
+    depth, deleted, clipped = (xp.zeros(n, np.int32) for _ in range(3))
+    if not n_reads:
+        return pileup.Pileup(start, count, depth, deleted, clipped, fit, xp.empty((0, 4), np.int64), quality, mate)
+    indels = xp.empty(n_reads, np.int32)
+    stretch = (np.int64(start), np.int64(n))
+    gpu.launch(PILEUP, "count_indels", blocks(n_reads), np.int64(n_reads), reads.position, reads.cigar, reads.cigar_start, *stretch, indels)
+    indel_end = xp.cumsum(indels, dtype=np.int64)
+    indel = xp.empty((int(indel_end[-1]), 4), np.int64)
+    placed = (reads.position, reads.flag, reads.mapping_quality, reads.cigar, reads.cigar_start, reads.base, reads.base_start)
+    tables = xp.asarray(np.stack((pileup.FIT, pileup.MIXED, pileup.MISFIT)))
+    seen = (quality, mate, reads.end, reference, *stretch, tables, indel_end - indels)
+    gpu.launch(PILEUP, "walk", blocks(n_reads), np.int64(n_reads), *placed, *seen, count, depth, deleted, clipped, fit, indel)
+    return pileup.Pileup(start, count, depth, deleted, clipped, fit, indel, quality, mate)
+
+
+def pair_costs(gpu: Gpu, cost: Any) -> Any:
+    """Cost of all fragments given each pair of haplotypes, (haplotypes, haplotypes) int64; see `genotype.pair_costs`."""
+    xp = gpu.xp
+    by_haplotype, together = xp.ascontiguousarray(cost.T), xp.asarray(genotype.TOGETHER)
+    n, n_fragments = by_haplotype.shape
+    out = xp.empty((n, n), np.int64)
+    sizes = (np.int64(n), np.int64(n_fragments), together, np.int64(len(together)))
+    gpu.launch(GENOTYPE, "pair_costs", blocks(n * n), by_haplotype, *sizes, out)
+    return out
