@@ -5,7 +5,8 @@ any two other places, their scores less a penalty for not being a pair. The best
 read name, so that reads of a repeat spread over its copies and yet always go the same way. The mapping quality of a read compares the best
 with the best that places this read elsewhere: 5 phred for each point of score, so 25 for one mismatch, which may as well be a sequencing
 error or a variant of the donor. An insert size within the limits does not count there: among the copies of a tandem repeat it says little.
-A read with more places than were looked at has quality 0.
+A place that holds another part of the read, as of one that reaches over the border of a structural variant, is no alternative. A read with
+more places than were looked at has quality 0.
 """
 
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from genopipe.align.insert_size import LARGEST, InsertSize
 from genopipe.align.placement import SLOTS, Placements, Target
+from genopipe.align.read_parts import first_base, last_base, same_part
 from genopipe.align.rescue import insert_of
 from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.ungapped import END_BONUS
@@ -127,7 +129,7 @@ def _least(length):
 
 
 @inner
-def _quality(margin, rivals, crowded):
+def quality_of(margin, rivals, crowded):
     """Phred of the place being wrong: `margin` points over the best rival, of which there are `rivals` as good as that one."""
     if margin <= 0 or crowded:
         return 0
@@ -139,12 +141,19 @@ def _quality(margin, rivals, crowded):
 
 
 @inner
-def _set(p, read, slot, margin, rivals, choice):
+def is_rival(p, read, slot, other, length):
+    """True where `other` is an alternative to `slot`, and not the place of another part of the read."""
+    start, end = first_base(p, read, slot), last_base(p, read, slot, length)
+    return other != slot and same_part(start, end, first_base(p, read, other), last_base(p, read, other, length))
+
+
+@inner
+def _set(p, read, slot, length, margin, rivals, choice):
     choice.slot[read] = slot
-    choice.quality[read] = _quality(margin, rivals, p.crowded[read])
+    choice.quality[read] = quality_of(margin, rivals, p.crowded[read])
     second = 0
     for other in range(p.n[read]):
-        if other != slot and p.score[read, other] > 0:
+        if p.score[read, other] > 0 and is_rival(p, read, slot, other, length):
             second = max(second, own_score(p, read, other))
     choice.second[read] = second
 
@@ -165,14 +174,11 @@ def _choose_one(p, read, length, chance, choice):
     if best < 0:
         return
     for slot in range(p.n[read]):
-        if slot == best:
+        if p.score[read, slot] < rival_score or not is_rival(p, read, best, slot, length):
             continue
-        if p.score[read, slot] > rival_score:
-            rival_score = np.int64(p.score[read, slot])
-            rivals = 1
-        elif p.score[read, slot] == rival_score:
-            rivals += 1
-    _set(p, read, best, p.score[read, best] - rival_score, rivals, choice)
+        rivals = rivals + 1 if p.score[read, slot] == rival_score else 1
+        rival_score = np.int64(p.score[read, slot])
+    _set(p, read, best, length, p.score[read, best] - rival_score, rivals, choice)
 
 
 @kernel
@@ -233,12 +239,9 @@ def _choose_pairs(target, p, length, chance, penalty, low, high, choice):
             rival_score = margin_top - max(p.score[read, chosen] - np.int64(length[read]) // 5 * 2, 0)
             rivals = 0
             for slot in range(p.n[read]):
-                if slot == chosen:
+                if best_with[mate, slot] < rival_score or not is_rival(p, read, chosen, slot, length[read]):
                     continue
-                if best_with[mate, slot] > rival_score:
-                    rival_score = best_with[mate, slot]
-                    rivals = 1
-                elif best_with[mate, slot] == rival_score:
-                    rivals += 1
-            _set(p, read, chosen, margin_top - rival_score, rivals, choice)
+                rivals = rivals + 1 if best_with[mate, slot] == rival_score else 1
+                rival_score = best_with[mate, slot]
+            _set(p, read, chosen, length[read], margin_top - rival_score, rivals, choice)
             choice.proper[read] = 1

@@ -31,6 +31,8 @@ from genopipe.align.placement import LONGEST_READ, Placements, Target, Workspace
 from genopipe.align.records import describe
 from genopipe.align.rescue import rescue
 from genopipe.align.sorting import Sorter
+from genopipe.align.split import split
+from genopipe.align.tags import tag_text
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats import bai
 from genopipe.formats.bam import LONGEST_NAME, ReadGroup, encode, header_bytes, header_text
@@ -101,9 +103,11 @@ class Aligner:
         if reads.paired:
             cigar = rescue(reads, self.target, placements, cigar, insert, self._work())
         choice = choose(reads, self.target, placements, insert)
-        records, key = describe(reads, self.target, placements, choice, cigar, read_group)
+        parts, cigar = split(reads, self.index, self.target, placements, choice, cigar, self._work())
+        text = tag_text(read_group, self.genome.contigs, 0)
+        records, key = describe(reads, self.target, placements, choice, parts, cigar, text)
         record, start = encode(reads, records)
-        ordinal = np.arange(first_read, first_read + len(reads))
+        ordinal = first_read + records.read.astype(np.int64)
         return _Finished(record, start, key, ordinal, signatures(reads, placements, choice, first_read))
 
     def _place(self, reads: Reads, placements: Placements) -> _Placed:

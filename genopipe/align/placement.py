@@ -26,11 +26,21 @@ from genopipe.model import Genome, Reads
 LONGEST_READ = 512
 """Bases. The working space of the kernels and the byte that numbers a read's seeds are sized for it."""
 
-SLOTS = MAX_CANDIDATES + 4
-"""Places kept for each read: the candidates of its seeds, and four for those found by rescue."""
+SLOTS_OF_PAIRS = MAX_CANDIDATES + 4
+"""Places of a whole read: the candidates of its seeds, and four for those found by rescue."""
+
+SLOTS = SLOTS_OF_PAIRS + 2
+"""Places kept for each read: with those of a clipped part at either end."""
 
 FULL_LENGTH_MISMATCHES = 5
 """A candidate other than the best that fits from end to end with so few mismatches is not extended: a gap would hardly gain."""
+
+
+class Bases(NamedTuple):
+    """Sequences to place that are no reads of their own; as in `model.Reads`."""
+
+    base: NDArray[np.uint8]
+    base_start: NDArray[np.int64]
 
 
 class Target(NamedTuple):
@@ -119,11 +129,21 @@ class Workspace:
 
 def place(reads: Reads, index: SeedIndex, target: Target, placements: Placements, work: Workspace) -> NDArray[np.uint32]:
     """Fills `placements` with the scored candidates of every read, and gives the operations of their CIGARs."""
+    seed(reads, index, placements)
+    return lay(reads, target, placements, np.empty(0, np.uint32), work)
+
+
+def seed(reads: Reads | Bases, index: SeedIndex, placements: Placements) -> None:
+    """Fills `placements` with the candidates by seeds."""
     found = (placements.diagonal, placements.low, placements.high, placements.reverse, placements.vote, placements.n, placements.crowded)
     candidates(reads.base, reads.base_start, index.entry, index.bucket, index.bucket_bits, *found)
-    jobs = Jobs(*(np.empty(len(reads) * SLOTS, np.int32) for _ in range(3)))
+
+
+def lay(reads: Reads | Bases, target: Target, placements: Placements, cigar: NDArray[np.uint32], work: Workspace) -> NDArray[np.uint32]:
+    """Aligns the candidates in `placements` and gives `cigar` with their operations added."""
+    jobs = Jobs(*(np.empty(len(placements.n) * SLOTS, np.int32) for _ in range(3)))
     n_jobs = _score_ungapped(reads.base, reads.base_start, target, placements, jobs)
-    cigar = run_jobs(reads, target, placements, jobs, n_jobs, np.empty(0, np.uint32), work)
+    cigar = run_jobs(reads, target, placements, jobs, n_jobs, cigar, work)
     _drop_repeated(placements)
     return cigar
 
@@ -148,7 +168,13 @@ def empty_placements(n: int) -> Placements:
 
 
 def run_jobs(
-    reads: Reads, target: Target, placements: Placements, jobs: Jobs, n_jobs: int, cigar: NDArray[np.uint32], work: Workspace
+    reads: Reads | Bases,
+    target: Target,
+    placements: Placements,
+    jobs: Jobs,
+    n_jobs: int,
+    cigar: NDArray[np.uint32],
+    work: Workspace,
 ) -> NDArray[np.uint32]:
     """Extends the first `n_jobs` jobs and gives `cigar` with their operations added."""
     read, slot, width = (array[:n_jobs] for array in jobs)

@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.align.insert_size import InsertSize
-from genopipe.align.placement import LONGEST_READ, SLOTS, Jobs, Placements, Target, Workspace, contig_of, drop_repeated_of, run_jobs
+from genopipe.align.placement import (
+    LONGEST_READ,
+    SLOTS_OF_PAIRS,
+    Jobs,
+    Placements,
+    Target,
+    Workspace,
+    contig_of,
+    drop_repeated_of,
+    run_jobs,
+)
 from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.extend import NARROW, WIDE
 from genopipe.model import Reads
@@ -76,7 +86,7 @@ def _find(base, base_start, target, p, low, high, jobs):
         anchors = 0
         n_slots = p.n[read]
         for slot in range(p.n[anchor]):
-            if p.score[anchor, slot] < max(best - ANCHOR_MARGIN, 1) or anchors >= ANCHORS or p.n[read] >= SLOTS:
+            if p.score[anchor, slot] < max(best - ANCHOR_MARGIN, 1) or anchors >= ANCHORS or p.n[read] >= SLOTS_OF_PAIRS:
                 continue
             facing = False
             for other in range(n_slots):

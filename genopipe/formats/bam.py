@@ -23,7 +23,7 @@ from genopipe.kernels.compiled import inner, kernel
 from genopipe.model import BASES, Contig, Reads
 
 PAIRED, PROPER, UNMAPPED, MATE_UNMAPPED, REVERSE, MATE_REVERSE, FIRST, LAST = (1 << bit for bit in range(8))
-DUPLICATE = 1 << 10
+DUPLICATE, SUPPLEMENTARY = 1 << 10, 1 << 11
 LONGEST_NAME = 254
 """Bytes of a read name."""
 
@@ -85,21 +85,23 @@ def header_bytes(text: str, contigs: Sequence[Contig]) -> bytes:
 
 
 class Records(NamedTuple):
-    """What a BAM record says beyond the read itself, one row a read.
+    """What a BAM record says beyond the read itself.
 
-    flag             (reads) uint16
-    contig           (reads) int32: index, -1 for none
-    position         (reads) int32: leftmost aligned base, -1 for none
-    end              (reads) int32: one past the rightmost aligned base
-    quality          (reads) uint8: mapping quality
-    mate_contig, mate_position  (reads) int32
-    template_length  (reads) int32
+    read             (records) int32: which read of the batch it is of
+    flag             (records) uint16
+    contig           (records) int32: index, -1 for none
+    position         (records) int32: leftmost aligned base, -1 for none
+    end              (records) int32: one past the rightmost aligned base
+    quality          (records) uint8: mapping quality
+    mate_contig, mate_position  (records) int32
+    template_length  (records) int32
     cigar            (operations) uint32: length << 4 | operation
-    cigar_start      (reads + 1) int64
+    cigar_start      (records + 1) int64
     tag              (bytes) uint8: tags as in the record
-    tag_start        (reads + 1) int64
+    tag_start        (records + 1) int64
     """
 
+    read: NDArray[np.int32]
     flag: NDArray[np.uint16]
     contig: NDArray[np.int32]
     position: NDArray[np.int32]
@@ -115,10 +117,10 @@ class Records(NamedTuple):
 
 
 def encode(reads: Reads, records: Records) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The bytes of all records, and where each begins (reads + 1)."""
-    bases = np.diff(reads.base_start)
+    """The bytes of all records, and where each begins (records + 1)."""
+    bases = np.diff(reads.base_start)[records.read]
     cigar, tag = np.diff(records.cigar_start), np.diff(records.tag_start)
-    size = _FIXED + reads.name_length + 1 + 4 * cigar + (bases + 1) // 2 + bases + tag
+    size = _FIXED + reads.name_length[records.read] + 1 + 4 * cigar + (bases + 1) // 2 + bases + tag
     start = np.concatenate((np.zeros(1, np.int64), np.cumsum(size, dtype=np.int64)))
     out = np.empty(start[-1], np.uint8)
     _encode(reads.header, reads.header_start, reads.name_length, reads.base, reads.quality, reads.base_start, records, _NIBBLE, start, out)
@@ -150,15 +152,15 @@ def _put16(out, at, value):
 @kernel
 def _encode(header, header_start, name_length, base, quality, base_start, records, nibble, start, out):
     r = records
-    for i in range(len(name_length)):
-        at = start[i]
-        first, bases = base_start[i], base_start[i + 1] - base_start[i]
+    for i in range(len(r.read)):
+        at, read = start[i], r.read[i]
+        first, bases = base_start[read], base_start[read + 1] - base_start[read]
         operations = r.cigar_start[i + 1] - r.cigar_start[i]
         reverse = (r.flag[i] & 16) != 0
         _put32(out, at, start[i + 1] - at - 4)
         _put32(out, at + 4, np.int64(r.contig[i]))
         _put32(out, at + 8, np.int64(r.position[i]))
-        out[at + 12] = name_length[i] + 1
+        out[at + 12] = name_length[read] + 1
         out[at + 13] = r.quality[i]
         _put16(out, at + 14, bin_of(np.int64(r.position[i]), max(np.int64(r.end[i]), np.int64(r.position[i]) + 1)))
         _put16(out, at + 16, operations)
@@ -168,9 +170,9 @@ def _encode(header, header_start, name_length, base, quality, base_start, record
         _put32(out, at + 28, np.int64(r.mate_position[i]))
         _put32(out, at + 32, np.int64(r.template_length[i]))
         at += 36
-        for k in range(name_length[i]):
-            out[at + k] = header[header_start[i] + k]
-        at += name_length[i]
+        for k in range(name_length[read]):
+            out[at + k] = header[header_start[read] + k]
+        at += name_length[read]
         out[at] = 0
         at += 1
         for k in range(r.cigar_start[i], r.cigar_start[i + 1]):
