@@ -6,11 +6,11 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,12 +40,31 @@ def work_folder(work: Path | None) -> Iterator[Path]:
         yield work
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a program took: CPU seconds (user and system) with those of its children, and its largest resident memory in bytes."""
+
+    cpu_seconds: float
+    peak_bytes: int
+
+    def figures(self) -> dict[str, float]:
+        """As in a result."""
+        return {"cpu_seconds": self.cpu_seconds, "peak_resident_mb": self.peak_bytes >> 20}
+
+
+def used(*command: object, stdout: Any = subprocess.DEVNULL, stderr: Any = subprocess.DEVNULL) -> Used:
+    """Runs a program and gives what it took."""
+    process = subprocess.Popen([str(part) for part in command], stdout=stdout, stderr=stderr)
+    _, status, resources = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    return Used(round(resources.ru_utime + resources.ru_stime, 2), resources.ru_maxrss << 10)
+
+
 def cpu_seconds(*command: object, stdout: Any = None) -> float:
     """Runs a program and gives its CPU seconds (user and system), those of its children included."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([str(part) for part in command], check=True, stdout=stdout, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return used(*command, stdout=stdout).cpu_seconds
 
 
 def machine() -> dict[str, object]:

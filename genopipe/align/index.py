@@ -32,7 +32,7 @@ from genopipe.progress import log, progress
 SCHEMA_VERSION = 2
 _MANIFEST = "seeds.json"
 _ARRAYS = {"entry": "seeds.entry.npy", "bucket": "seeds.bucket.npy"}
-_STRETCH = 1 << 20
+_STRETCH = 1 << 18
 _BUILD = "Run `genopipe reference build REF.fa.gz -o FOLDER` and use that folder."
 
 
