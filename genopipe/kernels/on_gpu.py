@@ -6,6 +6,7 @@ like those that the function of the lanes takes as host arrays; what the lanes a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,6 +145,32 @@ def seeds(gpu: Gpu, base: Any, base_start: Any, index: Index) -> Seeds:
         of_index = (index.entry, index.bucket, np.int32(index.bucket_bits))
         gpu.launch(SEED, "seeds", _warp_blocks(gpu, n), base, base_start, np.int64(n), *of_index, *found)
     return found
+
+
+def build_index(gpu: Gpu, packed: Any, known: Sequence[tuple[int, int]], *, bucket_bits: int | None = None) -> Index:
+    """The sorted index of the seeds of a genome; see `seed`. `packed` has a word behind its last base; `known` are runs of known bases.
+
+    As many buckets as give each two to four seeds, unless `bucket_bits` says otherwise (at least `seed.PARTITION_BITS`).
+    """
+    xp, n_partitions = gpu.xp, 1 << seed.PARTITION_BITS
+    firsts = [(start, end - seed.K + 1) for start, end in known if end - start >= seed.K]
+    stretches = [(blocks(end - start), np.int64(start), np.int64(end)) for start, end in firsts]
+    count = xp.zeros(n_partitions, np.uint64)
+    for grid, start, end in stretches:
+        gpu.launch(SEED, "count_seeds", grid, packed, start, end, count)
+    border = np.concatenate((np.zeros(1, np.int64), np.cumsum(gpu.host(count).astype(np.int64))))
+    following, entry = xp.asarray(border[:-1].astype(np.uint64)), xp.empty(int(border[-1]), np.uint64)
+    for grid, start, end in stretches:
+        gpu.launch(SEED, "scatter_seeds", grid, packed, start, end, following, entry)
+    bits = bucket_bits or max(seed.PARTITION_BITS, max(len(entry), 1).bit_length() - 2)
+    bucket = xp.empty((1 << bits) + 1, np.uint32)
+    of_partition = 1 << bits - seed.PARTITION_BITS
+    first_key = xp.arange(of_partition, dtype=np.uint64) << np.uint64(64 - bits + seed.PARTITION_BITS if bits > seed.PARTITION_BITS else 0)
+    for i, (begin, stop) in enumerate(zip(border[:-1].tolist(), border[1:].tolist(), strict=True)):
+        entry[begin:stop] = xp.sort(entry[begin:stop])
+        bucket[i * of_partition : (i + 1) * of_partition] = begin + xp.searchsorted(entry[begin:stop], first_key)
+    bucket[-1] = len(entry)
+    return Index(entry, bucket, bits)
 
 
 def lay(gpu: Gpu, base: Any, base_start: Any, packed: Any, *, candidate: tuple[Any, Any, Any]) -> tuple[Any, Any, Any, Any]:

@@ -1,4 +1,5 @@
-// Seeds of reads, their look-up and the votes for diagonals: one warp a read. The specification is seed.py; results are equal bit for bit.
+// Seeds of reads, their look-up and the votes for diagonals, one warp a read; and the seeds of a genome, one base a thread. The specification
+// is seed.py; results are equal bit for bit.
 //
 // The lanes of a warp stand on neighbouring k-mers, then on neighbouring seeds, so that the loads of all look-ups of a read are under way at
 // once. A packed read has its first base in the lowest bits: a k-mer read off it, complemented, is the reverse complement; the k-mer itself
@@ -56,13 +57,17 @@ __device__ void pack(const u8 *base, int length, Work &work, int lane) {
     __syncwarp();
 }
 
-// The seed of the k-mer whose first base is p: true where it is one.
-__device__ __forceinline__ bool syncmer(const Work &work, int p, u64 &seed) {
-    const int w = p >> 5, by = 2 * (p & 31);
-    const u64 reversed = (by ? work.word[w] >> by | work.word[w + 1] << (64 - by) : work.word[w]) & K_MASK;
-    const u64 reverse = ~reversed & K_MASK, turned = __brevll(reversed) >> (64 - 2 * K);
+// 32 bases of a packed sequence from base p on, first base in the lowest bits; needs one word more than it has bases in.
+__device__ __forceinline__ u64 bases_at(const u64 *word, i64 p) {
+    const int by = int(2 * (p & 31));
+    return by ? word[p >> 5] >> by | word[(p >> 5) + 1] << (64 - by) : word[p >> 5];
+}
+
+// The seed of a k-mer with its first base in the lowest bits: true where it is one.
+__device__ __forceinline__ bool syncmer(u64 bases, u64 &seed) {
+    const u64 reverse = ~bases & K_MASK, turned = __brevll(bases & K_MASK) >> (64 - 2 * K);
     const u64 forward = (turned & 0x5555555555555555ull) << 1 | (turned >> 1 & 0x5555555555555555ull);
-    if (__funnelshift_r(work.unknown[w], work.unknown[w + 1], p & 31) & ((1u << K) - 1) || forward == reverse) return false;
+    if (forward == reverse) return false;
     u64 order[5];
 #pragma unroll
     for (int j = 0; j < 5; j++) {
@@ -74,11 +79,15 @@ __device__ __forceinline__ bool syncmer(const Work &work, int p, u64 &seed) {
     return true;
 }
 
+__device__ __forceinline__ bool has_unknown(const Work &work, int p) {
+    return __funnelshift_r(work.unknown[p >> 5], work.unknown[(p >> 5) + 1], p & 31) & ((1u << K) - 1);
+}
+
 __device__ int syncmers(int length, Work &work, int lane) {
     int n = 0;
     for (int p = lane; p - lane <= length - K; p += 32) {
         u64 seed;
-        const bool is_seed = p <= length - K && syncmer(work, p, seed);
+        const bool is_seed = p <= length - K && !has_unknown(work, p) && syncmer(bases_at(work.word, p), seed);
         const u32 found = __ballot_sync(ALL, is_seed);
         const int at = n + __popc(found & (1u << lane) - 1);
         if (is_seed && at < SEEDS) work.seed[at] = seed, work.where[at] = (short)p;
@@ -293,4 +302,20 @@ seeds(const u8 *base, const i64 *base_start, i64 n_reads, const u64 *entry, cons
         if (lane == 0) n_seeds[read] = n;
         __syncwarp();
     }
+}
+
+// Counts the seeds that begin on the bases from start to end, by partition: partition_count (partitions), added to.
+extern "C" __global__ void __launch_bounds__(128)
+count_seeds(const u64 *packed, i64 start, i64 end, u64 *partition_count) {
+    const i64 p = start + (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    u64 seed;
+    if (p < end && syncmer(bases_at(packed, p), seed)) atomicAdd(&partition_count[seed >> 32], 1ull);
+}
+
+// Puts the same seeds into their partitions of `entry`, in any order: partition_next (partitions), where the next one goes.
+extern "C" __global__ void __launch_bounds__(128)
+scatter_seeds(const u64 *packed, i64 start, i64 end, u64 *partition_next, u64 *entry) {
+    const i64 p = start + (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    u64 seed;
+    if (p < end && syncmer(bases_at(packed, p), seed)) entry[atomicAdd(&partition_next[seed >> 32], 1ull)] = seed << 32 | u64(p);
 }

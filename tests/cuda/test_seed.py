@@ -15,6 +15,7 @@ from genopipe.kernels import on_gpu
 from genopipe.kernels import seed as lanes
 from tests.cuda.build import Shim
 from tests.cuda.inputs import Codes, index_of, reads_of, repetitive
+from tests.kernels.test_ungapped import pack
 from tests.oracles import seed as oracle
 
 
@@ -97,3 +98,20 @@ def test_seeds_equal_their_definition(gpu: Gpu) -> None:
 def test_no_reads_have_no_candidates(gpu: Gpu) -> None:
     index = index_of(np.zeros(100, np.uint8))
     assert len(compare(gpu, np.zeros(0, np.uint8), np.zeros(1, np.int64), index).n_candidate) == 0
+
+
+@pytest.mark.parametrize("bits", [8, 11, None])
+def test_an_index_built_there_is_that_of_the_lanes(gpu: Gpu, bits: int | None) -> None:
+    """Runs of unknown bases, one run shorter than a seed, and one that begins in the middle of a word."""
+    rng = np.random.default_rng(6)
+    genome = repetitive(rng, 12_000, copies=20)
+    known = [(0, 5_001), (5_010, 5_020), (5_035, 12_000)]
+    with_unknown = np.full(len(genome), 4, np.uint8)
+    for start, end in known:
+        with_unknown[start:end] = genome[start:end]
+    packed = gpu.xp.asarray(np.concatenate([pack(genome), np.zeros(1, np.uint64)]))
+    found = on_gpu.build_index(gpu, packed, known, bucket_bits=bits)
+    entry, bucket, wanted_bits = index_of(with_unknown, found.bucket_bits)
+    assert gpu.host(found.entry).tolist() == entry.tolist()
+    assert gpu.host(found.bucket).tolist() == bucket.tolist()
+    assert len(entry) / (1 << wanted_bits) <= 10
