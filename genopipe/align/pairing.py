@@ -1,12 +1,12 @@
 """Which place each read gets, and how sure that is.
 
-For a pair, every two places that face each other at a possible distance are worth their scores less a penalty for an unusual insert size;
-any two other places, their scores less a penalty for not being a pair. The best two win; equal ones are chosen between by a hash of the
-read name, so that reads of a repeat spread over its copies and yet always go the same way. The mapping quality of a read compares the best
-with the best that places this read elsewhere: 5 phred for each point of score, so 25 for one mismatch, which may as well be a sequencing
-error or a variant of the donor. An insert size within the limits does not count there: among the copies of a tandem repeat it says little.
-A place that holds another part of the read, as of one that reaches over the border of a structural variant, is no alternative. A read with
-more places than were looked at has quality 0.
+For a pair, every two places that lie to each other as the library has them, at a possible distance, are worth their scores less a penalty
+for an unusual insert size; any two other places, their scores less a penalty for not being a pair. The best two win; equal ones are chosen
+between by a hash of the read name, so that reads of a repeat spread over its copies and yet always go the same way. The mapping quality of
+a read compares the best with the best that places this read elsewhere: 5 phred for each point of score, so 25 for one mismatch, which may
+as well be a sequencing error or a variant of the donor. An insert size within the limits does not count there: among the copies of a
+tandem repeat it says little. A place that holds another part of the read, as of one that reaches over the border of a structural variant,
+is no alternative. A read with more places than were looked at has quality 0.
 """
 
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.align.insert_size import LARGEST, InsertSize
-from genopipe.align.placement import SLOTS, Placements, Target
+from genopipe.align.insert_size import InsertSize, no_inserts
+from genopipe.align.placement import SLOTS, Placements, Target, contig_of
 from genopipe.align.read_parts import first_base, last_base, same_part
-from genopipe.align.rescue import insert_of
+from genopipe.align.rescue import insert_of, lie
 from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.ungapped import END_BONUS
 from genopipe.model import Reads
@@ -58,15 +58,15 @@ def choose(reads: Reads, target: Target, placements: Placements, insert: InsertS
     chance = _name_hash(reads.header, reads.header_start, reads.name_length)
     if reads.paired:
         penalty = _penalties(insert)
-        _choose_pairs(target, placements, length, chance, penalty, insert.low, insert.high, choice)
+        _choose_pairs(target, placements, length, chance, penalty, (insert.low, insert.high), insert.orientation, choice)
     else:
         _choose_single(placements, length, chance, choice)
     return choice
 
 
 def clear_inserts(reads: Reads, target: Target, placements: Placements, most_pairs: int) -> NDArray[np.int64]:
-    """Counts of the insert sizes 0 to LARGEST of those of the first pairs of which both reads have one clear place."""
-    histogram = np.zeros(LARGEST + 1, np.int64)
+    """Counts of orientations and insert sizes, as in `no_inserts`, of those of the first pairs of which both reads have one clear place."""
+    histogram = no_inserts()
     _count_clear(target, placements, np.diff(reads.base_start), min(most_pairs, len(reads) // 2), histogram)
     return histogram
 
@@ -107,9 +107,10 @@ def _count_clear(target, p, length, n_pairs, histogram):
             if best < (length[read] * 4) // 5 or best - second < CLEAR_MARGIN:
                 clear[mate] = -1
         if clear[0] >= 0 and clear[1] >= 0:
-            size = insert_of(p, target, 2 * pair, clear[0], 2 * pair + 1, clear[1])
-            if 0 < size < len(histogram):
-                histogram[size] += 1
+            orientation, size = lie(p, 2 * pair, clear[0], 2 * pair + 1, clear[1])
+            start, other = p.start[2 * pair, clear[0]], p.start[2 * pair + 1, clear[1]]
+            if 0 < size < histogram.shape[1] and contig_of(target, start) == contig_of(target, other):
+                histogram[orientation, size] += 1
 
 
 @inner
@@ -188,10 +189,11 @@ def _choose_single(p, length, chance, choice):
 
 
 @kernel
-def _choose_pairs(target, p, length, chance, penalty, low, high, choice):
+def _choose_pairs(target, p, length, chance, penalty, insert, orientation, choice):
     """Chooses for both reads of each pair; `best_with[mate, slot]` is the best pair score with that place of that mate."""
     best_with = np.empty((2, SLOTS), np.int64)
     alone = np.empty(2, np.int64)
+    low, high = insert
     for pair in range(len(p.n) // 2):
         a, b = 2 * pair, 2 * pair + 1
         for mate in range(2):
@@ -218,7 +220,7 @@ def _choose_pairs(target, p, length, chance, penalty, low, high, choice):
             for slot_b in range(p.n[b]):
                 if best_with[1, slot_b] == FAR_BELOW:
                     continue
-                size = insert_of(p, target, a, slot_a, b, slot_b)
+                size = insert_of(p, target, a, slot_a, b, slot_b, orientation)
                 if size < low or size > high:
                     continue
                 score = np.int64(p.score[a, slot_a]) + p.score[b, slot_b]

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from genopipe import __version__
 from genopipe.align.duplicates import Finder, Metrics, flag_records, signatures, write_metrics
 from genopipe.align.index import SeedIndex, load_index
-from genopipe.align.insert_size import LARGEST, LEARN_PAIRS, InsertSize, learn
+from genopipe.align.insert_size import LEARN_PAIRS, InsertSize, learn, no_inserts
 from genopipe.align.pairing import choose, clear_inserts
 from genopipe.align.placement import LONGEST_READ, Placements, Target, Workspace, empty_placements, place, target_of
 from genopipe.align.records import describe
@@ -234,7 +234,7 @@ def _each(placed: deque[_Placed], batches: Iterator[Reads]) -> Iterator[_Placed 
 def _learn(aligner: Aligner, batches: Iterator[Reads], pool: ThreadPoolExecutor, threads: int) -> tuple[deque[_Placed], InsertSize]:
     """Places batches until they hold LEARN_PAIRS pairs or end; gives them and the insert size."""
     waiting: deque[_Placed] = deque()
-    histogram = np.zeros(LARGEST + 1, np.int64)
+    histogram = no_inserts()
     n_pairs = 0
 
     def first_batches() -> Iterator[Reads]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.align.insert_size import InsertSize
+from genopipe.align.insert_size import FF, FR, RF, RR, InsertSize
 from genopipe.align.placement import (
     LONGEST_READ,
     SLOTS_OF_PAIRS,
@@ -43,7 +43,7 @@ def rescue(
 ) -> NDArray[np.uint32]:
     """Adds places near the mate to `placements` and gives the CIGAR operations with theirs added."""
     jobs = Jobs(*(np.empty(len(reads) * ANCHORS, np.int32) for _ in range(3)))
-    n_jobs = _find(reads.base, reads.base_start, target, placements, insert.low, insert.high, jobs)
+    n_jobs = _find(reads.base, reads.base_start, target, placements, (insert.low, insert.high), insert.orientation, jobs)
     cigar = run_jobs(reads, target, placements, jobs, n_jobs, cigar, work)
     for read in np.unique(jobs.read[:n_jobs]).tolist():
         drop_repeated_of(placements, read)
@@ -59,24 +59,48 @@ def five_prime(p, read, slot):
 
 
 @inner
-def insert_of(p, target, a, slot_a, b, slot_b):
-    """Insert size of two places that face each other on one contig; -1 for any other two."""
+def lie(p, a, slot_a, b, slot_b):
+    """How a place of a first read and one of its second read lie to each other, and how far apart they begin."""
+    ahead = five_prime(p, b, slot_b) - five_prime(p, a, slot_a)
+    if p.reverse[a, slot_a]:
+        ahead = -ahead
     if p.reverse[a, slot_a] == p.reverse[b, slot_b]:
-        return -1
-    start_a, start_b = five_prime(p, a, slot_a), five_prime(p, b, slot_b)
-    size = start_a - start_b if p.reverse[a, slot_a] else start_b - start_a
-    if size <= 0 or contig_of(target, p.start[a, slot_a]) != contig_of(target, p.start[b, slot_b]):
+        return FF if ahead > 0 else RR, abs(ahead)
+    return FR if ahead > 0 else RF, abs(ahead)
+
+
+@inner
+def insert_of(p, target, a, slot_a, b, slot_b, orientation):
+    """Insert size of a place of a first read and one of its second read that lie as wanted on one contig; -1 for any other two."""
+    found, size = lie(p, a, slot_a, b, slot_b)
+    if found != orientation or contig_of(target, p.start[a, slot_a]) != contig_of(target, p.start[b, slot_b]):
         return -1
     return size
 
 
+@inner
+def _stretch(p, anchor, slot, length, insert, orientation):
+    """Strand of the mate of an anchor, and the stretch of the genome that it must lie in."""
+    low, high = insert
+    strand = np.int64(p.reverse[anchor, slot])
+    reverse = 1 - strand if orientation in (FR, RF) else strand
+    second = anchor & 1
+    ahead = orientation == FR or (orientation == FF and second == 0) or (orientation == RR and second == 1)
+    start = five_prime(p, anchor, slot)
+    first, last = (start + low, start + high) if ahead == (strand == 0) else (start - high, start - low)
+    if reverse:
+        return reverse, first - length, last
+    return reverse, first, last + length
+
+
 @kernel
-def _find(base, base_start, target, p, low, high, jobs):
+def _find(base, base_start, target, p, insert, orientation, jobs):
     """Names the extensions to do for reads without a place near an anchor; gives how many."""
     head = np.full(1 << 10, -1, np.int32)
     following = np.empty(LONGEST_READ, np.int32)
     word = np.empty(LONGEST_READ, np.int64)
     vote = np.zeros(LONGEST_STRETCH + 4 * LONGEST_READ, np.int32)
+    low, high = insert
     n_jobs = 0
     for anchor in range(len(p.n)):
         read = anchor ^ 1
@@ -90,17 +114,17 @@ def _find(base, base_start, target, p, low, high, jobs):
                 continue
             facing = False
             for other in range(n_slots):
-                size = insert_of(p, target, anchor, slot, read, other)
+                if anchor & 1:
+                    size = insert_of(p, target, read, other, anchor, slot, orientation)
+                else:
+                    size = insert_of(p, target, anchor, slot, read, other, orientation)
                 facing |= p.score[read, other] > 0 and low <= size <= high
             anchors += 1
             if facing:
                 continue
             length = base_start[read + 1] - base_start[read]
-            reverse = 1 - p.reverse[anchor, slot]
-            start = five_prime(p, anchor, slot)
+            reverse, first, last = _stretch(p, anchor, slot, length, insert, orientation)
             contig = contig_of(target, p.start[anchor, slot])
-            first = start + low - length if reverse else start - high
-            last = start + high if reverse else start - low + length
             first = max(first, target.contig_start[contig])
             last = min(last, target.contig_end[contig], first + LONGEST_STRETCH)
             if last - first < WORD:

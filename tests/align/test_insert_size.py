@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from genopipe.align.insert_size import ASSUMED, LARGEST, learn
+from genopipe.align.insert_size import ASSUMED, FR, RF, learn, no_inserts
 
 
-def histogram(sizes: list[int]) -> np.ndarray:
-    return np.bincount(sizes, minlength=LARGEST + 1)
+def histogram(sizes: list[int], orientation: int = FR) -> np.ndarray:
+    counts = no_inserts()
+    counts[orientation] = np.bincount(sizes, minlength=counts.shape[1])
+    return counts
 
 
 def test_mean_and_deviation_of_a_library() -> None:
@@ -30,3 +33,14 @@ def test_too_few_pairs_give_the_assumed_library() -> None:
 def test_equal_sizes_leave_some_room() -> None:
     insert = learn(histogram([300] * 100))
     assert insert.low <= 280 < 320 <= insert.high
+
+
+def test_the_commonest_orientation_is_that_of_the_library(caplog: pytest.LogCaptureFixture) -> None:
+    insert = learn(histogram([3000] * 100, RF) + histogram([300] * 40))
+    assert (insert.orientation, insert.mean) == (RF, 3000)
+    assert "most pairs lie RF, not FR" in caplog.text
+    assert "FR 40" in caplog.text
+
+
+def test_of_equally_common_orientations_the_usual_is_taken() -> None:
+    assert learn(histogram([3000] * 50, RF) + histogram([300] * 50)).orientation == FR
