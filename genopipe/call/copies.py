@@ -27,6 +27,7 @@ class Call:
     genotype  None where it is not known, empty where the person has no copy of the place
     copies    of the place that the person has
     new       phred of the child's allele being new, where it is
+    order     the genotype in the order of the copies, where the sample's own record is in a phase set
     """
 
     genotype: tuple[int, ...] | None = None
@@ -36,6 +37,8 @@ class Call:
     likelihood: tuple[int, ...] = ()
     new: int | None = None
     copies: int = 2
+    order: tuple[int, ...] = ()
+    phase_set: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class Evidence:
     span            (pieces, 2) int64: reference span of the whole read
     column          haplotype to its column in `cost`
     cost            (pieces, haplotypes) int32 milli-phred
+    name_hash       (fragments) uint64
     """
 
     region: Region
@@ -48,6 +49,7 @@ class Evidence:
     span: NDArray[np.int64]
     column: dict[Haplotype, int]
     cost: NDArray[np.int32]
+    name_hash: NDArray[np.uint64]
 
     @property
     def n_fragments(self) -> int:
@@ -80,12 +82,11 @@ def gather_evidence(view: View, region: Region, *, longest: int, settings: Setti
     index = np.arange(piece_start[-1]) + np.repeat(first - piece_start[:-1], length)
     cap = reads.mapping_quality[row]
     quality = np.minimum(reads.quality[index], np.repeat(cap, length))
-    fragment = np.unique(reads.name_hash[row], return_inverse=True)[1].astype(np.int64)
+    name_hash, fragment = np.unique(reads.name_hash[row], return_inverse=True)
     reverse = (reads.flag[row] & 16) > 0
     empty = np.empty((len(row), 0), np.int32)
-    return Evidence(
-        region, stretch, reads.base[index], quality, piece_start, fragment, cap.astype(np.int64) * 1000, reverse, part[:, 2:], {}, empty
-    )
+    caps, fragment = cap.astype(np.int64) * 1000, fragment.astype(np.int64)
+    return Evidence(region, stretch, reads.base[index], quality, piece_start, fragment, caps, reverse, part[:, 2:], {}, empty, name_hash)
 
 
 def _fewer(reads: Alignments, row: NDArray[np.int64], part: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

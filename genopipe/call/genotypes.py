@@ -2,6 +2,7 @@
 
 The two best haplotypes are kept, and at one site after the other every allele is put on either of them; the cost of a genotype is that of
 the better way to put its two alleles on the two haplotypes. So the other sites of the region are held at their best while one is judged.
+A deletion of one haplotype that lies over the site is an allele there too; the deletion itself is told by its own record.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.call.events import Event
-from genopipe.call.haplotypes import Search, site_alleles, with_allele
+from genopipe.call.haplotypes import Search, lying_over, site_alleles, with_allele
 from genopipe.call.settings import Settings
-from genopipe.call.sites import Site, choose, genotypes, normalised, record_alleles, strand_counts
+from genopipe.call.sites import DELETED, Site, choose, genotypes, normalised, record_alleles, shown_by, strand_counts
 from genopipe.kernels.genotype import pair_costs
 
 _CLEAR = 3_000
@@ -21,28 +22,30 @@ _CLEAR = 3_000
 
 def region_sites(search: Search, settings: Settings) -> list[Site]:
     """The records of one region."""
-    found = [_site(search, site, events, settings) for site, events in site_alleles(search).items()]
+    found = [_site(search, site, events, lying_over(search, site), settings) for site, events in site_alleles(search).items()]
     return [site for site in found if site is not None]
 
 
-def _site(search: Search, site: tuple[int, bool], events: list[Event], settings: Settings) -> Site | None:
-    first, second = ([with_allele(haplotype, site, event) for event in (None, *events)] for haplotype in search.pair)
+def _site(search: Search, site: tuple[int, bool], events: list[Event], over: list[Event], settings: Settings) -> Site | None:
+    choices = (None, *events, *over)
+    first, second = ([with_allele(haplotype, site, event, over) for event in choices] for haplotype in search.pair)
     cost = search.evidence.fragment_costs(first + second, settings)
-    n = len(events) + 1
+    n = len(choices)
     allele_cost = np.minimum(cost[:, :n], cost[:, n:])
     called = _genotype_costs(cost, n, search.ploidy)
-    choice = choose(called, [search.prior[event] for event in events])
-    if choice.quality * 1000 < settings.min_emitted or not any(choice.genotype):
+    choice = choose(called, [*(search.prior[event] for event in events), *(0 for _ in over)])
+    if choice.quality * 1000 < settings.min_emitted or not any(0 < allele <= len(events) for allele in choice.genotype):
         return None
     position, alleles = record_alleles(events, search.evidence.stretch)
-    over = _over(search, position, position + len(alleles[0]))
-    shown = np.where(over, _shown(allele_cost), -1)
+    alleles += (DELETED,) * len(over)
+    here = _over(search, position, position + len(alleles[0]))
+    shown = np.where(here, _shown(allele_cost), -1)
     depths = tuple(int((shown == allele).sum()) for allele in range(n))
     strands = strand_counts(shown[search.evidence.fragment], search.evidence.reverse)
     likelihood = normalised(_with_any_other(called, allele_cost, search.ploidy))
-    return Site(
-        position, alleles, choice.genotype, likelihood, choice.genotype_quality, choice.quality, int(over.sum()), depths, strands, True
-    )
+    names = shown_by(search.evidence.name_hash, shown)
+    quality, best = choice.quality, choice.genotype
+    return Site(position, alleles, best, likelihood, choice.genotype_quality, quality, int(here.sum()), depths, strands, True, shown=names)
 
 
 def _genotype_costs(cost: NDArray[np.int64], n: int, ploidy: int) -> dict[tuple[int, ...], int]:

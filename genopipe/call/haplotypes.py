@@ -157,16 +157,24 @@ def site_alleles(search: Search) -> dict[tuple[int, bool], list[Event]]:
     return sites
 
 
+def lying_over(search: Search, site: tuple[int, bool]) -> list[Event]:
+    """The deletion of one of the best haplotypes that begins before the record of a site and lies over its first base."""
+    first = site[0] - site[1]
+    over = {event for haplotype in search.pair for event in haplotype if event.site != site and event.position <= first < event.end}
+    return sorted(event for event in over if event.is_indel and not all(event in haplotype for haplotype in search.pair))[:1]
+
+
 def variations(search: Search) -> Iterable[Haplotype]:
     """Both best haplotypes with every allele of every site of either."""
     for site, events in site_alleles(search).items():
+        over = lying_over(search, site)
         for haplotype in search.pair:
-            yield from (with_allele(haplotype, site, event) for event in (None, *events))
+            yield from (with_allele(haplotype, site, event, over) for event in (None, *events, *over))
 
 
-def with_allele(haplotype: Haplotype, site: tuple[int, bool], event: Event | None) -> Haplotype:
-    """The haplotype with this event (None: the reference) at a site, in place of whatever it has there."""
-    bare = tuple(other for other in haplotype if other.site != site)
+def with_allele(haplotype: Haplotype, site: tuple[int, bool], event: Event | None, over: list[Event]) -> Haplotype:
+    """The haplotype with this event (None: the reference) at a site, in place of whatever it has there or lies over it."""
+    bare = tuple(other for other in haplotype if other.site != site and other not in over)
     if event is None:
         return bare
     return with_event(bare, event) if not compatible(event, bare) else tuple(sorted((*bare, event)))

@@ -9,7 +9,7 @@ judgement is for another one, and where nothing was seen of a sample none is wri
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -17,14 +17,14 @@ from pathlib import Path
 from genopipe.call.copies import Call, Person, in_copies, people_of, unseen
 from genopipe.call.family import Trio, consistent, judge_trio
 from genopipe.call.ploidy import PATERNAL_NAMES, is_mitochondrial_name
-from genopipe.call.sites import MAX_LIKELIHOOD, MAX_QUALITY, genotypes
+from genopipe.call.sites import DELETED, MAX_LIKELIHOOD, MAX_QUALITY, genotypes
 from genopipe.errors import BadInput
 from genopipe.formats.gvcf import Gvcf, GvcfRecord, open_gvcf, read_gvcf
 from genopipe.formats.ped import Member, read_ped
 from genopipe.formats.vcf import VcfContig, check_name, header, vcf_writer
 from genopipe.progress import log
 
-KINDS = ("FILTER/LowQual", "INFO/AC", "INFO/AN", "INFO/MENDEL", *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "DNM")))
+KINDS = ("FILTER/LowQual", "INFO/AC", "INFO/AN", "INFO/MENDEL", *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "DNM", "PS")))
 _SURE = 30
 
 
@@ -41,7 +41,7 @@ class JointSite:
 
     @property
     def is_indel(self) -> bool:
-        return any(len(allele) != len(self.alleles[0]) for allele in self.alleles)
+        return has_indel(self.alleles)
 
 
 def joint_genotypes(gvcf_paths: list[Path], ped: Path, output: Path) -> None:
@@ -60,7 +60,7 @@ def joint_genotypes(gvcf_paths: list[Path], ped: Path, output: Path) -> None:
         for site in merged_sites(gvcfs):
             _bring_to_copies(site, contigs[site.contig], people)
             contradictions = judge_families(site, contigs[site.contig].name, trios)
-            if not any(any(call.genotype) for call in site.calls if call.genotype):
+            if not any(site.alleles[allele] != DELETED for call in site.calls for allele in call.genotype or () if allele):
                 continue
             n_sites, n_new = n_sites + 1, n_new + sum(bool(call.new) for call in site.calls)
             write(site_line(contigs[site.contig].name, _with_used_alleles(site), contradictions))
@@ -114,7 +114,7 @@ def merged_sites(gvcfs: list[Gvcf]) -> Iterator[JointSite]:
         for sample, record in here:
             over[sample].append(record)
         for is_indel in (False, True):
-            variants = [(sample, record) for sample, record in here if not record.is_block and _is_indel(record) == is_indel]
+            variants = [(sample, record) for sample, record in here if not record.is_block and has_indel(record.alleles[:-1]) == is_indel]
             if variants:
                 yield _site(position, variants, over)
 
@@ -127,8 +127,9 @@ def _place(tagged: tuple[int, GvcfRecord]) -> tuple[int, int, int]:
     return tagged[1].contig, tagged[1].start, tagged[0]
 
 
-def _is_indel(record: GvcfRecord) -> bool:
-    return any(len(allele) != len(record.alleles[0]) for allele in record.alleles[:-1])
+def has_indel(alleles: Sequence[str]) -> bool:
+    """Whether an allele is longer or shorter than the reference, the first."""
+    return any(len(allele) != len(alleles[0]) for allele in alleles if allele != DELETED)
 
 
 def _site(position: int, variants: list[tuple[int, GvcfRecord]], over: list[list[GvcfRecord]]) -> JointSite:
@@ -147,7 +148,7 @@ def _site(position: int, variants: list[tuple[int, GvcfRecord]], over: list[list
 def _widened(record: GvcfRecord, reference: str) -> list[str]:
     """The record's alleles with the longer reference allele of the site."""
     tail = reference[len(record.alleles[0]) :]
-    return [*(allele + tail for allele in record.alleles[:-1]), record.alleles[-1]]
+    return [*(allele if allele == DELETED else allele + tail for allele in record.alleles[:-1]), record.alleles[-1]]
 
 
 def _own_call(record: GvcfRecord, widened: list[str], alleles: tuple[str, ...]) -> Call:
@@ -157,9 +158,10 @@ def _own_call(record: GvcfRecord, widened: list[str], alleles: tuple[str, ...]) 
     ploidy = len(record.genotype)
     place = {genotype: i for i, genotype in enumerate(genotypes(len(widened), ploidy))}
     likelihood = [record.likelihood[place[tuple(sorted(number[a] for a in g))]] for g in genotypes(len(alleles), ploidy)]
-    genotype = tuple(alleles.index(widened[allele]) for allele in record.genotype)
+    order = tuple(alleles.index(widened[allele]) for allele in record.genotype)
     depths = tuple(record.allele_depth[n] if n < any_other else 0 for n in number)
-    return Call(tuple(sorted(genotype)), record.genotype_quality, record.depth, depths, _from_zero(likelihood))
+    own = Call(tuple(sorted(order)), record.genotype_quality, record.depth, depths, _from_zero(likelihood))
+    return own if record.phase_set is None else replace(own, order=order, phase_set=record.phase_set)
 
 
 def _other_call(records: list[GvcfRecord], n_alleles: int) -> Call:
@@ -231,17 +233,20 @@ def _with_used_alleles(site: JointSite) -> JointSite:
         place = {genotype: i for i, genotype in enumerate(genotypes(len(site.alleles), len(call.genotype)))}
         kept = [call.likelihood[place[tuple(used[a] for a in g)]] for g in genotypes(len(used), len(call.genotype))]
         genotype = tuple(new[allele] for allele in call.genotype)
+        order = tuple(new.get(allele, -1) for allele in call.order)
         depths = tuple(call.allele_depth[allele] for allele in used)
-        calls.append(replace(call, genotype=genotype, allele_depth=depths, likelihood=_from_zero(kept)))
+        calls.append(replace(call, genotype=genotype, order=order, allele_depth=depths, likelihood=_from_zero(kept)))
     position, alleles = _trimmed(site.position, tuple(site.alleles[allele] for allele in used))
     return JointSite(site.contig, position, alleles, site.quality, site.passed, calls)
 
 
 def _trimmed(position: int, alleles: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
     """Alleles without a shared end; the first base stays."""
-    while min(map(len, alleles)) > 1 and len({allele[-1] for allele in alleles}) == 1:
-        alleles = tuple(allele[:-1] for allele in alleles)
-    return position, alleles
+    spelled = [allele for allele in alleles if allele != DELETED]
+    while min(map(len, spelled)) > 1 and len({allele[-1] for allele in spelled}) == 1:
+        spelled = [allele[:-1] for allele in spelled]
+    left = iter(spelled)
+    return position, tuple(allele if allele == DELETED else next(left) for allele in alleles)
 
 
 def site_line(contig: str, site: JointSite, contradictions: int) -> str:
@@ -251,15 +256,17 @@ def site_line(contig: str, site: JointSite, contradictions: int) -> str:
     info = f"AC={counts};AN={len(called)}" + (f";MENDEL={contradictions}" if contradictions else "")
     place = f"{contig}\t{site.position + 1}\t.\t{site.alleles[0]}\t{','.join(site.alleles[1:])}"
     samples = "\t".join(map(_sample_text, site.calls))
-    return f"{place}\t{site.quality}\t{'PASS' if site.passed else 'LowQual'}\t{info}\tGT:AD:DP:GQ:PL:DNM\t{samples}\n"
+    return f"{place}\t{site.quality}\t{'PASS' if site.passed else 'LowQual'}\t{info}\tGT:AD:DP:GQ:PL:DNM:PS\t{samples}\n"
 
 
 def _sample_text(call: Call) -> str:
     if not call.genotype:
-        return f"{'./.' if call.copies == 2 else '.'}:.:{'.' if call.depth is None else call.depth}:.:.:."
+        return f"{'./.' if call.copies == 2 else '.'}:.:{'.' if call.depth is None else call.depth}:.:.:.:."
+    phased = call.phase_set is not None and tuple(sorted(call.order)) == call.genotype
     genotype, depths, likelihood = (
-        "/".join(map(str, call.genotype)),
+        "|".join(map(str, call.order)) if phased else "/".join(map(str, call.genotype)),
         ",".join(map(str, call.allele_depth)),
         ",".join(map(str, call.likelihood)),
     )
-    return f"{genotype}:{depths}:{call.depth}:{call.quality}:{likelihood}:{'.' if call.new is None else call.new}"
+    new, phase_set = "." if call.new is None else call.new, call.phase_set if phased else "."
+    return f"{genotype}:{depths}:{call.depth}:{call.quality}:{likelihood}:{new}:{phase_set}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genopipe.call.blocks import Block
+from genopipe.call.filters import failed_filters
 from genopipe.call.ploidy import is_mitochondrial
 from genopipe.call.settings import Settings
 from genopipe.call.sites import Site, genotypes
@@ -16,7 +17,7 @@ KINDS = (
     "FILTER/StrandBias",
     "INFO/FS",
     "INFO/ASM",
-    *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "SB", "AF")),
+    *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "SB", "PS", "AF")),
 )
 _AF_DIGITS = 4
 
@@ -44,26 +45,20 @@ def block_line(contig: Contig, block: Block) -> str:
 def _line(
     contig: Contig, site: Site, settings: Settings, alternatives: Sequence[str], allele_depth: Sequence[int], likelihood: Sequence[int]
 ) -> str:
-    bias = site.strand_bias
-    filters = _filters(site, bias, settings)
+    filters = ";".join(failed_filters(site, settings)) or "PASS"
     names, values = "GT:AD:DP:GQ:PL:SB", _sample(site, allele_depth, likelihood)
+    if site.phase_set is not None:
+        names, values = names + ":PS", f"{values}:{site.phase_set + 1}"
     if is_mitochondrial(contig):
         names, values = names + ":AF", values + ":" + _fractions(allele_depth)
-    info = f"FS={bias}" + (";ASM" if site.assembled else "")
+    info = f"FS={site.strand_bias}" + (";ASM" if site.assembled else "")
     place = f"{contig.name}\t{site.position + 1}\t.\t{site.alleles[0]}\t{','.join(alternatives)}"
     return f"{place}\t{site.quality}\t{filters}\t{info}\t{names}\t{values}\n"
 
 
-def _filters(site: Site, bias: int, settings: Settings) -> str:
-    failed = ["LowQual"] if site.quality < settings.min_quality else []
-    if bias >= settings.min_strand_bias and site.quality < settings.strand_bias_weight * bias:
-        failed.append("StrandBias")
-    return ";".join(failed) or "PASS"
-
-
 def _sample(site: Site, allele_depth: Sequence[int], likelihood: Sequence[int]) -> str:
     values = (
-        genotype_text(site.genotype),
+        ("/" if site.phase_set is None else "|").join(map(str, site.genotype)),
         _joined(allele_depth),
         site.depth,
         site.genotype_quality,
@@ -71,10 +66,6 @@ def _sample(site: Site, allele_depth: Sequence[int], likelihood: Sequence[int]) 
         _joined(site.strand),
     )
     return ":".join(map(str, values))
-
-
-def genotype_text(genotype: Sequence[int]) -> str:
-    return "/".join(map(str, genotype))
 
 
 def _fractions(allele_depth: Sequence[int]) -> str:

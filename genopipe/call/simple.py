@@ -8,12 +8,14 @@ Source: Li, A statistical framework for SNP calling, Bioinformatics 27 (2011), s
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.call.events import Event, Stretch
 from genopipe.call.settings import Settings
-from genopipe.call.sites import Site, choose, genotypes, normalised, record_alleles, strand_counts
+from genopipe.call.sites import Site, choose, genotypes, normalised, record_alleles, shown_by, strand_counts
 from genopipe.call.view import View
 from genopipe.kernels.pileup import FIT, MIN_BASE_QUALITY, MISFIT, MIXED, gather
 from genopipe.model import Alignments
@@ -27,6 +29,7 @@ def simple_sites(view: View, *, position: NDArray[np.int64], ploidy: int, settin
     counted = (quality >= MIN_BASE_QUALITY) & (reads.base[entry[:, 2]] < 4)
     entry, quality = entry[counted], quality[counted]
     base, reverse = reads.base[entry[:, 2]].astype(np.int64), (reads.flag[entry[:, 1]] & 16) > 0
+    name = reads.name_hash[entry[:, 1]]
     order = np.argsort(entry[:, 0], kind="stable")
     bounds = np.searchsorted(entry[order, 0], np.arange(len(position) + 1))
     found = []
@@ -34,8 +37,15 @@ def simple_sites(view: View, *, position: NDArray[np.int64], ploidy: int, settin
         here = order[bounds[row] : bounds[row + 1]]
         site = _site(place, base[here], quality[here], reverse[here], stretch=view.stretch, ploidy=ploidy, settings=settings)
         if site is not None:
-            found.append(site)
+            found.append(replace(site, shown=shown_by(name[here], _alleles(site, base[here]))))
     return found
+
+
+def _alleles(site: Site, base: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The allele number of each base, -1 for a base that is none."""
+    number = np.full(4, -1, np.int64)
+    number[["ACGT".index(allele) for allele in site.alleles]] = np.arange(len(site.alleles))
+    return number[base]
 
 
 def _entries(reads: Alignments, position: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ better the best one is than the next.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -18,6 +18,8 @@ from genopipe.call.events import Event, Stretch
 from genopipe.model import BASES
 
 MAX_QUALITY = 99
+DELETED = "*"
+"""The allele of a copy on which a deletion that begins before lies over the site."""
 MAX_LIKELIHOOD = 9_999
 _LETTERS = bytes.maketrans(bytes(range(5)), BASES[:5])
 
@@ -26,12 +28,14 @@ _LETTERS = bytes.maketrans(bytes(range(5)), BASES[:5])
 class Site:
     """One record. Position 0-based, of the first base of `alleles[0]`, the reference allele.
 
-    genotype     allele numbers, one a chromosome copy
+    genotype     allele numbers, one a chromosome copy; in a phase set in the order of its copies
     likelihood   PL over the alleles and, last, any other one, in the order of the VCF specification
     depth        fragments that count
     allele_depth fragments that clearly show each allele
     strand       reference forward and reverse, alternative forward and reverse
     assembled    whether haplotypes were compared, rather than the bases at one place
+    phase_set    position of the first site of the phase set, None for a site that is in none
+    shown        name hashes of fragments, and the allele that each clearly shows
     """
 
     position: int
@@ -44,6 +48,8 @@ class Site:
     allele_depth: tuple[int, ...]
     strand: tuple[int, int, int, int]
     assembled: bool
+    phase_set: int | None = None
+    shown: tuple[list[int], list[int]] | None = field(default=None, repr=False, compare=False)
 
     @property
     def end(self) -> int:
@@ -89,11 +95,13 @@ class Choice:
 
 
 def choose(cost: dict[tuple[int, ...], int], prior: list[int]) -> Choice:
-    """The genotype of the lowest posterior cost; `prior` is that of each alternative allele, in milli-phred."""
+    """The genotype of the lowest posterior cost; `prior` is that of each alternative allele, in milli-phred, 0 for one that is told
+    elsewhere: QUAL is about the others."""
+    told = {0, *(allele for allele, price in enumerate(prior, 1) if not price)}
     posterior = {genotype: value + sum(prior[allele - 1] for allele in set(genotype) if allele) for genotype, value in cost.items()}
     ordered = sorted(posterior, key=lambda genotype: (posterior[genotype], genotype))
-    reference = tuple(0 for _ in ordered[0])
-    alternative = next(genotype for genotype in ordered if any(genotype))
+    reference = next(genotype for genotype in ordered if told.issuperset(genotype))
+    alternative = next(genotype for genotype in ordered if not told.issuperset(genotype))
     gap = posterior[ordered[1]] - posterior[ordered[0]]
     return Choice(ordered[0], min(phred(gap), MAX_QUALITY), max(phred(posterior[reference] - posterior[alternative]), 0))
 
@@ -119,6 +127,12 @@ def fisher_phred(a: int, b: int, c: int, d: int) -> int:
     ours = math.comb(first, a) * math.comb(second, c)
     extreme = sum(way for way in ways if way <= ours)
     return round(-10 * math.log10(extreme / sum(ways))) if extreme * 10**30 > sum(ways) else 300
+
+
+def shown_by(name_hash: NDArray[np.uint64], allele: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    """Fragments and the allele that each shows, without those that show none (-1)."""
+    clear = allele >= 0
+    return name_hash[clear].tolist(), allele[clear].tolist()
 
 
 def strand_counts(allele: NDArray[np.int64], reverse: NDArray[np.bool_]) -> tuple[int, int, int, int]:

@@ -1,7 +1,8 @@
 """One window of the absolute grid, from reads to sites and blocks.
 
 The window is seen with padding on both sides and gives only what begins inside it, so that neighbours agree and a window does not depend on
-what else is called. Order: reads, pileup, candidates; simple sites by their bases; regions by haplotypes; reference blocks of the rest.
+what else is called. Order: reads, pileup, candidates; simple sites by their bases; regions by haplotypes; reference blocks of the rest;
+phase sets. The sites of the whole cell are always looked at, so that a phase set is the same wherever a region is cut.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from numpy.typing import NDArray
 from genopipe.call.blocks import Block, reference_blocks
 from genopipe.call.coverage import Coverage, measure, measure_targets
 from genopipe.call.evidence import gather_evidence
+from genopipe.call.filters import failed_filters
 from genopipe.call.genotypes import region_sites
 from genopipe.call.haplotypes import settle
-from genopipe.call.ploidy import Sex, ploidy_spans
+from genopipe.call.phasing import phased
+from genopipe.call.ploidy import Sex, is_mitochondrial, ploidy_spans
 from genopipe.call.regions import Region, find_regions
 from genopipe.call.settings import Settings
 from genopipe.call.simple import simple_sites
@@ -69,29 +72,26 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
     regions, simple = find_regions(here, settings=settings)
     found = Found([], [], Coverage(), len(regions), len(simple))
     for a, b, ploidy in ploidy_spans(window.contig, sex):
+        cell = max(a, window.cell[0]), min(b, window.cell[1]), ploidy
         span = max(a, window.start), min(b, window.end), ploidy
+        near = _sites_near(here, regions, simple, span=cell, settings=settings) if cell[0] < cell[1] else []
+        found.sites.extend(site for site in near if cell[0] <= site.position < cell[1])
         if span[0] < span[1]:
-            each = _call_span(found, here, (regions, simple), span=span, settings=settings, with_blocks=with_blocks)
+            each = _measure_span(found, here, near, span=span, settings=settings, with_blocks=with_blocks)
             if source.targets is not None:
                 over = source.targets.over(window.contig.name, span[0], span[1])
                 found.coverage.targets.append(measure_targets(each, over, span[0]))
+    if not is_mitochondrial(window.contig):
+        found.sites[:] = phased(found.sites, [not failed_filters(site, settings) for site in found.sites])
+    found.sites[:] = [site for site in found.sites if window.start <= site.position < window.end]
     return found
 
 
-def _call_span(
-    found: Found,
-    here: View,
-    candidates: tuple[list[Region], NDArray[np.int64]],
-    *,
-    span: tuple[int, int, int],
-    settings: Settings,
-    with_blocks: bool,
+def _measure_span(
+    found: Found, here: View, near: list[Site], *, span: tuple[int, int, int], settings: Settings, with_blocks: bool
 ) -> NDArray[np.int64]:
-    """Adds to `found` what bases start to end hold, with ploidy: the three numbers of `span`; returns what each base counts as covered."""
-    regions, simple = candidates
-    inside = simple[(simple >= span[0]) & (simple < span[1])]
-    near = _sites_near(here, regions, inside, span=span, settings=settings)
-    found.sites.extend(site for site in near if span[0] <= site.position < span[1])
+    """Adds to `found` coverage and blocks of bases start to end, with ploidy: the three numbers of `span`; returns what each base counts
+    as covered."""
     # near holds the neighbours' sites too: a deletion that begins before a bound keeps its bases out of the blocks behind
     seen, each = measure(here, near, span=span, settings=settings)
     found.coverage.counts += seen.counts
@@ -117,9 +117,10 @@ def _reads(source: Source, window: Window, low: int, high: int, settings: Settin
 def _sites_near(
     here: View, regions: list[Region], simple: NDArray[np.int64], *, span: tuple[int, int, int], settings: Settings
 ) -> list[Site]:
-    """The records of the simple sites and of all regions that reach into the span."""
+    """The records of the simple sites in the span and of all regions that reach into it."""
     start, end, ploidy = span
-    found = simple_sites(here, position=simple, ploidy=ploidy, settings=settings)
+    inside = simple[(simple >= start) & (simple < end)]
+    found = simple_sites(here, position=inside, ploidy=ploidy, settings=settings)
     longest = int((here.reads.end - here.reads.position).max(initial=0)) + 2 * settings.longest_region
     near = [region for region in regions if region.end + settings.flank > start and region.start - settings.flank < end]
     evidences = [gather_evidence(here, region, longest=longest, settings=settings) for region in near]

@@ -19,7 +19,9 @@ from genopipe.formats.vcf import ANY_OTHER, VcfContig
 class GvcfRecord:
     """One line. Positions 0-based, half-open; `alleles` begins with the reference and ends with <NON_REF>.
 
+    genotype    phased in the order of the copies
     likelihood  PL in the order of the VCF specification, over `alleles`
+    phase_set   None where the genotype is not phased
     """
 
     contig: int
@@ -33,6 +35,7 @@ class GvcfRecord:
     depth: int
     allele_depth: tuple[int, ...]
     likelihood: tuple[int, ...]
+    phase_set: int | None = None
 
     @property
     def is_block(self) -> bool:
@@ -127,6 +130,7 @@ def _record(columns: list[str], row: dict[str, int]) -> GvcfRecord:
         int(sample["DP"]),
         _numbers(sample["AD"]) if "AD" in sample else (int(sample["DP"]), 0),
         likelihood,
+        int(sample["PS"]) if "|" in sample["GT"] and sample.get("PS", ".") != "." else None,
     )
 
 

@@ -36,6 +36,7 @@ _DESCRIPTIONS = {
     "FORMAT/GQ": ("1", "Integer", "Phred of the called genotype being wrong"),
     "FORMAT/PL": ("G", "Integer", "Phred-scaled genotype likelihoods, 0 for the best"),
     "FORMAT/SB": ("4", "Integer", "Reads on the forward and reverse strand: reference, then alternative alleles"),
+    "FORMAT/PS": ("1", "Integer", "Phase set: position of its first site; the order of the alleles in GT is that of the copies"),
     "FORMAT/AF": ("A", "Float", "Share of the fragments that show each alternative allele"),
     "FORMAT/DNM": ("1", "Integer", "Phred of the alternative allele of a child not being new in it"),
 }
