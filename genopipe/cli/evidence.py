@@ -51,6 +51,23 @@ def add(kind: str, file: Path, reference: Path | None, store: Path, **release: s
 
 
 @evidence.command()
+@click.argument("manifest", type=ExistingFile)
+@click.option("--reference", type=ExistingFolder, help="Reference folder: left-aligns variants and checks their REF alleles.")
+@store_option
+def fetch(manifest: Path, reference: Path | None, store: Path) -> None:
+    """Download the data sets of MANIFEST that are not there yet, check their digests and add them.
+
+    \b
+    genopipe evidence fetch reference/evidence-GRCh38.yaml --store evidence
+    """
+    from genopipe.formats.genome import load_genome
+    from genopipe.interpret.evidence_fetch import fetch as fetch_datasets
+
+    n_added = fetch_datasets(store, manifest, genome=load_genome(reference) if reference else None)
+    click.echo(f"{n_added} added")
+
+
+@evidence.command()
 @click.argument("name")
 @click.option("--dataset", "only", multiple=True, help="Lock only this data set; may be given again.")
 @store_option

@@ -1,0 +1,146 @@
+"""Evidence by URL: a manifest names data sets, where they lie and what their digest must be; fetching adds those not yet there.
+
+A download goes to `downloads/` in the evidence folder and continues where an earlier one stopped, if the server can. Only a file whose
+digest is the manifest's is converted and kept; then the download goes away. Data sets that are there are not fetched again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genopipe import __version__
+from genopipe.errors import BadConfiguration, BadEnvironment, BadInput
+from genopipe.formats.yaml_document import check, read_yaml
+from genopipe.interpret.evidence import Release, add, datasets
+from genopipe.model import Genome
+from genopipe.outputs import make_folder, writing
+from genopipe.progress import Progress, log, progress
+
+TRIES = 4
+"""How often a download is taken up again after the connection broke."""
+
+_TIMEOUT = 60.0
+_PIECE = 1 << 20
+_PAUSE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One data set of a manifest; `algorithm` and `digest` are what the file must have."""
+
+    kind: str
+    release: Release
+    url: str
+    algorithm: str
+    digest: str
+
+
+def read_manifest(path: Path) -> list[Source]:
+    """The data sets that a manifest names.
+
+    Raises BadConfiguration, with the line, for a manifest that breaks its schema or leaves a digest open.
+    """
+    document, lines = read_yaml(path, "manifest")
+    for entry in document.get("datasets") or ():
+        if isinstance(entry, dict):
+            entry.update({key: str(entry[key]) for key in ("version", "date") if key in entry})  # YAML makes numbers and dates of them
+    check(document, lines, "manifest", path)
+    return [_source(entry, path, lines.at(("datasets", i))) for i, entry in enumerate(document["datasets"])]
+
+
+def _source(entry: dict[str, Any], path: Path, line: int) -> Source:
+    algorithm = next((name for name in ("sha256", "md5") if entry.get(name)), None)
+    if algorithm is None:
+        raise BadConfiguration(
+            f"no digest of {entry['name']}",
+            wanted="sha256 or md5, as its makers publish it",
+            do=f"Take it from beside {entry['url']} and write it here.",
+            path=path,
+            line=line,
+        )
+    release = Release(entry["name"], entry["version"], entry["date"], entry["licence"], entry.get("assembly"))
+    return Source(entry["kind"], release, entry["url"], algorithm, entry[algorithm].lower())
+
+
+def fetch(folder: Path, manifest: Path, *, genome: Genome | None = None) -> int:
+    """Downloads and adds the data sets of `manifest` that `folder` lacks; gives how many those were.
+
+    Raises BadEnvironment when a server cannot be reached or sends something else than the file, BadInput for another digest.
+    """
+    present = {(known.name, known.version) for known in datasets(folder)} if (folder / "datasets").is_dir() else set()
+    wanted = [source for source in read_manifest(manifest) if (source.release.name, source.release.version) not in present]
+    downloads = make_folder(folder / "downloads")
+    for source in wanted:
+        file = downloads / f"{source.release.name}@{source.release.version}-{Path(source.url).name}"
+        _download(source, file)
+        _check_digest(source, file)
+        add(folder, source.kind, file, release=source.release, genome=genome)
+        file.unlink()
+    if not any(downloads.iterdir()):
+        downloads.rmdir()
+    return len(wanted)
+
+
+def _download(source: Source, file: Path) -> None:
+    """Fetches what is missing of `file`, several times if the connection breaks."""
+    log.info("fetching %s %s", source.release.name, source.release.version)
+    for attempt in range(TRIES):
+        try:
+            with progress(f"fetching {source.release.name}", unit="bytes") as done, writing(file):
+                _fetch_rest(source.url, file, done)
+            return
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                raise _unreachable(source, f"status {error.code}") from error
+            fault: Exception = error
+        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+            fault = error
+        time.sleep(_PAUSE * 2**attempt)
+    raise _unreachable(source, str(fault)) from fault
+
+
+def _unreachable(source: Source, what: str) -> BadEnvironment:
+    return BadEnvironment(
+        f"{source.url} cannot be fetched ({what})",
+        wanted="a server that sends the file",
+        do="Check the address and the network; fetching again goes on where it stopped.",
+    )
+
+
+def _fetch_rest(url: str, file: Path, done: Progress) -> None:
+    """Appends what the server has beyond the size of `file`; begins anew where it sends everything."""
+    size = file.stat().st_size if file.exists() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": f"genopipe/{__version__}", "Range": f"bytes={size}-"})
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and size:
+            return
+        raise
+    with response, open(file, "ab" if response.status == http.HTTPStatus.PARTIAL_CONTENT else "wb") as target:
+        expected = response.length
+        while piece := response.read(_PIECE):
+            target.write(piece)
+            done.advance(len(piece))
+            expected = expected - len(piece) if expected is not None else None
+        if expected:
+            raise http.client.IncompleteRead(b"", expected)
+
+
+def _check_digest(source: Source, file: Path) -> None:
+    with open(file, "rb") as content:
+        digest = hashlib.file_digest(content, source.algorithm).hexdigest()
+    if digest != source.digest:
+        file.unlink()
+        raise BadInput(
+            f"{source.url} has the {source.algorithm} {digest}",
+            wanted=f"{source.digest}, as in the manifest",
+            do="Check that the manifest names this very release; what was fetched is gone.",
+        )
