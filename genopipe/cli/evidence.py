@@ -33,8 +33,9 @@ def evidence() -> None:
 @click.option("--licence", required=True, help="Its licence.")
 @click.option("--assembly", help="Assembly of its positions, such as GRCh38.")
 @click.option("--reference", type=ExistingFolder, help="Reference folder: left-aligns variants and checks their REF alleles.")
+@click.option("--may-shrink", is_flag=True, help="Take a version with far fewer records than the one before.")
 @store_option
-def add(kind: str, file: Path, reference: Path | None, store: Path, **release: str | None) -> None:
+def add(kind: str, file: Path, reference: Path | None, may_shrink: bool, store: Path, **release: str | None) -> None:
     """Convert FILE and keep it as a data set.
 
     KIND is one of hpo, hpo-annotations, genes, constraint, frequency, clinvar.
@@ -47,7 +48,7 @@ def add(kind: str, file: Path, reference: Path | None, store: Path, **release: s
     from genopipe.interpret.evidence import add as add_dataset
 
     genome = load_genome(reference) if reference else None
-    add_dataset(store, kind, file, release=Release(**release), genome=genome)  # type: ignore[arg-type]
+    add_dataset(store, kind, file, release=Release(**release), genome=genome, may_shrink=may_shrink)  # type: ignore[arg-type]
 
 
 @evidence.command()
@@ -70,8 +71,9 @@ def fetch(manifest: Path, reference: Path | None, store: Path) -> None:
 @evidence.command()
 @click.argument("name")
 @click.option("--dataset", "only", multiple=True, help="Lock only this data set; may be given again.")
+@click.option("--commercial", is_flag=True, help="Refuse data sets whose licence is not known to allow commercial use.")
 @store_option
-def lock(name: str, only: tuple[str, ...], store: Path) -> None:
+def lock(name: str, only: tuple[str, ...], commercial: bool, store: Path) -> None:
     """Freeze the newest version of every data set as the set NAME.
 
     \b
@@ -79,7 +81,7 @@ def lock(name: str, only: tuple[str, ...], store: Path) -> None:
     """
     from genopipe.interpret.evidence import lock as lock_set
 
-    locked = lock_set(store, name, only=only)
+    locked = lock_set(store, name, only=only, commercial=commercial)
     click.echo(f"{locked.name}\t{locked.digest}")
 
 

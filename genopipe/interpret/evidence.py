@@ -31,6 +31,14 @@ from genopipe.progress import log
 from genopipe.store import FolderStore, file_digest
 
 SCHEMA_VERSION = 1
+SMALLEST_SHARE = 0.8
+"""A version with fewer records than this share of the one before is taken for damaged unless the user insists."""
+
+COMMERCIAL = frozenset(
+    {"apache-2.0", "bsd-2-clause", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "cc0", "cc0-1.0", "hpo", "mit", "public domain"}
+)
+"""Licences known to allow commercial use, in lower case."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED = ("objects", "partial", "datasets")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -119,10 +127,11 @@ def canonical_assembly(name: str) -> str:
     return _ASSEMBLIES.get(re.sub(r"\.p\d+$", "", name).lower(), name)
 
 
-def add(folder: Path, kind: str, file: Path, *, release: Release, genome: Genome | None = None) -> DataSet:
+def add(folder: Path, kind: str, file: Path, *, release: Release, genome: Genome | None = None, may_shrink: bool = False) -> DataSet:
     """Converts `file` and keeps it as a data set; with `genome`, variants are left-aligned and their REF alleles checked.
 
-    Raises BadInput for a file or a description that does not fit, and for another content under the same name and version.
+    Raises BadInput for a file or a description that does not fit, for another content under the same name and version, and for a
+    version that has lost records, unless it `may_shrink`.
     """
     release = _checked(release, kind)
     store = FolderStore(folder)
@@ -133,6 +142,8 @@ def add(folder: Path, kind: str, file: Path, *, release: Release, genome: Genome
             digest = file_digest(partial)
             dataset = DataSet(**asdict(release), kind=kind, digest=digest, records=records, source=file_digest(file))
             path = _manifest_path(folder, dataset)
+            if not may_shrink:
+                _check_size(folder, dataset)
             store.put_file(partial)
         finally:
             partial.unlink(missing_ok=True)
@@ -198,6 +209,19 @@ def _manifest_path(folder: Path, dataset: DataSet) -> Path:
     return path
 
 
+def _check_size(folder: Path, dataset: DataSet) -> None:
+    """Raises BadInput where the newest earlier version has many more records."""
+    if not (folder / "datasets").is_dir():
+        return
+    earlier = [known for known in datasets(folder) if known.name == dataset.name and known.date <= dataset.date]
+    if earlier and dataset.records < SMALLEST_SHARE * earlier[-1].records:
+        raise BadInput(
+            f"{dataset.name} {dataset.version} has {dataset.records:,} records, {earlier[-1].version} had {earlier[-1].records:,}",
+            wanted=f"at least {SMALLEST_SHARE:.0%} of them",
+            do="Check that the file is whole; --may-shrink if it is.",
+        )
+
+
 def datasets(folder: Path) -> tuple[DataSet, ...]:
     """Every data set in the folder, sorted by name, date and version. Raises BadInput where no evidence was ever added."""
     if not (folder / "datasets").is_dir():
@@ -207,17 +231,19 @@ def datasets(folder: Path) -> tuple[DataSet, ...]:
     return tuple(sorted(found, key=lambda dataset: (dataset.name, dataset.date, dataset.version)))
 
 
-def lock(folder: Path, name: str, *, only: Iterable[str] = ()) -> EvidenceSet:
+def lock(folder: Path, name: str, *, only: Iterable[str] = (), commercial: bool = False) -> EvidenceSet:
     """Freezes the newest version of every data set, or of those named in `only`, as the set `name`.
 
-    Raises BadInput when there is nothing to lock, for mixed assemblies, for two data sets of a kind that a set holds once, and for a
-    name that is taken by another content.
+    Raises BadInput when there is nothing to lock, for mixed assemblies, for two data sets of a kind that a set holds once, for a
+    name that is taken by another content, and, when `commercial`, for a licence that is not known to allow it.
     """
     if not _NAME.fullmatch(name) or name in _RESERVED:
         raise BadInput(f"set name {name!r}", wanted="letters, digits, `.`, `_` and `-`", do="Choose another name.", key="NAME")
     newest = {dataset.name: dataset for dataset in datasets(folder)}
     chosen = _chosen(newest, tuple(only), folder)
     _check_together(chosen, folder)
+    if commercial:
+        _check_licences(chosen, folder)
     content = [asdict(dataset) for dataset in chosen]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     path = folder / name
@@ -255,6 +281,17 @@ def _check_together(chosen: list[DataSet], folder: Path) -> None:
                 f"{len(names)} data sets of kind {kind}: {', '.join(names)}",
                 wanted="one of them in a set",
                 do="Name the data sets to lock with --dataset.",
+                path=folder,
+            )
+
+
+def _check_licences(chosen: list[DataSet], folder: Path) -> None:
+    for dataset in chosen:
+        if dataset.licence.lower() not in COMMERCIAL:
+            raise BadInput(
+                f"{dataset.name} has the licence {dataset.licence!r}, not known to allow commercial use",
+                wanted=f"one of {', '.join(sorted(COMMERCIAL))}",
+                do="Leave it out with --dataset, or get a licence and lock without --commercial.",
                 path=folder,
             )
 

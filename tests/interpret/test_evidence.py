@@ -306,3 +306,25 @@ def test_clinvar_of_2016_is_read_with_its_own_keys(data: Path, tmp_path: Path) -
     by_place = {(row["contig"], row["position"], row["alt"]): row for row in rows(tmp_path / "E", dataset)}
     isg15 = by_place["1", 949_522, "T"]
     assert (isg15["significance"], isg15["stars"], isg15["gene"]) == ("pathogenic", 0, "ISG15")
+
+
+def test_a_version_that_lost_records_is_refused_unless_it_may(tmp_path: Path) -> None:
+    store = tmp_path / "E"
+    whole = [("chr1", 5 + n, "A", "C", "AF=0.1") for n in range(10)]
+    keep(store, "frequency", frequencies(tmp_path / "1.vcf.gz", whole), version="1")
+    less = frequencies(tmp_path / "2.vcf.gz", whole[:7])
+    with pytest.raises(BadInput, match="frequency 2 has 7 records, 1 had 10; wanted at least 80%"):
+        keep(store, "frequency", less, version="2")
+    assert [known.version for known in datasets(store)] == ["1"]
+    add(store, "frequency", less, release=Release("frequency", "2", "2026-01-01", "CC0", "world"), may_shrink=True)
+    keep(store, "frequency", frequencies(tmp_path / "3.vcf.gz", whole[:6]), version="3")
+
+
+def test_a_commercial_set_takes_no_unknown_licence(tmp_path: Path) -> None:
+    (tmp_path / "hp.obo").write_text(OBO)
+    add(tmp_path / "E", "hpo", tmp_path / "hp.obo", release=Release("hpo", "1", "2026-01-01", "academic use only", None))
+    with pytest.raises(BadInput, match="hpo has the licence 'academic use only', not known to allow commercial use"):
+        lock(tmp_path / "E", "set", commercial=True)
+    assert not (tmp_path / "E" / "set").exists()
+    add(tmp_path / "E", "hpo", tmp_path / "hp.obo", release=Release("hpo", "2", "2026-01-02", "HPO", None))
+    assert lock(tmp_path / "E", "set", commercial=True).datasets[0].version == "2"
