@@ -100,10 +100,10 @@ def main() -> None:
     args = parser.parse_args()
     result: dict[str, Any] = {"memory_option": MEMORY}
     with work_folder(args.work) as work:
+        result["human"] = measured(work / "human", args.length, args.pairs, args.seed)
         result["small"] = measured(work / "small", SMALL_LENGTH, SMALL_PAIRS, args.seed)
         result["smaller"] = measured(work / "smaller", PEER_LENGTH, SMALL_PAIRS, args.seed)
         result["minimap2_on_smaller"] = peer(work / "smaller")
-        result["human"] = measured(work / "human", args.length, args.pairs, args.seed)
     rate = [result[name]["align"]["reads_per_cpu_second"] for name in ("human", "small")]
     result["human_rate_of_small_rate"] = round(rate[0] / rate[1], 3)
     report(result, args, versions("numba", "numpy") | {"minimap2": program_version("minimap2", "--version")})

@@ -49,6 +49,16 @@ def test_the_same_reference_gives_the_same_bytes(fasta: Path, tmp_path: Path) ->
     assert all((tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes() for file in files)
 
 
+def test_partitions_that_grow_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A satellite of one unit puts its seeds into few partitions, which must grow again and again where stretches are short."""
+    (tmp_path / "ref.fa").write_text(">c\n" + random_sequence(171, 1) * 600 + random_sequence(5000, 2) + "\n")
+    for stretch in (1 << 20, 300):
+        monkeypatch.setattr("genopipe.align.index._STRETCH", stretch)
+        build_reference(tmp_path / "ref.fa", tmp_path / str(stretch), name="x")
+    entry, again = (np.load(tmp_path / str(stretch) / "seeds.entry.npy") for stretch in (1 << 20, 300))
+    assert len(entry) > 10_000 and entry.tobytes() == again.tobytes()
+
+
 def test_at_most_four_bytes_a_base(tmp_path: Path) -> None:
     (tmp_path / "ref.fa").write_text(">c\n" + random_sequence(400_000) + "\n")
     build_reference(tmp_path / "ref.fa", tmp_path / "ref", name="x")
