@@ -14,14 +14,15 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genopipe.align.alternative import alternative_contigs
 from genopipe.errors import BadInput
 from genopipe.formats.genome import build_genome, load_genome, save_array, unpack_into
 from genopipe.kernels import seed as kernel
@@ -29,7 +30,7 @@ from genopipe.model import Genome
 from genopipe.outputs import make_folder, writing
 from genopipe.progress import log, progress
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _MANIFEST = "seeds.json"
 _ARRAYS = {"entry": "seeds.entry.npy", "bucket": "seeds.bucket.npy"}
 _STRETCH = 1 << 18
@@ -42,19 +43,24 @@ class SeedIndex:
 
     entry   (seeds) uint64: low 32 bits of the seed (31 of hash, 1 of strand) << 32 | first base of the seed in the concatenated genome
     bucket  (2 ** bucket_bits + 1) uint32: where the seeds with these top bits of hash begin
+    alternative  names of the contigs whose seeds are held only where no other contig has them
     """
 
     entry: NDArray[np.uint64]
     bucket: NDArray[np.uint32]
     bucket_bits: int
+    alternative: tuple[str, ...] = ()
 
 
-def build_reference(fasta: Path, folder: Path, *, name: str, threads: int = 1) -> Genome:
-    """Packs and indexes `fasta` into `folder`, which appears whole or not at all; an older one is replaced at the end."""
+def build_reference(fasta: Path, folder: Path, *, name: str, threads: int = 1, alt_file: Path | None = None) -> Genome:
+    """Packs and indexes `fasta` into `folder`, which appears whole or not at all; an older one is replaced at the end.
+
+    `alt_file` names contigs that are alternatives, besides those known by name; see `genopipe.align.alternative`.
+    """
     with _whole_folder(folder) as partial:
         log.info("packing %s", fasta)
         genome = build_genome(fasta, partial, name=name, threads=threads)
-        write_index(build_index(genome), genome, partial)
+        write_index(build_index(genome, alternative_contigs(genome.contigs, alt_file)), genome, partial)
     return load_genome(folder)
 
 
@@ -83,15 +89,16 @@ def genome_digest(genome: Genome) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def build_index(genome: Genome) -> SeedIndex:
-    """The seeds of all known bases of `genome`."""
+def build_index(genome: Genome, alternative: Sequence[str] = ()) -> SeedIndex:
+    """The seeds of all known bases of `genome`; of the contigs in `alternative` only those that no other contig has."""
     count = np.zeros(1 << kernel.PARTITION_BITS, np.int64)
     entry = _partitions(genome.length // 1000)
     for seed, position, n, offset in _stretches(genome):
         if count.max() + n > entry.shape[1]:
             entry = _larger(entry, count, n)
         kernel.scatter_seeds(seed, position, n, offset, count, entry)
-    return _sorted_index(entry, count)
+    left_out = [(contig.start, contig.start + contig.length) for contig in genome.contigs if contig.name in alternative]
+    return replace(_sorted_index(entry, count, np.array(left_out, np.int64).reshape(-1, 2)), alternative=tuple(alternative))
 
 
 def _partitions(room: int) -> NDArray[np.uint64]:
@@ -108,8 +115,11 @@ def _larger(entry: NDArray[np.uint64], count: NDArray[np.int64], n: int) -> NDAr
     return larger
 
 
-def _sorted_index(entry: NDArray[np.uint64], count: NDArray[np.int64]) -> SeedIndex:
-    """Sorts the first `count` seeds of each partition, notes where their buckets begin, and moves them together, all in place."""
+def _sorted_index(entry: NDArray[np.uint64], count: NDArray[np.int64], left_out: NDArray[np.int64]) -> SeedIndex:
+    """Sorts the first `count` seeds of each partition, notes where their buckets begin, and moves them together, all in place.
+
+    left_out  (stretches, 2) int64: where seeds are held only if they are nowhere else
+    """
     total = int(count.sum())
     bucket_bits = max(kernel.PARTITION_BITS, max(total, 1).bit_length() - 2)
     bucket = np.empty((1 << bucket_bits) + 1, np.uint32)
@@ -118,11 +128,13 @@ def _sorted_index(entry: NDArray[np.uint64], count: NDArray[np.int64]) -> SeedIn
     for partition, used in enumerate(count.tolist()):
         rows = entry[partition, :used]
         rows.sort()
+        if len(left_out):
+            rows = rows[: kernel.drop_alternatives(rows, left_out[:, 0].copy(), left_out[:, 1].copy())]
         kernel.fill_buckets(rows, partition, bucket_bits, start, bucket)
-        together[start : start + used] = rows
-        start += used
-    bucket[-1] = total
-    return SeedIndex(together[:total], bucket, bucket_bits)
+        together[start : start + len(rows)] = rows
+        start += len(rows)
+    bucket[-1] = start
+    return SeedIndex(together[:start], bucket, bucket_bits)
 
 
 def _known_runs(genome: Genome) -> Iterator[tuple[int, int]]:
@@ -158,6 +170,7 @@ def write_index(index: SeedIndex, genome: Genome, folder: Path) -> None:
         "s": kernel.S,
         "hash_bits": kernel.HASH_BITS,
         "bucket_bits": index.bucket_bits,
+        "alternative": list(index.alternative),
         "files": {file: (folder / file).stat().st_size for file in _ARRAYS.values()},
     }
     with writing(folder / _MANIFEST):
@@ -182,4 +195,4 @@ def load_index(folder: Path, genome: Genome) -> SeedIndex:
         if not (folder / file).exists() or (folder / file).stat().st_size != size:
             raise BadInput("a file of the seed index is not whole", wanted=f"{size:,} bytes", do=_BUILD, path=folder / file)
     entry, bucket = (np.load(folder / file, mmap_mode="r") for file in _ARRAYS.values())
-    return SeedIndex(entry, bucket, content["bucket_bits"])
+    return SeedIndex(entry, bucket, content["bucket_bits"], tuple(content["alternative"]))

@@ -22,7 +22,7 @@ from genopipe.align.placement import SLOTS, Placements, Target, contig_of
 from genopipe.align.read_parts import first_base, last_base, same_part
 from genopipe.align.rescue import insert_of, lie
 from genopipe.kernels.compiled import inner, kernel
-from genopipe.kernels.ungapped import END_BONUS
+from genopipe.kernels.ungapped import END_BONUS, MATCH, MISMATCH
 from genopipe.model import Reads
 
 UNPAIRED_PENALTY = 17
@@ -31,6 +31,9 @@ LEAST_SCORE = 30
 
 HIGHEST_QUALITY = 60
 PHRED_OF_POINT = 5
+PHRED_OF_GAP_BASE = 2
+"""Of fewer points than a mismatch costs: then places differ in the lengths of gaps, which says little."""
+
 CLEAR_MARGIN = 20
 FAR_BELOW = -(1 << 20)
 
@@ -55,6 +58,7 @@ def choose(reads: Reads, target: Target, placements: Placements, insert: InsertS
     n = len(reads)
     choice = Choice(np.full(n, -1, np.int32), np.zeros(n, np.uint8), np.zeros(n, np.int32), np.zeros(n, np.uint8))
     length = np.diff(reads.base_start).astype(np.int32)
+    leave_out_alternatives(target, placements, length)
     chance = _name_hash(reads.header, reads.header_start, reads.name_length)
     if reads.paired:
         penalty = _penalties(insert)
@@ -62,6 +66,24 @@ def choose(reads: Reads, target: Target, placements: Placements, insert: InsertS
     else:
         _choose_single(placements, length, chance, choice)
     return choice
+
+
+def leave_out_alternatives(target: Target, placements: Placements, length: NDArray[np.int32]) -> None:
+    """Drops the places on alternative contigs of reads that fit elsewhere."""
+    if target.alternative.any():
+        _leave_out(target, placements, length)
+
+
+@kernel
+def _leave_out(target, p, length):
+    for read in range(len(p.n)):
+        fits = False
+        for slot in range(p.n[read]):
+            score = own_score(p, read, slot) if p.score[read, slot] > 0 else -1
+            fits |= score >= _least(length[read]) and not target.alternative[contig_of(target, p.start[read, slot])]
+        for slot in range(p.n[read]):
+            if fits and p.score[read, slot] > 0 and target.alternative[contig_of(target, p.start[read, slot])]:
+                p.score[read, slot] = -1
 
 
 def clear_inserts(reads: Reads, target: Target, placements: Placements, most_pairs: int) -> NDArray[np.int64]:
@@ -134,7 +156,7 @@ def quality_of(margin, rivals, crowded):
     """Phred of the place being wrong: `margin` points over the best rival, of which there are `rivals` as good as that one."""
     if margin <= 0 or crowded:
         return 0
-    quality = PHRED_OF_POINT * margin
+    quality = margin * (PHRED_OF_POINT if margin >= MATCH + MISMATCH else PHRED_OF_GAP_BASE)
     while rivals > 1:
         quality -= 3
         rivals >>= 1

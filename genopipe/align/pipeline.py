@@ -86,7 +86,7 @@ class Aligner:
     def __init__(self, reference: Path) -> None:
         self.genome: Genome = load_genome(reference)
         self.index: SeedIndex = load_index(reference, self.genome)
-        self.target: Target = target_of(self.genome)
+        self.target: Target = target_of(self.genome, self.index.alternative)
         self._local = threading.local()
 
     def place(self, reads: Reads) -> _Placed:

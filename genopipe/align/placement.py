@@ -11,6 +11,7 @@ there, and what lies beyond the border is clipped.
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,13 +45,18 @@ class Bases(NamedTuple):
 
 
 class Target(NamedTuple):
-    """The genome as the kernels take it: `model.Genome` without names. contig_start and contig_end (contigs) int64."""
+    """The genome as the kernels take it: `model.Genome` without names.
+
+    contig_start, contig_end  (contigs) int64
+    alternative               (contigs) bool: where a place counts only for reads without one elsewhere
+    """
 
     packed: NDArray[np.uint64]
     unknown_start: NDArray[np.int64]
     unknown_end: NDArray[np.int64]
     contig_start: NDArray[np.int64]
     contig_end: NDArray[np.int64]
+    alternative: NDArray[np.bool_]
 
 
 class Placements(NamedTuple):
@@ -94,12 +100,13 @@ class Jobs(NamedTuple):
     width: NDArray[np.int32]
 
 
-def target_of(genome: Genome) -> Target:
-    """The arrays of `genome` for the kernels."""
+def target_of(genome: Genome, alternative: Collection[str] = ()) -> Target:
+    """The arrays of `genome` for the kernels; `alternative` are names of contigs."""
     contig_start = np.array([contig.start for contig in genome.contigs], np.int64)
     contig_end = contig_start + np.array([contig.length for contig in genome.contigs], np.int64)
     unknown_start, unknown_end = np.asarray(genome.unknown_start), np.asarray(genome.unknown_end)
-    return Target(np.asarray(genome.packed), unknown_start, unknown_end, contig_start, contig_end)
+    is_alternative = np.array([contig.name in alternative for contig in genome.contigs], np.bool_)
+    return Target(np.asarray(genome.packed), unknown_start, unknown_end, contig_start, contig_end, is_alternative)
 
 
 class Workspace:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.align.index import SeedIndex
-from genopipe.align.pairing import LEAST_SCORE, Choice, own_score, quality_of
+from genopipe.align.pairing import LEAST_SCORE, Choice, leave_out_alternatives, own_score, quality_of
 from genopipe.align.placement import (
     SLOTS,
     Bases,
@@ -70,6 +70,7 @@ def split(
     for diagonal in (found.diagonal, found.low, found.high):
         diagonal -= before
     cigar = lay(_stretches(reads, first, first + length), target, found, cigar, work)
+    leave_out_alternatives(target, found, length.astype(np.int32))
     n = _adopt(length, placements, choice.slot, found, n, parts)
     return Parts._make(array[:n] for array in parts), cigar
 

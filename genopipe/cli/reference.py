@@ -22,8 +22,9 @@ def reference() -> None:
 @click.argument("fasta", type=ExistingFile)
 @click.option("-o", "--output", type=OutputFolder, required=True, help="Folder to make.")
 @click.option("--name", help="Name of the genome; the folder's name when not given.")
+@click.option("--alt", "alt_file", type=ExistingFile, help="File .alt of bwa: contigs that are alternatives, besides those known by name.")
 @threads_option
-def build(fasta: Path, output: Path, name: str | None, threads: int) -> None:
+def build(fasta: Path, output: Path, name: str | None, alt_file: Path | None, threads: int) -> None:
     """Pack and index a genome once; every command that needs it takes the folder as --reference.
 
     \b
@@ -31,5 +32,5 @@ def build(fasta: Path, output: Path, name: str | None, threads: int) -> None:
     """
     from genopipe.align.index import build_reference
 
-    genome = build_reference(fasta, output, name=name or output.resolve().name, threads=threads)
+    genome = build_reference(fasta, output, name=name or output.resolve().name, threads=threads, alt_file=alt_file)
     click.echo(f"{output}: {len(genome.contigs)} contigs, {sum(contig.length for contig in genome.contigs):,} bases", err=True)

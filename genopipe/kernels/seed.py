@@ -294,3 +294,35 @@ def fill_buckets(entry, partition, bucket_bits, start, bucket):
         while i < len(entry) and bucket_bits > PARTITION_BITS and np.int64(entry[i] >> shift) < b:
             i += 1
         bucket[partition * per_partition + b] = start + i
+
+
+@inner
+def _lies_in(position, start, end):
+    """True where a position lies in one of the sorted stretches."""
+    low, high = 0, len(start)
+    while low < high:
+        middle = (low + high) >> 1
+        if start[middle] <= position:
+            low = middle + 1
+        else:
+            high = middle
+    return low > 0 and position < end[low - 1]
+
+
+@kernel
+def drop_alternatives(entry, start, end):
+    """Takes seeds that lie in a stretch of `start` to `end`, and also elsewhere, out of a sorted partition; gives how many are left."""
+    n = 0
+    i = 0
+    while i < len(entry):
+        last = i
+        elsewhere = False
+        while last < len(entry) and entry[last] >> _33 == entry[i] >> _33:
+            elsewhere |= not _lies_in(np.int64(entry[last] & _KEY_MASK), start, end)
+            last += 1
+        for j in range(i, last):
+            if not elsewhere or not _lies_in(np.int64(entry[j] & _KEY_MASK), start, end):
+                entry[n] = entry[j]
+                n += 1
+        i = last
+    return n
