@@ -4,13 +4,35 @@
 rule call:
     input:
         f"{OUT}/call/{CASE.case}.vcf.gz",
+        expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gate_names("call")),
+
+
+rule fit_model:
+    input:
+        bam=f"{OUT}/align/{{sample}}.bam",
+        index=f"{OUT}/align/{{sample}}.bam.bai",
+        reference=CASE.reference / "reference.json",
+    output:
+        f"{OUT}/call/{{sample}}.model.json",
+    log:
+        f"{OUT}/logs/fit.{{sample}}.log",
+    benchmark:
+        f"{OUT}/timings/fit.{{sample}}.tsv"
+    priority: PRIORITY
+    threads: workflow.cores or 1
+    params:
+        reference=CASE.reference,
+    shell:
+        "genopipe fit --reference {params.reference:q} -i {input.bam:q} --threads {threads} -o {output:q} 2> {log:q}"
 
 
 rule call_variants:
     input:
         bam=f"{OUT}/align/{{sample}}.bam",
         index=f"{OUT}/align/{{sample}}.bam.bai",
+        model=f"{OUT}/call/{{sample}}.model.json",
         reference=CASE.reference / "reference.json",
+        passed=ancient(f"{OUT}/gates/{{sample}}.alignments.json"),
     output:
         vcf=f"{OUT}/call/{{sample}}.vcf.gz",
         gvcf=f"{OUT}/call/{{sample}}.g.vcf.gz",
@@ -26,13 +48,14 @@ rule call_variants:
         reference=CASE.reference,
         sex=lambda wildcards: PLAN.sex_option(wildcards.sample),
     shell:
-        "genopipe call --reference {params.reference:q} -i {input.bam:q} {params.sex} --threads {threads}"
+        "genopipe call --reference {params.reference:q} -i {input.bam:q} --model {input.model:q} {params.sex} --threads {threads}"
         " --gvcf {output.gvcf:q} -o {output.vcf:q} 2> {log:q}"
 
 
 rule genotype_family:
     input:
-        expand(f"{OUT}/call/{{sample}}.g.vcf.gz", sample=CASE.samples),
+        gvcf=expand(f"{OUT}/call/{{sample}}.g.vcf.gz", sample=CASE.samples),
+        passed=ancient(expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gate_names("align"))),
     output:
         vcf=f"{OUT}/call/{CASE.case}.vcf.gz",
         index=f"{OUT}/call/{CASE.case}.vcf.gz.tbi",
@@ -44,7 +67,7 @@ rule genotype_family:
     params:
         pedigree=PLAN.pedigree,
     shell:
-        "genopipe joint {input:q} --ped {params.pedigree:q} -o {output.vcf:q} 2> {log:q}"
+        "genopipe joint {input.gvcf:q} --ped {params.pedigree:q} -o {output.vcf:q} 2> {log:q}"
 
 
 ruleorder: genotype_family > call_variants

@@ -1,31 +1,33 @@
 """`genopipe call`: alignments to a VCF, and a gVCF if wanted.
 
-Input is checked before anything is written: the BAM against the genome, the sample, the region. Then the windows of the grid are called in
-a pool of threads and written in order, a few windows at a time, so that memory does not grow with the genome. A contig or region is
-settled window by window, so the result depends neither on the number of threads nor on how a genome is split into regions along the grid.
+Input is checked before anything is written: the BAM against the genome, the sample, the region. Without a model one is fitted first, to the
+whole BAM whatever is to be called. Then the windows of the grid are called in a pool of threads and written in order, a few windows at a
+time, so that memory does not grow with the genome. Every window is settled whole and gives what begins in the wanted part of it, so the
+records depend neither on the number of threads nor on how a genome is split into regions.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from genopipe.call.coverage import Tally
+from genopipe.call.fit import fit_model
+from genopipe.call.input import Input, open_input
 from genopipe.call.lines import KINDS, block_line, gvcf_line, vcf_line
+from genopipe.call.model import Model, check_model, read_model, reference_digest
 from genopipe.call.ploidy import Sex, is_absent
+from genopipe.call.pool import in_order
 from genopipe.call.settings import DEFAULT, Settings
 from genopipe.call.targets import read_targets
 from genopipe.call.windows import Found, Source, Window, call_window
-from genopipe.errors import BadConfiguration, BadInput
-from genopipe.formats.bam_index import Bam, open_bam, sample_of
+from genopipe.errors import BadConfiguration
 from genopipe.formats.genome import load_genome, resolve_contig
-from genopipe.formats.vcf import check_name, contigs_of, header, vcf_writer
+from genopipe.formats.vcf import SEX_NOTE, check_name, contigs_of, header, vcf_writer
 from genopipe.model import Contig, Genome
 from genopipe.outputs import whole_file, writing
 from genopipe.progress import log, progress
@@ -58,10 +60,15 @@ class Writers:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Whom to call: the name where the BAM holds several, and the sex where it is known."""
+    """Whom to call: the name where the BAM holds several, the sex where it is known, and the model where it is fitted already.
+
+    accept_other_digests   contigs of the BAM may have other sequences than the reference's, if name and length agree
+    """
 
     name: str | None = None
     sex: Sex | None = None
+    model: Path | None = None
+    accept_other_digests: bool = False
 
 
 def call_variants(
@@ -85,34 +92,58 @@ def call_variants(
             check_name(path)
     if outputs.gvcf is not None and outputs.gvcf.resolve() == outputs.vcf.resolve():
         raise BadConfiguration("-o and --gvcf are the same file", wanted="two files", do="Name the gVCF x.g.vcf.gz.", path=outputs.vcf)
-    genome, bam = load_genome(reference), open_bam(bam_path)
-    name, read_groups = sample_of(bam, sample.name)
-    row = match_contigs(genome, bam)
+    genome = load_genome(reference)
+    reads = open_input(genome, bam_path, sample.name, accept_other_digests=sample.accept_other_digests)
     spans = wanted_spans(genome, region)
+    wanted = read_targets(targets, genome) if targets is not None else None
+    model = _model_of(genome, reads, sample, threads=threads, settings=settings)
+    sex, note = _sex_of(sample, model)
     windows = [
         w
         for contig, start, end in spans
-        if not is_absent(contig, sample.sex)
-        for w in cells(contig, row.get(contig.name), start, end, settings)
+        if not is_absent(contig, sex)
+        for w in cells(contig, reads.row.get(contig.name), start, end, settings)
     ]
-    source = Source(bam, read_groups, read_targets(targets, genome) if targets is not None else None)
+    source = Source(reads.bam, reads.read_groups, model, wanted)
 
     def work(window: Window) -> Found:
-        return call_window(source, genome, window, sex=sample.sex, settings=settings, with_blocks=outputs.gvcf is not None)
+        return call_window(source, genome, window, sex=sex, settings=settings, with_blocks=outputs.gvcf is not None)
 
+    notes = {SEX_NOTE: note}
     with ExitStack() as stack:
         bed = stack.enter_context(whole_text(outputs.uncallable))
         coverage = stack.enter_context(whole_text(outputs.coverage))
-        write = stack.enter_context(vcf_writer(outputs.vcf, header(contigs_of(genome), [name], KINDS)))
+        write = stack.enter_context(vcf_writer(outputs.vcf, header(contigs_of(genome), [reads.sample], KINDS, notes)))
         write_gvcf = None
         if outputs.gvcf is not None:
             write_gvcf = stack.enter_context(
-                vcf_writer(outputs.gvcf, header(contigs_of(genome), [name], ("ALT/NON_REF", "INFO/END", *KINDS)))
+                vcf_writer(outputs.gvcf, header(contigs_of(genome), [reads.sample], ("ALT/NON_REF", "INFO/END", *KINDS), notes))
             )
         writers = Writers(write, write_gvcf, bed.write)
         tally = Tally.of(source.targets)
         _write_all(windows, work, writers, tally, threads=threads, settings=settings)
         coverage.write(tally.table())
+
+
+def _model_of(genome: Genome, reads: Input, sample: Sample, *, threads: int, settings: Settings) -> Model:
+    """The model that was given, or one fitted now."""
+    if sample.model is None:
+        return fit_model(genome, reads, threads=threads, settings=settings)
+    model = read_model(sample.model)
+    check_model(model, sample.model, reference=reference_digest(genome), alignments=reads.bam.digest, sample=reads.sample)
+    return model
+
+
+def _sex_of(sample: Sample, model: Model) -> tuple[Sex | None, str]:
+    """The sex to call with, and what the header says of it; a given one that the depth contradicts stands, with a warning."""
+    seen = model.sex_chromosomes
+    depth = f"X {seen.x_percent} % and Y {seen.y_percent} % of the autosomes" if seen.x_percent is not None else "not told by depth"
+    if sample.sex is None:
+        return seen.sex, f"{seen.sex or 'unknown'}, {depth}"
+    if seen.x_percent is not None and seen.sex != sample.sex:
+        log.warning("called as %s, as asked, but the depth says %s: %s. Another person's reads?", sample.sex, seen.sex or "neither", depth)
+        return sample.sex, f"{sample.sex}, given; WARNING: the depth says {seen.sex or 'neither'}: {depth}"
+    return sample.sex, f"{sample.sex}, given; {depth}"
 
 
 @contextmanager
@@ -145,70 +176,11 @@ def _gvcf_text(window: Window, found: Found, settings: Settings) -> str:
     return "".join(line for _, line in sorted(lines, key=lambda pair: pair[0]))
 
 
-def in_order(windows: list[Window], work: Callable[[Window], Found], threads: int) -> Iterator[tuple[Window, Found]]:
-    """Each window with its result, in order, at most two windows a thread ahead."""
-    if threads == 1:
-        yield from ((window, work(window)) for window in windows)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        queue: deque[tuple[Window, Future[Found]]] = deque()
-        try:
-            for window in windows:
-                queue.append((window, pool.submit(work, window)))
-                if len(queue) > 2 * threads:
-                    first, future = queue.popleft()
-                    yield first, future.result()
-            while queue:
-                first, future = queue.popleft()
-                yield first, future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
 def cells(contig: Contig, bam_contig: int | None, start: int, end: int, settings: Settings) -> Iterator[Window]:
     """The cells of the grid that a span touches, cut to it."""
     for low in range(start - start % settings.window, end, settings.window):
         high = min(low + settings.window, contig.length)
         yield Window(contig, bam_contig, (low, high), max(low, start), min(high, end))
-
-
-def match_contigs(genome: Genome, bam: Bam) -> dict[str, int]:
-    """Row in the BAM of each contig of the genome that it has.
-
-    Raises BadInput where a name has another length, or no contig with reads is known.
-    """
-    row: dict[str, int] = {}
-    known = {contig.name: contig for contig in genome.contigs}
-    strange = []
-    for i, ours in enumerate(bam.contigs):
-        contig = known.get(ours.name)
-        if contig is None and bam.has_reads[i]:
-            contig = _by_alias(genome, ours.name, ours.md5)
-            if contig is None:
-                strange.append(ours.name)
-        if contig is None:
-            continue
-        if contig.length != ours.length:
-            raise _other_reference(bam.path, f"{ours.name} has {ours.length:,} bases in the BAM and {contig.length:,} in the reference")
-        if ours.md5 is not None and ours.md5.lower() != contig.md5:
-            log.warning("%s: %s has another digest than in the reference, though the same length: masked differently?", bam.path, ours.name)
-        row[contig.name] = i
-    if strange and not any(bam.has_reads[i] for i in row.values()):
-        raise _other_reference(bam.path, f"the reads lie on {', '.join(strange[:3])}, which the reference lacks")
-    if strange:
-        log.warning("%s: no calls on %d contigs that the reference lacks: %s", bam.path, len(strange), ", ".join(strange[:5]))
-    return row
-
-
-def _by_alias(genome: Genome, name: str, md5: str | None) -> Contig | None:
-    try:
-        return resolve_contig(genome, name, md5=md5)
-    except BadInput:
-        return None
-
-
-def _other_reference(path: Path, came: str) -> BadInput:
-    return BadInput(came, wanted="a BAM aligned to this reference", do="Give the reference that the reads were aligned to.", path=path)
 
 
 def wanted_spans(genome: Genome, region: str | None) -> list[tuple[Contig, int, int]]:

@@ -51,7 +51,10 @@ class Person:
 
 
 def people_of(gvcfs: list[Gvcf], members: Iterable[Member]) -> list[Person]:
-    """The samples with their sex; who is named as a parent has the sex of one."""
+    """The samples with their sex; who is named as a parent has the sex of one.
+
+    Raises BadInput for a gVCF that was called with the other sex.
+    """
     sex: dict[str, Sex] = {}
     for member in members:
         if member.sex != "unknown":
@@ -60,6 +63,10 @@ def people_of(gvcfs: list[Gvcf], members: Iterable[Member]) -> list[Person]:
             sex[member.father] = "male"
         if member.mother is not None:
             sex[member.mother] = "female"
+    for gvcf in gvcfs:
+        told = sex.get(gvcf.sample)
+        if told is not None and gvcf.sex not in (None, told):
+            raise _other_sex(Person(gvcf.sample, gvcf.path, told), f"{gvcf.sample} was called as {gvcf.sex}")
     return [Person(gvcf.sample, gvcf.path, sex.get(gvcf.sample)) for gvcf in gvcfs]
 
 
@@ -72,7 +79,7 @@ def in_copies(call: Call, person: Person, contig: VcfContig, position: int, *, i
     if copies is None:
         return replace(call, copies=2 if call.genotype is None else len(call.genotype))
     if call.genotype is not None and len(call.genotype) == 1 and copies != 1:
-        raise _other_sex(person, contig.name, position)
+        raise _other_sex(person, f"{contig.name}:{position + 1} of {person.sample} was called with one copy")
     if copies == 0:
         return Call((), MAX_QUALITY, None, (), (0,), copies=0)
     if call.genotype is None or copies == len(call.genotype):
@@ -91,9 +98,9 @@ def _hemizygous(call: Call, is_indel: bool) -> Call:
     return Call(choice.genotype, choice.genotype_quality, call.depth, call.allele_depth, likelihood, copies=1)
 
 
-def _other_sex(person: Person, contig: str, position: int) -> BadInput:
+def _other_sex(person: Person, came: str) -> BadInput:
     return BadInput(
-        f"{contig}:{position + 1} of {person.sample} was called with one copy, and the pedigree says {person.sex}",
+        f"{came}, and the pedigree says {person.sex}",
         wanted="a gVCF and a pedigree that agree about the sex",
         do="Correct the pedigree, or call again with the right --sex.",
         path=person.gvcf,

@@ -16,7 +16,7 @@ from genopipe.call.events import Haplotype, Stretch, spell
 from genopipe.call.regions import Region
 from genopipe.call.settings import Settings
 from genopipe.call.view import View
-from genopipe.kernels.assembly import GAP_RATE, gap_chance
+from genopipe.kernels.assembly import gap_chance
 from genopipe.kernels.pairhmm import likelihoods
 from genopipe.kernels.pileup import cut
 from genopipe.model import Alignments
@@ -36,6 +36,7 @@ class Evidence:
     column          haplotype to its column in `cost`
     cost            (pieces, haplotypes) int32 milli-phred
     name_hash       (fragments) uint64
+    gap_rate        (bases of the unit, number of units) float64: chance of an indel error in a repeat
     """
 
     region: Region
@@ -50,6 +51,7 @@ class Evidence:
     column: dict[Haplotype, int]
     cost: NDArray[np.int32]
     name_hash: NDArray[np.uint64]
+    gap_rate: NDArray[np.float64]
 
     @property
     def n_fragments(self) -> int:
@@ -86,7 +88,9 @@ def gather_evidence(view: View, region: Region, *, longest: int, settings: Setti
     reverse = (reads.flag[row] & 16) > 0
     empty = np.empty((len(row), 0), np.int32)
     caps, fragment = cap.astype(np.int64) * 1000, fragment.astype(np.int64)
-    return Evidence(region, stretch, reads.base[index], quality, piece_start, fragment, caps, reverse, part[:, 2:], {}, empty, name_hash)
+    return Evidence(
+        region, stretch, reads.base[index], quality, piece_start, fragment, caps, reverse, part[:, 2:], {}, empty, name_hash, view.gap_rate
+    )
 
 
 def _fewer(reads: Alignments, row: NDArray[np.int64], part: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -108,7 +112,8 @@ def judge(work: list[tuple[Evidence, list[Haplotype]]]) -> None:
     if not new:
         return
     spelled = [np.frombuffer(spell(h, evidence.stretch), np.uint8) for evidence, haplotypes in new for h in haplotypes]
-    gap = [_gap_chances(base) for base in spelled]
+    rates = [evidence.gap_rate for evidence, haplotypes in new for _ in haplotypes]
+    gap = [_gap_chances(base, rate) for base, rate in zip(spelled, rates, strict=True)]
     haplotype_start = np.concatenate(([0], np.cumsum([len(base) for base in spelled])))
     read_start = np.concatenate(([0], np.cumsum(np.concatenate([np.diff(evidence.piece_start) for evidence, _ in new]))))
     reads = (np.concatenate([e.base for e, _ in new]), np.concatenate([e.quality for e, _ in new]), read_start)
@@ -133,7 +138,7 @@ def _pairs(new: list[tuple[Evidence, list[Haplotype]]]) -> NDArray[np.int64]:
     return np.concatenate(blocks, axis=1)
 
 
-def _gap_chances(base: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _gap_chances(base: NDArray[np.uint8], rate: NDArray[np.float64]) -> NDArray[np.float32]:
     out = np.empty(len(base), np.float32)
-    gap_chance(base, GAP_RATE, out)
+    gap_chance(base, rate, out)
     return out

@@ -38,6 +38,19 @@ def is_mitochondrial_name(name: str) -> bool:
     return name in _MITOCHONDRION
 
 
+def is_autosomal(contig: Contig) -> bool:
+    return contig.name.removeprefix("chr").isdigit()
+
+
+def sex_chromosome(contig: Contig) -> Literal["X", "Y"] | None:
+    """Which sex chromosome the contig is, None for any other one."""
+    return "X" if contig.name in _X else "Y" if contig.name in _Y else None
+
+
+def is_pseudoautosomal(contig: Contig, position: int) -> bool:
+    return any(start <= position < end for start, end in PSEUDOAUTOSOMAL.get(contig.length, ()))
+
+
 def is_absent(contig: Contig, sex: Sex | None) -> bool:
     """True for the Y of a female, which is not called at all."""
     return sex == "female" and contig.name in _Y

@@ -60,6 +60,8 @@ def indel_candidates(view: View, *, settings: Settings) -> dict[Event, int]:
     for read, position, offset, length in pileup.indel.tolist():
         first = int(base_start[read]) + offset
         raw = Event(position, -length, b"") if length < 0 else Event(position, 0, base[first : first + length].tobytes())
+        if raw.end > stretch.end:
+            continue
         if raw not in aligned:
             aligned[raw] = left_aligned(raw, stretch)
         fragments[aligned[raw]].add(int(name_hash[read]))

@@ -50,7 +50,7 @@ class Settings:
     min_quality: int = 10
     callable_quality: int = 20
     min_strand_bias: int = 13
-    strand_bias_weight: int = 2
+    strand_bias_weight: int = 3
     gvcf_bands: tuple[int, ...] = (0, 5, 10, 20, 30, 40, 60)
 
 

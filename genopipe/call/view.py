@@ -8,17 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.call.events import Stretch
+from genopipe.kernels.assembly import GAP_RATE
 from genopipe.kernels.pileup import Pileup, pile
 from genopipe.model import Alignments
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Reads, pileup and reference of one stretch of a contig; all three begin at `stretch.start`."""
+    """Reads, pileup and reference of one stretch of a contig; all three begin at `stretch.start`.
+
+    gap_rate  (bases of the unit, number of units) float64: chance of an indel error in a repeat
+    """
 
     reads: Alignments
     pileup: Pileup
     stretch: Stretch
+    gap_rate: NDArray[np.float64]
 
     @property
     def reference(self) -> NDArray[np.uint8]:
@@ -26,6 +31,6 @@ class View:
         return np.frombuffer(self.stretch.base, np.uint8)
 
 
-def view(reads: Alignments, reference: NDArray[np.uint8], start: int) -> View:
+def view(reads: Alignments, reference: NDArray[np.uint8], start: int, *, gap_rate: NDArray[np.float64] = GAP_RATE) -> View:
     """The view of the stretch of `reference` (codes) that begins at `start`."""
-    return View(reads, pile(reads, reference, start), Stretch(start, reference.tobytes()))
+    return View(reads, pile(reads, reference, start), Stretch(start, reference.tobytes()), gap_rate)

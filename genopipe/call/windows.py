@@ -2,7 +2,8 @@
 
 The window is seen with padding on both sides and gives only what begins inside it, so that neighbours agree and a window does not depend on
 what else is called. Order: reads, pileup, candidates; simple sites by their bases; regions by haplotypes; reference blocks of the rest;
-phase sets. The sites of the whole cell are always looked at, so that a phase set is the same wherever a region is cut.
+phase sets. The whole cell is always looked at and what begins in the wanted part is kept, so that records are the same wherever a region
+is cut.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from genopipe.call.evidence import gather_evidence
 from genopipe.call.filters import failed_filters
 from genopipe.call.genotypes import region_sites
 from genopipe.call.haplotypes import settle
+from genopipe.call.model import Model
 from genopipe.call.phasing import phased
 from genopipe.call.ploidy import Sex, is_mitochondrial, ploidy_spans
+from genopipe.call.recalibration import recalibrated
 from genopipe.call.regions import Region, find_regions
 from genopipe.call.settings import Settings
 from genopipe.call.simple import simple_sites
@@ -34,10 +37,11 @@ from genopipe.model import Alignments, Contig, Genome
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where reads come from: a BAM and the sample's read groups; and the intervals whose coverage is wanted too."""
+    """Where reads come from: a BAM and the sample's read groups; what was learnt of them; the intervals whose coverage is wanted too."""
 
     bam: Bam
     read_groups: NDArray[np.uint64] | None
+    model: Model
     targets: Targets | None = None
 
 
@@ -68,7 +72,7 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
     low = max(window.cell[0] - settings.padding, 0)
     high = min(window.cell[1] + settings.padding, window.contig.length)
     reference = fetch(genome, window.contig.name, low, high)
-    here = view(_reads(source, window, low, high, settings), reference, low)
+    here = view(_reads(source, window, low, high, settings), reference, low, gap_rate=source.model.gap_chance)
     regions, simple = find_regions(here, settings=settings)
     found = Found([], [], Coverage(), len(regions), len(simple))
     for a, b, ploidy in ploidy_spans(window.contig, sex):
@@ -76,35 +80,27 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
         span = max(a, window.start), min(b, window.end), ploidy
         near = _sites_near(here, regions, simple, span=cell, settings=settings) if cell[0] < cell[1] else []
         found.sites.extend(site for site in near if cell[0] <= site.position < cell[1])
+        if with_blocks and cell[0] < cell[1]:
+            found.blocks.extend(reference_blocks(here, near, span=cell, settings=settings))
         if span[0] < span[1]:
-            each = _measure_span(found, here, near, span=span, settings=settings, with_blocks=with_blocks)
+            # near holds the neighbours' sites too: a deletion that begins before a bound keeps its bases out of what is behind
+            seen, each = measure(here, near, span=span, settings=settings)
+            found.coverage.counts += seen.counts
+            found.coverage.uncallable.extend(seen.uncallable)
             if source.targets is not None:
                 over = source.targets.over(window.contig.name, span[0], span[1])
                 found.coverage.targets.append(measure_targets(each, over, span[0]))
     if not is_mitochondrial(window.contig):
         found.sites[:] = phased(found.sites, [not failed_filters(site, settings) for site in found.sites])
     found.sites[:] = [site for site in found.sites if window.start <= site.position < window.end]
+    found.blocks[:] = [block for block in found.blocks if window.start <= block.start < window.end]
     return found
-
-
-def _measure_span(
-    found: Found, here: View, near: list[Site], *, span: tuple[int, int, int], settings: Settings, with_blocks: bool
-) -> NDArray[np.int64]:
-    """Adds to `found` coverage and blocks of bases start to end, with ploidy: the three numbers of `span`; returns what each base counts
-    as covered."""
-    # near holds the neighbours' sites too: a deletion that begins before a bound keeps its bases out of the blocks behind
-    seen, each = measure(here, near, span=span, settings=settings)
-    found.coverage.counts += seen.counts
-    found.coverage.uncallable.extend(seen.uncallable)
-    if with_blocks:
-        found.blocks.extend(reference_blocks(here, near, span=span, settings=settings))
-    return each
 
 
 def _reads(source: Source, window: Window, low: int, high: int, settings: Settings) -> Alignments:
     if window.bam_contig is None:
         return no_reads()
-    return read_stretch(
+    found = read_stretch(
         source.bam,
         window.bam_contig,
         start=low,
@@ -112,6 +108,7 @@ def _reads(source: Source, window: Window, low: int, high: int, settings: Settin
         min_mapping_quality=settings.min_mapping_quality,
         read_groups=source.read_groups,
     )
+    return recalibrated(found, source.model.quality_tables)
 
 
 def _sites_near(

@@ -15,6 +15,7 @@ from shlex import quote
 from typing import Any
 
 from genopipe import device
+from genopipe.cases.gates import Gate, gates_with
 from genopipe.config import Case, Settings, load_case, load_settings
 from genopipe.errors import BadConfiguration
 from genopipe.outputs import make_folder, whole_file
@@ -24,9 +25,9 @@ STAGES = ("ingest", "align", "call", "interpret", "archive", "ehr")
 """The stages in the order data takes; also the names of the workflow's target rules."""
 
 RULES = {
-    "ingest": ("measure_reads",),
-    "align": ("align_reads",),
-    "call": ("call_variants", "genotype_family"),
+    "ingest": ("measure_reads", "judge"),
+    "align": ("align_reads", "measure_alignments", "compare_family", "judge"),
+    "call": ("fit_model", "call_variants", "genotype_family", "measure_calls", "judge"),
     "interpret": ("rank_findings",),
     "archive": ("archive_sample", "archive_case"),
     "ehr": ("write_pointers",),
@@ -68,6 +69,24 @@ class Plan:
         """What `genopipe call` is told of the sex; nothing where it is unknown."""
         sex = self.case.sex_of(sample)
         return f"--sex {sex}" if sex in ("female", "male") else ""
+
+    @property
+    def gates(self) -> dict[str, Gate]:
+        """The quality gates: the defaults with the limits of the site, then of the case."""
+        return gates_with(self.settings.value["gates"], self.case.gates)
+
+    def gate_names(self, stage: str) -> list[str]:
+        """The gates that close a stage, by the names of their files in `gates/`."""
+        each = {"ingest": "reads", "align": "alignments"}
+        names = [f"{sample}.{each[stage]}" for sample in self.case.samples] if stage in each else []
+        family = ["family"] if stage == "align" and len(self.case.samples) > 1 else []
+        return [*names, *family, *(["calls"] if stage == "call" else [])]
+
+    def gate_measures(self, gate: str) -> Path:
+        """The file of measures that a gate judges."""
+        sample, _, kind = gate.rpartition(".")
+        names = {"reads": f"{sample}.qc.json", "alignments": f"{sample}.aligned.json", "family": "family.json", "calls": "calls.json"}
+        return self.folder / "ingest" / names[kind]
 
     @property
     def pedigree(self) -> Path:

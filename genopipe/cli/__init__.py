@@ -25,11 +25,15 @@ COMMANDS = {
     "doctor": "Check this machine and warm up the kernels.",
     "reference": "Prepare a reference genome.",
     "ingest": "Check and measure reads.",
+    "gate": "Judge measures by quality gates.",
     "align": "Align reads: sorted, duplicate-marked, indexed.",
+    "mark-duplicates": "Mark the duplicates of an existing BAM.",
+    "fit": "Learn what a sample's reads are like.",
     "call": "Call small variants.",
     "joint": "Genotype a family from its gVCFs.",
     "evidence": "Keep versioned annotation data.",
     "interpret": "Rank and explain variants.",
+    "pgx": "Name star alleles and what they do.",
     "archive": "Keep files losslessly, and get them back.",
     "ehr": "Write FHIR pointer records.",
 }
@@ -44,8 +48,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"genopipe.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"genopipe.cli.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from genopipe.cli.options import ExistingFile, OutputFile, reference_option, threads_option
+from genopipe.cli.options import ExistingFile, OutputFile, accept_other_digests_option, reference_option, threads_option
 
 
 @click.command()
@@ -17,8 +17,10 @@ from genopipe.cli.options import ExistingFile, OutputFile, reference_option, thr
 @click.option("--gvcf", type=OutputFile, help="gVCF to write too (.g.vcf.gz), for `genopipe joint`.")
 @click.option("--region", help="Call only CONTIG:START-END (1-based, inclusive) or CONTIG.")
 @click.option("--targets", type=ExistingFile, help="BED of intervals, such as exons: OUT.coverage.tsv tells the coverage of each.")
-@click.option("--sex", type=click.Choice(["female", "male"]), help="X and Y of a male are called with one copy.")
+@click.option("--sex", type=click.Choice(["female", "male"]), help="X and Y of a male are called with one copy.  [default: by depth]")
 @click.option("--sample", help="Which sample, where the BAM holds several.")
+@click.option("--model", type=ExistingFile, help="Model of this BAM by `genopipe fit`.  [default: fitted first]")
+@accept_other_digests_option
 @threads_option
 def call(
     reference: Path,
@@ -29,6 +31,8 @@ def call(
     targets: Path | None,
     sex: Literal["female", "male"] | None,
     sample: str | None,
+    model: Path | None,
+    accept_other_digests: bool,
     threads: int,
 ) -> None:
     """Call small variants of one sample: SNVs and indels, as a VCF and a gVCF.
@@ -41,4 +45,5 @@ def call(
     from genopipe.call.caller import Outputs, Sample, call_variants
 
     outputs = Outputs(output, gvcf)
-    call_variants(reference, bam, outputs, sample=Sample(sample, sex), region=region, targets=targets, threads=threads)
+    whom = Sample(sample, sex, model, accept_other_digests)
+    call_variants(reference, bam, outputs, sample=whom, region=region, targets=targets, threads=threads)

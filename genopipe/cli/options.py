@@ -67,3 +67,16 @@ memory_option = click.option("--memory", type=Memory(), default="4G", show_defau
 reference_option = click.option(
     "--reference", "reference", type=ExistingFolder, required=True, help="Folder made by `genopipe reference build`."
 )
+pixels_option = click.option(
+    "--optical-distance",
+    "pixels",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Pixels between optical duplicates; 2500 for patterned flow cells (HiSeq X, NovaSeq).",
+)
+accept_other_digests_option = click.option(
+    "--accept-other-digests",
+    is_flag=True,
+    help="Take contigs of the BAM for the reference's if name and length agree and only the digests (M5) differ: masked differently.",
+)

@@ -5,6 +5,7 @@ Source: SAM/BAM format specification, sections 1.3 (the header), 4.2 (BAM) and 5
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 from dataclasses import dataclass
@@ -42,6 +43,13 @@ class Bam:
     read_group_sample: dict[str, str]
     linear_offset: tuple[NDArray[np.uint64], ...]
     has_reads: tuple[bool, ...]
+
+    @property
+    def digest(self) -> str:
+        """One digest of what the header says of contigs and samples."""
+        lines = [f"{contig.name}\t{contig.length}\n" for contig in self.contigs]
+        lines += [f"{group}\t{sample}\n" for group, sample in sorted(self.read_group_sample.items())]
+        return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def contig_index(self, name: str) -> int | None:
         """Row of the contig of that name."""

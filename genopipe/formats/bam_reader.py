@@ -22,7 +22,7 @@ from genopipe.model import Alignments
 LEFT_OUT = 0x4 | 0x100 | 0x200 | 0x400 | 0x800
 """Flags of reads that are no evidence: unmapped, secondary, QC fail, duplicate, supplementary."""
 
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 _INTERVAL_SHIFT = 14
 _MISSING_QUALITY = 20
 _CODE = np.array([4, 0, 1, 4, 2, 4, 4, 4, 3, 4, 4, 4, 4, 4, 4, 4], np.uint8)

@@ -9,10 +9,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import is_bgzf, read_blocks
-from genopipe.formats.vcf import ANY_OTHER, VcfContig
+from genopipe.formats.vcf import ANY_OTHER, SEX_NOTE, VcfContig
+
+_SEX: dict[str, Literal["female", "male"]] = {"female": "female", "male": "male"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +47,28 @@ class GvcfRecord:
 
 @dataclass(frozen=True, slots=True)
 class Gvcf:
-    """Header of one file."""
+    """Header of one file; `sex` is the one it was called with, None where that was not known or is not told."""
 
     path: Path
     sample: str
     contigs: tuple[VcfContig, ...]
+    sex: Literal["female", "male"] | None = None
 
 
 def open_gvcf(path: Path) -> Gvcf:
     """The header. Raises BadInput for a file that is no gVCF of one sample."""
     contigs = []
+    sex: Literal["female", "male"] | None = None
     for number, line in _lines(path):
         if line.startswith("##contig=<"):
             contigs.append(_contig(line))
+        elif line.startswith(f"##{SEX_NOTE}="):
+            sex = _SEX.get(line.split("=", 1)[1].split(",")[0])
         elif line.startswith("#CHROM"):
             columns = line.split("\t")
             if len(columns) != 10:
                 raise _bad(path, number, f"the file holds {max(len(columns) - 9, 0)} samples", "a gVCF of one sample")
-            return Gvcf(path, columns[9], tuple(contigs))
+            return Gvcf(path, columns[9], tuple(contigs), sex)
         elif not line.startswith("##"):
             break
     raise _bad(path, 1, "the file has no VCF header", "a gVCF made by `genopipe call --gvcf`")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,8 @@ from genopipe.model import Genome
 from genopipe.outputs import whole_file
 
 ANY_OTHER = "<NON_REF>"
+SEX_NOTE = "genopipe_sex"
+"""Header line: the sex that a sample was called with, and where it is from."""
 LEAST_FREE = 64 << 10
 
 _DESCRIPTIONS = {
@@ -54,9 +56,10 @@ def contigs_of(genome: Genome) -> list[VcfContig]:
     return [VcfContig(contig.name, contig.length, contig.md5) for contig in genome.contigs]
 
 
-def header(contigs: Sequence[VcfContig], samples: Sequence[str], kinds: Iterable[str]) -> str:
-    """The header; `kinds` are the filters and fields used, such as `FORMAT/GT`."""
+def header(contigs: Sequence[VcfContig], samples: Sequence[str], kinds: Iterable[str], notes: Mapping[str, str] | None = None) -> str:
+    """The header; `kinds` are the filters and fields used, such as `FORMAT/GT`, `notes` lines of our own."""
     lines = ["##fileformat=VCFv4.2", '##FILTER=<ID=PASS,Description="All filters passed">']
+    lines += [f"##{key}={value}" for key, value in (notes or {}).items()]
     lines += [_definition(kind) for kind in kinds]
     lines += [f"##contig=<ID={name},length={length}" + (f",md5={md5}>" if md5 else ">") for name, length, md5 in contigs]
     columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *samples]

@@ -52,9 +52,18 @@ def test_threads_do_not_change_a_byte(world, donor_bam, donor_calls, tmp_path):
     assert outputs.coverage.read_bytes() == donor_calls.coverage.read_bytes()
 
 
-def test_regions_along_the_grid_join_to_the_whole(world, donor_bam, donor_calls, tmp_path):
+@pytest.mark.parametrize(
+    "regions",
+    [
+        ("chr1:1-65,536", "chr1:65537-70000", "chrX", "chrM"),
+        ("chr1:1-20004", "chr1:20005-20006", "chr1:20007-65531", "chr1:65532-70000", "chrX:1-2999", "chrX:3000-8000", "chrM"),
+    ],
+    ids=["along the grid", "in regions, phase sets, blocks and deletions"],
+)
+def test_regions_join_to_the_whole(regions, world, donor_bam, donor_calls, tmp_path):
+    """Wherever a genome is cut, the records of the parts are those of the whole, byte for byte."""
     vcf, gvcf = [], []
-    for region in ("chr1:1-65,536", "chr1:65537-70000", "chrX", "chrM"):
+    for region in regions:
         outputs = Outputs(tmp_path / "part.vcf.gz", tmp_path / "part.g.vcf.gz")
         call_variants(world.reference, donor_bam, outputs, region=region)
         vcf += records(outputs.vcf)
@@ -103,7 +112,9 @@ def test_genotypes_of_a_real_sample(data, tools, tmp_path):
     fasta.write_bytes(gzip.decompress((folder / "GRCh38.chr21.partial.fa.gz").read_bytes()))
     (tmp_path / "reference").mkdir()
     build_genome(fasta, tmp_path / "reference", name="chr21")
-    call_variants(tmp_path / "reference", folder / "reads.bam", Outputs(tmp_path / "out.vcf.gz"), region="chr21:16600001-16800000")
+    whom = Sample(accept_other_digests=True)  # the reference is masked but for a part
+    region = "chr21:16600001-16800000"
+    call_variants(tmp_path / "reference", folder / "reads.bam", Outputs(tmp_path / "out.vcf.gz"), sample=whom, region=region)
     command = [sys.executable, tools / "compare_calls.py", fasta, folder / "truth.vcf.gz", tmp_path / "out.vcf.gz", "--json"]
     command += ["--bed", folder / "confident.bed.gz", "--region", "chr21:16600001-16800000"]
     score = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -130,16 +141,34 @@ def test_a_bam_of_unknown_contigs(world, donor_bam, tmp_path):
     refused(other, donor_bam, tmp_path, "the reads lie on chr1, chrX, chrM, which the reference lacks")
 
 
-def test_a_contig_of_another_digest_is_only_warned_of(world, donor_bam, tmp_path, caplog):
-    head = pysam.AlignmentFile(str(donor_bam)).header.to_dict()
-    head["SQ"][0]["M5"] = "0" * 32
-    with pysam.AlignmentFile(str(donor_bam)) as source, pysam.AlignmentFile(str(tmp_path / "x.bam"), "wb", header=head) as file:
+def with_digest(bam, path, digest):
+    """The BAM with a digest of its first contig in the header."""
+    head = pysam.AlignmentFile(str(bam)).header.to_dict()
+    head["SQ"][0]["M5"] = digest
+    with pysam.AlignmentFile(str(bam)) as source, pysam.AlignmentFile(str(path), "wb", header=head) as file:
         for record in source:
             file.write(record)
-    pysam.index(str(tmp_path / "x.bam"))
+    pysam.index(str(path))
+    return path
+
+
+def test_a_contig_of_another_digest(world, donor_bam, tmp_path):
+    bam = with_digest(donor_bam, tmp_path / "x.bam", "0" * 32)
+    refused(world, bam, tmp_path, "chr1 has the MD5 0+ in the BAM and .* in the reference.*--accept-other-digests")
+
+
+def test_a_contig_of_another_digest_is_accepted_with_a_warning(world, donor_bam, donor_calls, tmp_path, caplog):
+    bam = with_digest(donor_bam, tmp_path / "x.bam", "0" * 32)
     with caplog.at_level("WARNING", logger="genopipe"):
-        call_variants(world.reference, tmp_path / "x.bam", Outputs(tmp_path / "x.vcf.gz"), region="chrM")
-    assert "chr1 has another digest than in the reference" in caplog.text
+        call_variants(world.reference, bam, Outputs(tmp_path / "x.vcf.gz"), sample=Sample(accept_other_digests=True), region="chrM")
+    assert "chr1 has another digest than in the reference, though the same length; accepted, as asked" in caplog.text
+    assert records(tmp_path / "x.vcf.gz") == [line for line in records(donor_calls.vcf) if line.startswith("chrM")]
+
+
+def test_a_contig_of_the_same_digest_needs_no_option(world, donor_bam, donor_calls, tmp_path):
+    bam = with_digest(donor_bam, tmp_path / "x.bam", load_genome(world.reference).contigs[0].md5.upper())
+    call_variants(world.reference, bam, Outputs(tmp_path / "x.vcf.gz"))
+    assert records(tmp_path / "x.vcf.gz") == records(donor_calls.vcf)
 
 
 def test_contigs_under_other_names_are_recognised(world, donor_bam, donor_calls, tmp_path, names_untold, caplog):
