@@ -126,10 +126,6 @@ class Card:
         free = self._cupy.cuda.runtime.memGetInfo()[0] + self._cupy.get_default_memory_pool().free_bytes()
         return max(1, int(free) // (2 * row_bytes))
 
-    def synchronize(self) -> None:
-        """Waits until the device has done everything it was given."""
-        self._cupy.cuda.runtime.deviceSynchronize()
-
     def facts(self) -> CardFacts:
         """What this card is."""
         runtime, device = self._cupy.cuda.runtime, self._cupy.cuda.Device()

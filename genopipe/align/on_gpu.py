@@ -52,9 +52,10 @@ class Placer:
         self._gpu = gpu
         xp = gpu.xp
         self._index = kernels.Index(xp.asarray(index.entry), xp.asarray(index.bucket), index.bucket_bits)
-        packed, unknown_start, unknown_end, contig_start, contig_end = (xp.asarray(array) for array in target)
-        unknowns = (unknown_start, unknown_end, np.int64(len(unknown_start)))
-        self._target = (packed, np.int64(len(packed)), *unknowns, contig_start, contig_end, np.int64(len(contig_start)))
+        packed, unknown_start, contig_start = (xp.asarray(array) for array in (target.packed, target.unknown_start, target.contig_start))
+        unknowns = (unknown_start, xp.asarray(target.unknown_end), np.int64(len(unknown_start)))
+        contigs = (contig_start, xp.asarray(target.contig_end), np.int64(len(contig_start)))
+        self._target = (packed, np.int64(len(packed)), *unknowns, *contigs)
 
     def place(self, reads: Reads) -> tuple[Placements, NDArray[np.uint32]]:
         """The placements of a batch, and the operations of their CIGARs; see `placement.place`."""

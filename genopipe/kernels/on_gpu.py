@@ -167,8 +167,10 @@ def build_index(gpu: Gpu, packed: Any, known: Sequence[tuple[int, int]], *, buck
     of_partition = 1 << bits - seed.PARTITION_BITS
     first_key = xp.arange(of_partition, dtype=np.uint64) << np.uint64(64 - bits + seed.PARTITION_BITS if bits > seed.PARTITION_BITS else 0)
     for i, (begin, stop) in enumerate(zip(border[:-1].tolist(), border[1:].tolist(), strict=True)):
-        entry[begin:stop] = xp.sort(entry[begin:stop])
-        bucket[i * of_partition : (i + 1) * of_partition] = begin + xp.searchsorted(entry[begin:stop], first_key)
+        bucket[i * of_partition : (i + 1) * of_partition] = begin
+        if stop > begin:
+            entry[begin:stop] = xp.sort(entry[begin:stop])
+            bucket[i * of_partition : (i + 1) * of_partition] += xp.searchsorted(entry[begin:stop], first_key).astype(np.uint32)
     bucket[-1] = len(entry)
     return Index(entry, bucket, bits)
 

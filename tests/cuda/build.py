@@ -34,12 +34,13 @@ _FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-fno-st
 
 def shim(source: Path, entry: str, *, defines: Mapping[str, int | str] | None = None) -> Kernel:
     """The `extern "C" __global__` function `entry` of a .cu file, to be run on this CPU."""
-    library = _library(source.resolve(), entry, tuple(sorted((defines or {}).items())))
+    library = _library(source.resolve(), tuple(sorted((defines or {}).items())))
+    launch = getattr(library, f"shim_launch_{entry}")
 
     def kernel(grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...]) -> None:
         values = [_value(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
-        wanted = library.shim_launch(grid[0], block[0], pointers, len(values))
+        wanted = launch(grid[0], block[0], pointers, len(values))
         assert wanted == -1, f"{entry} takes {wanted} arguments, {len(values)} were given"
 
     return kernel
@@ -109,12 +110,14 @@ def _value(argument: Any) -> Any:
 
 
 @functools.cache
-def _library(source: Path, entry: str, defines: tuple[tuple[str, int | str], ...]) -> ctypes.CDLL:
+def _library(source: Path, defines: tuple[tuple[str, int | str], ...]) -> ctypes.CDLL:
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("no g++ for the CUDA shim")
     text = f'#include "{_HERE / "shim.hpp"}"\n#include "{source}"\n'
-    text += f'extern "C" int shim_launch(unsigned b, unsigned t, void **a, int n) {{ return shim::launch({entry}, b, t, a, n); }}\n'
+    for entry in re.findall(r'extern "C" __global__ void (?:__launch_bounds__\(\d+\)\s+)?(\w+)\(', source.read_text()):
+        text += f'extern "C" int shim_launch_{entry}(unsigned blocks, unsigned threads, void **values, int n) '
+        text += f"{{ return shim::launch({entry}, blocks, threads, values, n); }}\n"
     name = hashlib.sha256((text + str(defines)).encode()).hexdigest()[:16]
     unit, library = _folder() / f"{name}.cpp", _folder() / f"{name}.so"
     unit.write_text(text)

@@ -12,7 +12,7 @@ from genopipe.align import placement
 from genopipe.align.index import SeedIndex
 from genopipe.align.on_gpu import PLACE, Placer
 from genopipe.device import Gpu
-from genopipe.model import Reads
+from genopipe.model import Contig, Genome, Reads
 from tests.cuda.build import nvrtc_compile
 from tests.cuda.inputs import Codes, index_of, reads_of, repetitive
 
@@ -35,9 +35,9 @@ def a_genome(rng: np.random.Generator, copies: int) -> tuple[Codes, SeedIndex, p
     known = genome.copy()
     for start, end in [*unknown.tolist(), (9_000, 9_024), (20_090, 20_096)]:
         known[start:end] = 4
-    contig = np.array(CONTIGS)
-    borders = (unknown[:, 0].copy(), unknown[:, 1].copy(), contig[:, 0].copy(), contig[:, 1].copy())
-    target = placement.Target(packed(np.where(known < 4, known, 0).astype(np.uint8)), *borders)
+    contigs = tuple(Contig(f"c{start}", start, end - start, "", "") for start, end in CONTIGS)
+    words = packed(np.where(known < 4, known, 0).astype(np.uint8))
+    target = placement.target_of(Genome("four", contigs, words, unknown[:, 0].copy(), unknown[:, 1].copy()))
     return genome, SeedIndex(*index_of(known)), target
 
 

@@ -1,0 +1,348 @@
+"""The kernels on a GPU: how fast they are, how near to what the card could do, and whether they give what the lanes of the CPU give.
+
+    python benchmarks/gpu.py [--genome 3100000000] [--reads 2000000] [--seed 1] [--output benchmarks/results/gpu.json]
+
+Runs from a source tree with NumPy, Numba and CuPy; its data is made by simulate/. For each kernel the result has what was counted, the
+floor that this and the card's ceilings give, the time measured (median of seven, by events on the device) and the floor's share of it. The
+ceilings are measured too: a copy inside the device's memory, and chains of integer and fp32 operations. `equal` says that a part of the
+result was compared with the lanes, which are timed on that part with all cores. A row that fails holds the error; the exit code is then 1.
+Rows that no code exists for yet say `not measured`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measure import ROOT, machine, program_version
+
+sys.path.insert(0, str(ROOT))
+
+import gpu_lanes
+from gpu_data import READ_LENGTH, Simulated, simulate
+
+from genopipe import __version__
+from genopipe.device import Card, Source, default_threads, gpu_present
+from genopipe.kernels import extend, on_gpu
+from genopipe.kernels.pileup import Pileup
+from genopipe.model import Alignments
+
+CEILINGS = Source(Path(__file__).with_name("ceilings.cu"))
+HUMAN, SMALL = 3_100_000_000, 200_000_000
+COMPARED = 64 * 1024
+"""Reads whose results are compared with the lanes."""
+
+HAPLOTYPE = 300
+PAIRS = 1 << 18
+DENSE = 4_000_000
+"""Bases of the stretch that is piled up, at 30x."""
+
+Row = dict[str, Any]
+
+
+class Bench:
+    """The card, its ceilings, and the data on it."""
+
+    def __init__(self, card: Card, data: Simulated) -> None:
+        self.card, self.xp, self.data = card, card.xp, data
+        self.threads = default_threads()
+        self.ceiling = {"bytes_per_second": self._copy(), **self._operations()}
+        self.packed = self.xp.asarray(data.packed)
+        self.base, self.base_start = self.xp.asarray(data.base.ravel()), self.xp.asarray(data.base_start)
+        self._index: on_gpu.Index | None = None
+
+    @property
+    def index(self) -> on_gpu.Index:
+        """The seed index, built when first asked for."""
+        if self._index is None:
+            self._index = on_gpu.build_index(self.card, self.packed, [(0, self.data.length)])
+        return self._index
+
+    def seconds(self, work: Callable[[], Any], repeats: int = 7) -> float:
+        """Seconds on the device, the median of some runs after one that does not count."""
+        work()
+        event, taken = self.xp.cuda.Event, []
+        for _ in range(repeats):
+            begun, ended = event(), event()
+            begun.record()
+            work()
+            ended.record()
+            ended.synchronize()
+            taken.append(self.xp.cuda.get_elapsed_time(begun, ended) / 1000)
+        return statistics.median(taken)
+
+    def _copy(self) -> float:
+        words = min(1 << 29, self.card.facts().free_memory // 64)
+        source, target = self.xp.zeros(words, np.uint64), self.xp.empty(words, np.uint64)
+        return 2 * source.nbytes / self.seconds(lambda: self.xp.copyto(target, source))
+
+    def _operations(self) -> dict[str, float]:
+        steps, grid = 4096, (self.card.warps, 128)
+        n = grid[0] * grid[1] * steps * 8
+        integer = (np.int32(steps), np.int32(7), self.xp.zeros(1, np.int32))
+        real = (np.int32(steps), np.float32(0.5), self.xp.zeros(1, np.float32))
+        return {
+            "integer_operations_per_second": 2 * n / self.seconds(lambda: self.card.launch(CEILINGS, "integers", grid, *integer)),
+            "fp32_instructions_per_second": n / self.seconds(lambda: self.card.launch(CEILINGS, "floats", grid, *real)),
+        }
+
+    def row(self, what: str, n: int, unit: str, seconds: float, *, counted: dict[str, float]) -> Row:
+        """A row: n things in so many seconds; `counted` in units of the ceilings."""
+        floors = {name: amount / self.ceiling[name] for name, amount in counted.items()}
+        floor = max(floors.values())
+        share = round(floor / seconds, 3)
+        counts = {name.removesuffix("_per_second"): amount for name, amount in counted.items()}
+        return {"what": what, "n": n, "unit": unit, "seconds": seconds, "rate": n / seconds, "counted": counts} | {
+            "floor_seconds": floor,
+            "bound_by": max(floors, key=floors.__getitem__),
+            "share_of_floor": share,
+        }
+
+    def beside_lanes(self, row: Row, n: int, lanes: Callable[[], Any], same: Callable[[Any], bool]) -> Row:
+        """The row, with the rate of the lanes on n things with all cores, and whether they gave the same."""
+        lanes()
+        begun = time.perf_counter()
+        wanted = lanes()
+        rate = n / (time.perf_counter() - begun)
+        return row | {"equal": bool(same(wanted)), "lanes_rate": rate, "lanes_threads": self.threads, "times_the_lanes": row["rate"] / rate}
+
+
+def bases_at(bench: Bench, position: Any) -> Any:
+    """Codes of the genome at an array of positions, kept inside it."""
+    xp = bench.xp
+    inside = xp.clip(position, 0, bench.data.length - 1)
+    return (bench.packed[inside >> 5] >> (2 * (inside & 31)).astype(np.uint64) & np.uint64(3)).astype(np.uint8)
+
+
+def extension(bench: Bench) -> Row:
+    """Reads against the window where they come from, on the strand of the genome."""
+    xp, data, width = bench.xp, bench.data, extend.NARROW
+    n = min(len(data.base), 1 << 20) // extend.LANES * extend.LANES
+    base, position = xp.asarray(data.base[:n]), xp.asarray(data.position[:n])
+    turned = xp.where(base < 4, 3 - base, base)[:, ::-1]
+    query = xp.ascontiguousarray(xp.where(xp.asarray(data.reverse[:n])[:, None] == 1, turned, base).T.astype(np.uint8))
+    window = xp.stack([bases_at(bench, position - width // 2 + j) for j in range(READ_LENGTH + width)])
+    length = xp.full(n, READ_LENGTH, np.int16)
+    made = on_gpu.extend(bench.card, query, window, length, width=width)
+    traced = on_gpu.trace_back(bench.card, made, length, width=width)
+
+    def work() -> None:
+        on_gpu.trace_back(bench.card, on_gpu.extend(bench.card, query, window, length, width=width), length, width=width)
+
+    cells, trace = n * READ_LENGTH * width, made.trace.nbytes
+    # a cell: 6 for E and F, 3 for D, 3 for H, 3 for its source, 3 for its trace bits, 2 for the best of the row
+    counted = {"integer_operations_per_second": 20.0 * cells, "bytes_per_second": float(trace + n * (2 * READ_LENGTH + width) + n * 32)}
+    row = bench.row("extension with traceback, 150 bp, band 33", n, "reads", bench.seconds(work), counted=counted)
+    row |= {"bar": 20e6, "goal": 57e6, "cells_per_second": cells / row["seconds"]}
+    row["seconds_without_traceback"] = bench.seconds(lambda: on_gpu.extend(bench.card, query, window, length, width=width))
+    m = min(n, COMPARED)
+    host = [bench.card.host(xp.ascontiguousarray(array[..., :m])) for array in (query, window, length)]
+    ours = [bench.card.host(array[:m]) for array in (made.score, made.best_row, made.best_band, traced[1])]
+    lanes = lambda: gpu_lanes.extended(*host, threads=bench.threads)  # noqa: E731
+    return bench.beside_lanes(row, m, lanes, lambda wanted: all(map(np.array_equal, ours, wanted)))
+
+
+def seeding(bench: Bench) -> Row:
+    """Seeds, look-up and votes of all reads."""
+    data, index = bench.data, bench.index
+    n = len(data.base)
+    part = bench.base[: min(n, COMPARED) * READ_LENGTH], bench.base_start[: min(n, COMPARED) + 1]
+    seeds = on_gpu.seeds(bench.card, *part, index)
+    n_seeds = float(seeds.n.sum()) / len(seeds.n) * n
+    taken = bench.seconds(lambda: on_gpu.candidates(bench.card, bench.base, bench.base_start, index))
+    # a sector of 32 bytes for the bucket of a seed, one for its entries; 17 columns of 8 bytes and less are written a candidate
+    counted = {"bytes_per_second": 64 * n_seeds + n * (READ_LENGTH + 8 + 29 + 5)}
+    row = bench.row(f"seeding and candidates, index of {data.length:,} bases", n, "reads", taken, counted=counted)
+    row |= {"bar": 20e6, "goal": 50e6, "seeds": n_seeds, "look_ups_per_second": n_seeds / taken, "index_entries": len(index.entry)}
+    row["seconds_seeds_and_look_up"] = bench.seconds(lambda: on_gpu.seeds(bench.card, *part, index)) / len(seeds.n) * n
+    found = on_gpu.Candidates(*map(bench.card.host, on_gpu.candidates(bench.card, *part, index)))
+    host = (bench.card.host(index.entry), bench.card.host(index.bucket), index.bucket_bits)
+    near = np.abs(found.diagonal - data.position[: len(seeds.n), None]) <= 25
+    on_it = near & (np.arange(near.shape[1]) < found.n_candidate[:, None])
+    row["reads_with_their_place_among_candidates"] = float(on_it.any(axis=1).mean())
+    lanes = lambda: gpu_lanes.candidates(data.base[: len(seeds.n)], host, threads=bench.threads)  # noqa: E731
+    return bench.beside_lanes(row, len(seeds.n), lanes, lambda wanted: gpu_lanes.same_candidates(found, wanted))
+
+
+def index_building(bench: Bench) -> Row:
+    """The seed index of the genome, built on the device."""
+    n = bench.data.length
+    taken = bench.seconds(lambda: on_gpu.build_index(bench.card, bench.packed, [(0, n)]), repeats=1)
+    entries = float(len(bench.index.entry))
+    # the genome is read twice; entries are written once, and read and written by eight passes of a radix sort
+    counted = {"bytes_per_second": n / 2 + 8 * entries * 17}
+    return bench.row("index", n, "bases", taken, counted=counted) | {"entries": int(entries)}
+
+
+def pair_hmm(bench: Bench) -> Row:
+    """Reads given the haplotype that they come from, padded to 300 bases."""
+    xp, data = bench.xp, bench.data
+    n = min(PAIRS, len(data.base))
+    start = xp.asarray(data.position[:n]) - (HAPLOTYPE - READ_LENGTH) // 2
+    haplotype = xp.concatenate([bases_at(bench, start + j)[:, None] for j in range(HAPLOTYPE)], axis=1)
+    turned = np.where(data.base[:n] < 4, 3 - data.base[:n], data.base[:n])[:, ::-1]
+    forward = data.reverse[:n, None] == 0
+    base = np.where(forward, data.base[:n], turned).astype(np.uint8)
+    quality = np.where(forward, data.quality[:n], data.quality[:n, ::-1])
+    gap = np.full(n * HAPLOTYPE, 3e-5, np.float32)
+    reads = (base.ravel(), quality.ravel(), np.arange(n + 1, dtype=np.int64) * READ_LENGTH)
+    haplotypes = (bench.card.host(haplotype).ravel(), gap, np.arange(n + 1, dtype=np.int64) * HAPLOTYPE)
+    pair = np.arange(n)
+    there = [xp.asarray(array) for array in (*reads, *haplotypes, pair, pair)]
+
+    def work() -> Any:
+        return on_gpu.forward(bench.card, tuple(there[:3]), tuple(there[3:6]), pairs=(there[6], there[7]), longest=HAPLOTYPE)
+
+    cells = n * READ_LENGTH * HAPLOTYPE
+    # a cell: three products, two sums and three fused steps in fp32; four choices, each a comparison and a selection
+    counted = {"fp32_instructions_per_second": 8.0 * cells, "integer_operations_per_second": 8.0 * cells}
+    row = bench.row("pair-HMM, fp32, 150 x 300", cells, "cells", bench.seconds(work), counted=counted) | {"bar": 0.5e12, "goal": 1e12}
+    m = min(n, 8192)
+    ours = bench.card.host(work())[:m].view(np.uint32)
+    lanes = lambda: gpu_lanes.forward(reads, haplotypes, m, threads=bench.threads)  # noqa: E731
+    return bench.beside_lanes(row, m * READ_LENGTH * HAPLOTYPE, lanes, lambda wanted: np.array_equal(ours, wanted.view(np.uint32)))
+
+
+def ungapped(bench: Bench) -> Row:
+    """Reads laid on the place where they come from."""
+    xp, data = bench.xp, bench.data
+    n = len(data.base)
+    place = (xp.arange(n, dtype=np.int32), xp.asarray(data.reverse), xp.asarray(data.position))
+    taken = bench.seconds(lambda: on_gpu.lay(bench.card, bench.base, bench.base_start, bench.packed, candidate=place))
+    counted = {"bytes_per_second": float(n * (READ_LENGTH + 8 + 64 + 13 + 16))}
+    row = bench.row("ungapped check", n, "candidates", taken, counted=counted)
+    m = min(n, COMPARED)
+    ours = [bench.card.host(array[:m]) for array in on_gpu.lay(bench.card, bench.base, bench.base_start, bench.packed, candidate=place)]
+    lanes = lambda: gpu_lanes.laid(data, m, threads=bench.threads)  # noqa: E731
+    return bench.beside_lanes(row, m, lanes, lambda wanted: all(map(np.array_equal, ours, wanted)))
+
+
+def pile_up(bench: Bench) -> Row:
+    """A stretch at 30x, every read aligned without gaps."""
+    dense = simulate(DENSE, 30 * DENSE // READ_LENGTH, seed=bench.data.length % 1000)
+    reads, reference = gpu_lanes.alignments(dense), gpu_lanes.codes(dense)
+    there = Alignments(*(bench.xp.asarray(getattr(reads, name)) for name in reads.__dataclass_fields__))
+    there_reference, bases = bench.xp.asarray(reference), len(reads.base)
+    taken = bench.seconds(lambda: on_gpu.pile(bench.card, there, there_reference, 0))
+    # a base is read with its quality; its depth, count and three costs are read and written
+    counted = {"bytes_per_second": float(bases * 2 + len(reference) * (1 + 2 * 68))}
+    row = bench.row("pileup, 30x", bases, "bases", taken, counted=counted) | {"atomic_additions_per_second": 5 * bases / taken}
+    found = on_gpu.pile(bench.card, there, there_reference, 0)
+
+    def same(wanted: Pileup) -> bool:
+        names = [name for name in wanted.__dataclass_fields__ if name != "start"]
+        return all(np.array_equal(bench.card.host(getattr(found, name)), getattr(wanted, name)) for name in names)
+
+    return bench.beside_lanes(row, bases, lambda: gpu_lanes.piled(reads, reference), same) | {"lanes_threads": 1}
+
+
+def placing(bench: Bench) -> Row:
+    """Reads to scored places with CIGARs: candidates, ungapped check, extension, traceback, in one chain on the device."""
+    try:
+        from genopipe.align.on_gpu import Placer
+    except ImportError as error:
+        return {"what": "reads to places", "not_measured": f"the aligner cannot be imported here: {error}"}
+    data, n = bench.data, min(len(bench.data.base), 1 << 20)
+    placer = Placer(bench.card, bench.index, gpu_lanes.target(data))
+    taken = bench.seconds(lambda: placer.place_there(bench.base[: n * READ_LENGTH], bench.base_start[: n + 1]), repeats=3)
+    counted = {"bytes_per_second": float(n * (READ_LENGTH + 64 * 26 + 200))}
+    row = bench.row("reads to places with CIGARs, one chain on the device", n, "reads", taken, counted=counted)
+    p, _ = placer.place_there(bench.base[: n * READ_LENGTH], bench.base_start[: n + 1])
+    start, slots = bench.card.host(p.start), bench.card.host(p.n)
+    near = (np.abs(start - data.position[:n, None]) <= 25) & (np.arange(start.shape[1]) < slots[:, None])
+    return row | {"reads_with_their_place": float(near.any(axis=1).mean())}
+
+
+def upload(bench: Bench) -> Row:
+    """Batches of reads to the device through page-locked memory and a stream of their own, while the ones before are seeded."""
+    reads, index = bench.data.base, bench.index
+    n = min(len(reads), 1 << 18)
+    start = np.arange(n + 1, dtype=np.int64) * READ_LENGTH
+    batches = [(reads[i : i + n].ravel(), start) for i in range(0, len(reads) - n + 1, n)]
+
+    def work() -> None:
+        for base, base_start in bench.card.uploaded(batches):
+            on_gpu.candidates(bench.card, base, base_start, index)
+
+    taken = bench.seconds(work, repeats=3)
+    moved = float(sum(base.nbytes + base_start.nbytes for base, base_start in batches))
+    return {"what": "upload in turn with seeding", "n": len(batches) * n, "unit": "reads", "seconds": taken} | {
+        "rate": len(batches) * n / taken,
+        "bytes_per_second": moved / taken,
+    }
+
+
+ROWS = (index_building, seeding, extension, pair_hmm, ungapped, pile_up, placing, upload)
+NOT_MEASURED = (
+    (
+        "align end to end from bgzip FASTQ in memory, no BAM",
+        "pairs are chosen and records made on the CPU: no whole chain on the device",
+    ),
+    ("secondary, 100 Mbp at 30x, FASTQ to VCF", "no whole chain on the device"),
+)
+
+
+def measured(bench: Bench, work: Callable[[Bench], Row]) -> Row:
+    """The row, or one that holds why there is none."""
+    print(f"{work.__name__} ...", file=sys.stderr, flush=True)
+    try:
+        return work(bench)
+    except Exception as error:
+        traceback.print_exc()
+        return {"what": work.__name__, "error": f"{type(error).__name__}: {error}"}
+    finally:
+        bench.xp.get_default_memory_pool().free_all_blocks()
+
+
+def main() -> None:
+    """Runs all rows; the result is written after each, so that a run that is cut short leaves those before."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--genome", type=int, help=f"Bases.  [default: {HUMAN:,} where 40 GB are free on the card, else {SMALL:,}]")
+    parser.add_argument("--reads", type=int, default=2_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args()
+    if not gpu_present():
+        sys.exit("benchmarks/gpu.py: no GPU was found; wanted an NVIDIA GPU with its driver, and CuPy. Run it on such a machine.")
+    card = Card()
+    genome = given.genome or (HUMAN if card.facts().free_memory > 40 << 30 else SMALL)
+    print(f"simulating {genome:,} bases and {given.reads:,} reads ...", file=sys.stderr, flush=True)
+    bench = Bench(card, simulate(genome, given.reads, seed=given.seed))
+    result: dict[str, Any] = {
+        "command": f"benchmarks/gpu.py --genome {genome} --reads {given.reads} --seed {given.seed}",
+        "machine": machine() | {"card": asdict(card.facts())},
+        "versions": versions(),
+        "ceilings": bench.ceiling,
+        "rows": [{"what": what, "not_measured": why} for what, why in NOT_MEASURED],
+    }
+    for work in ROWS:
+        result["rows"].append(measured(bench, work))
+        text = json.dumps(result, indent=1) + "\n"
+        if given.output:
+            given.output.parent.mkdir(parents=True, exist_ok=True)
+            given.output.write_text(text)
+    print(text, end="")
+    sys.exit(any("error" in row or row.get("equal") is False for row in result["rows"]))
+
+
+def versions() -> dict[str, str]:
+    """What a figure depends on."""
+    import cupy
+    import numba
+
+    driver = program_version("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+    packages = {"genopipe": __version__, "numpy": np.__version__, "numba": numba.__version__, "cupy": cupy.__version__}
+    return {"python": sys.version.split()[0], **packages, "driver": driver}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""What benchmarks/gpu.py compares with: the lanes of the CPU on the same data, with as many threads as are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from gpu_data import READ_LENGTH, Simulated
+from numba import njit
+from numpy.typing import NDArray
+
+from genopipe.kernels import extend as extension
+from genopipe.kernels import on_gpu, pairhmm, pileup, seed
+from genopipe.kernels.ungapped import best_stretch, mismatches, pack_read
+from genopipe.model import Alignments, Contig, Genome
+
+
+def in_threads(work: Callable[[int, int], Any], n: int, step: int, threads: int) -> list[Any]:
+    """What `work` gives for each stretch of `step` of n things, in order."""
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda first: work(first, min(first + step, n)), range(0, n, step)))
+
+
+def joined(parts: list[tuple[NDArray[Any], ...]]) -> list[NDArray[Any]]:
+    """Each array of the parts, one after another."""
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+@njit(nogil=True)
+def _trace(trace, score, row, band, length, cigar, operations):  # type: ignore[no-untyped-def]
+    for lane in range(len(score)):
+        operations[lane] = extension.trace_back(trace, lane, row[lane], band[lane], length[lane], cigar)[0] if score[lane] > 0 else 0
+
+
+def extended(query: NDArray[Any], window: NDArray[Any], length: NDArray[Any], *, threads: int) -> list[NDArray[Any]]:
+    """Score, row, band and number of operations of every read; their number is a multiple of LANES."""
+    rows, width = len(query), len(window) - len(query)
+
+    def work(first: int, last: int) -> tuple[NDArray[Any], ...]:
+        lanes = tuple(extension.aligned(extension.LANES, np.int16) for _ in range(6))
+        ring = tuple(extension.aligned((extension.RING, extension.LANES), np.int16) for _ in range(2))
+        trace = extension.aligned((rows, width, extension.LANES), np.uint8)
+        cigar = np.empty(extension.MAX_OPERATIONS, np.uint32)
+        score, row, band, operations = (np.empty(last - first, dtype) for dtype in (np.int16, np.int16, np.int16, np.int32))
+        for at in range(0, last - first, extension.LANES):
+            here, there = slice(at, at + extension.LANES), slice(first + at, first + at + extension.LANES)
+            reads = (np.ascontiguousarray(query[:, there]), np.ascontiguousarray(window[:, there]), length[there])
+            extension.extend(*reads, rows, width, lanes, ring, score[here], row[here], band[here], trace)
+            _trace(trace, score[here], row[here], band[here], length[there], cigar, operations[here])
+        return score, row, band, operations
+
+    return joined(in_threads(work, query.shape[1], 32 * extension.LANES, threads))
+
+
+def candidates(base: NDArray[np.uint8], index: tuple[Any, ...], *, threads: int) -> on_gpu.Candidates:
+    """The candidates of reads of one length."""
+
+    def work(first: int, last: int) -> on_gpu.Candidates:
+        n, shape = last - first, (last - first, seed.MAX_CANDIDATES)
+        places = (np.zeros(shape, np.int64) for _ in range(3))
+        counts = (np.zeros(shape, np.uint8), np.zeros(shape, np.int32), np.zeros(n, np.int32), np.zeros(n, np.uint8))
+        found = on_gpu.Candidates(*places, *counts)
+        seed.candidates(base[first:last].ravel(), np.arange(n + 1) * READ_LENGTH, *index, *found)
+        return found
+
+    return on_gpu.Candidates(*joined(in_threads(work, len(base), 2048, threads)))
+
+
+def same_candidates(found: on_gpu.Candidates, wanted: on_gpu.Candidates) -> bool:
+    """Whether the slots in use are equal."""
+    used = np.arange(found.vote.shape[1]) < wanted.n_candidate[:, None]
+    columns = all(np.array_equal(ours[used], theirs[used]) for ours, theirs in zip(found[:5], wanted[:5], strict=True))
+    return columns and all(np.array_equal(ours, theirs) for ours, theirs in zip(found[5:], wanted[5:], strict=True))
+
+
+def forward(reads: tuple[Any, ...], haplotypes: tuple[Any, ...], n: int, *, threads: int) -> NDArray[np.float32]:
+    """Forward sums of the first n pairs, of which each has its own read and haplotype."""
+
+    def work(first: int, last: int) -> tuple[NDArray[np.float32]]:
+        pair, total = np.arange(first, last), np.empty(last - first, np.float32)
+        pairhmm.forward(*reads, *haplotypes, pair, pair, pairhmm.MATCH, pairhmm.MISMATCH, total)
+        return (total,)
+
+    return joined(in_threads(work, n, 256, threads))[0]
+
+
+@njit(nogil=True)
+def _lay(base, first, packed, position, reverse, n_mismatches, score, start, end):  # type: ignore[no-untyped-def]
+    words = (READ_LENGTH + 31) // 32
+    word, unknown, mismatch = np.empty(words, np.uint64), np.empty(words, np.uint64), np.empty(words, np.uint64)
+    for k in range(len(score)):
+        pack_read(base, (first + k) * READ_LENGTH, READ_LENGTH, np.int64(reverse[first + k]), word, unknown)
+        n_mismatches[k] = mismatches(word, unknown, READ_LENGTH, packed, position[first + k], mismatch)
+        score[k], start[k], end[k] = best_stretch(mismatch, unknown, READ_LENGTH)
+
+
+def laid(data: Simulated, n: int, *, threads: int) -> list[NDArray[np.int32]]:
+    """Mismatches, score, start and end of the first n reads where they come from."""
+    base = data.base.ravel()
+
+    def work(first: int, last: int) -> tuple[NDArray[np.int32], ...]:
+        out = tuple(np.empty(last - first, np.int32) for _ in range(4))
+        _lay(base, first, data.packed, data.position, data.reverse, *out)
+        return out
+
+    return joined(in_threads(work, n, 4096, threads))
+
+
+def codes(data: Simulated) -> NDArray[np.uint8]:
+    """The genome, a code a base."""
+    position = np.arange(data.length)
+    return (data.packed[position >> 5] >> (2 * (position & 31)).astype(np.uint64) & np.uint64(3)).astype(np.uint8)
+
+
+def alignments(data: Simulated) -> Alignments:
+    """The reads where they come from, aligned from end to end, in order of position; two mates share a name."""
+    order = np.argsort(data.position, kind="stable")
+    n, position, reverse = len(order), data.position[order], data.reverse[order]
+    turned = np.where(data.base < 4, 3 - data.base, data.base)[:, ::-1]
+    base = np.where(data.reverse[:, None] == 1, turned, data.base)[order].astype(np.uint8)
+    quality = np.where(data.reverse[:, None] == 1, data.quality[:, ::-1], data.quality)[order]
+    start = np.arange(n + 1, dtype=np.int64)
+    name = (np.arange(n, dtype=np.uint64) // np.uint64(2)) * np.uint64(0x9E3779B97F4A7C15)
+    shared = (np.full(n, 60, np.uint8), name, np.full(n, READ_LENGTH << 4, np.uint32), start)
+    return Alignments(
+        position, position + READ_LENGTH, (16 * reverse).astype(np.uint16), *shared, base.ravel(), quality.ravel(), start * READ_LENGTH
+    )
+
+
+def piled(reads: Alignments, reference: NDArray[np.uint8]) -> pileup.Pileup:
+    """The pileup over the whole reference, by one thread."""
+    return pileup.pile(reads, reference, 0)
+
+
+def target(data: Simulated) -> Any:
+    """The genome as the aligner takes it, one contig without unknown bases."""
+    from genopipe.align.placement import target_of
+
+    nothing = np.zeros(0, np.int64)
+    return target_of(Genome("simulated", (Contig("chr1", 0, data.length, "", ""),), data.packed, nothing, nothing))

@@ -1,0 +1,134 @@
+"""Which device a run takes, where machine code is kept, and what only a GPU can show."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genopipe import device
+from genopipe.errors import BadEnvironment
+from genopipe.kernels import on_gpu
+
+
+def test_a_card_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "gpu_present", lambda: False)
+    with pytest.raises(BadEnvironment, match=r"no GPU was found; wanted an NVIDIA GPU .* Use --device cpu, or install"):
+        device.Card()
+
+
+def test_without_a_gpu_auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "gpu_present", lambda: False)
+    assert (device.resolve("auto"), device.resolve("cpu")) == ("cpu", "cpu")
+
+
+@pytest.mark.parametrize(("present", "came"), [(False, "no GPU was found"), (True, "a GPU is here, but no stage")])
+def test_gpu_is_never_replaced_silently(monkeypatch: pytest.MonkeyPatch, present: bool, came: str) -> None:
+    monkeypatch.setattr(device, "gpu_present", lambda: present)
+    with pytest.raises(BadEnvironment, match=came):
+        device.resolve("gpu")
+
+
+def test_machine_code_goes_where_caches_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUPY_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    assert device.cubin_folder() == Path("/caches/genopipe/cubin")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert device.cubin_folder() == Path.home() / ".cache/genopipe/cubin"
+    monkeypatch.setenv("CUPY_CACHE_DIR", "/elsewhere")
+    assert device.cubin_folder() == Path("/elsewhere")
+
+
+def test_machine_code_is_of_one_source_one_set_of_constants_and_one_compiler(tmp_path: Path) -> None:
+    path, header = tmp_path / "a.cu", tmp_path / "a.cuh"
+    path.write_text("1")
+    header.write_text("2")
+    digests = [device.Source(path).digest("sm_90"), device.Source(path, (("K", 1),)).digest("sm_90"), device.Source(path).digest("sm_80")]
+    header.write_text("3")
+    digests.append(device.Source(path).digest("sm_90"))
+    path.write_text("4")
+    digests.append(device.Source(path).digest("sm_90"))
+    assert len(set(digests)) == 5
+
+
+def test_no_option_fuses_products_or_flushes_denormals() -> None:
+    options = " ".join(on_gpu.PAIRHMM.options())
+    assert "--fmad=false" in options
+    assert "ftz" not in options and "fast_math" not in options
+
+
+class Refusing:
+    """An NVRTC that compiles nothing."""
+
+    class NVRTCError(Exception):
+        pass
+
+    destroyed = 0
+
+    def createProgram(self, *arguments: object) -> int:  # noqa: N802
+        return 1
+
+    def compileProgram(self, *arguments: object) -> None:  # noqa: N802
+        raise self.NVRTCError("COMPILATION")
+
+    def getProgramLog(self, program: int) -> str:  # noqa: N802
+        return "seed.cu(3): error"
+
+    def destroyProgram(self, program: int) -> None:  # noqa: N802
+        self.destroyed += 1
+
+
+def test_a_source_that_does_not_compile_is_told_with_the_log() -> None:
+    nvrtc = Refusing()
+    with pytest.raises(BadEnvironment, match=r"NVRTC cannot compile seed\.cu for sm_50: COMPILATION seed\.cu\(3\): error"):
+        device.compile_source(nvrtc, on_gpu.SEED, "sm_50")
+    assert nvrtc.destroyed == 1
+
+
+@pytest.fixture
+def card() -> device.Card:
+    if not device.gpu_present():
+        pytest.skip("no GPU on this machine")
+    return device.Card()
+
+
+@pytest.mark.gpu
+def test_batches_arrive_whole_and_in_order(card: device.Card) -> None:
+    batches = [(np.arange(n, dtype=np.int64), np.full((n, 3), n, np.uint8)) for n in (5, 0, 1 << 20, 7, 9)]
+    for sent, got in zip(batches, card.uploaded(iter(batches)), strict=True):
+        for ours, theirs in zip(sent, got, strict=True):
+            assert np.array_equal(card.host(theirs), ours)
+
+
+@pytest.mark.gpu
+def test_a_card_tells_what_it_is(card: device.Card) -> None:
+    facts = card.facts()
+    assert facts.name and int(facts.compute_capability) >= 80
+    assert 0 < facts.free_memory <= facts.memory
+    assert 1 <= card.room(facts.memory // 8) <= 4
+
+
+@pytest.mark.gpu
+def test_kernels_take_on_the_device_what_they_take_in_the_compiler(card: device.Card) -> None:
+    kernel = card.kernel(on_gpu.EXTEND, "extend_narrow")
+    assert (kernel.local_size_bytes, kernel.num_regs <= 128) == (0, True)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("tool", ["memcheck", "racecheck"])
+def test_the_sanitizer_finds_nothing(card: device.Card, tool: str) -> None:
+    """The equality tests of all kernels, each run once more under compute-sanitizer."""
+    program = shutil.which("compute-sanitizer")
+    if program is None:
+        pytest.skip("compute-sanitizer is not on this machine")
+    tests = [str(path) for path in sorted(Path(__file__).parent.glob("test_*.py")) if path.stem not in {"test_device", "test_shim"}]
+    pytest_command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run([program, "--tool", tool, "--error-exitcode", "9", *pytest_command], capture_output=True, text=True, check=False)
+    if "Device not supported" in done.stdout:
+        pytest.skip("compute-sanitizer does not support this device")
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "ERROR SUMMARY: 0 errors" in done.stdout or "RACECHECK SUMMARY: 0 hazards" in done.stdout
