@@ -15,6 +15,11 @@ from genopipe.config import load_settings
 from genopipe.errors import GenopipeError
 
 GIB = 1 << 30
+GENOME_MEGABASES, GENOME_READS = 3100, 620_000_000
+"""A human genome at 30x, in reads of 150 bases."""
+
+ALIGNED_READS, CALLED_MEGABASES = 65_000, 0.5
+"""Done in a second by one core, as measured on small genomes (benchmarks/results); a large one misses the caches more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,29 @@ def examine(folder: Path) -> Iterator[Check]:
     free = shutil.disk_usage(folder).free
     yield Check("disk", f"{free / GIB:.0f} GiB free", free >= 2 * GIB, "The demonstration needs 2 GiB, a 30x human genome about 300 GiB.")
     yield Check("folder", str(folder), os.access(folder, os.W_OK), "Change its permissions or work in another folder.")
-    yield Check("gpu", "a GPU (not used by any stage yet)" if device.gpu_present() else "none; the kernels run on the CPU", True)
+    yield _gpu()
+    yield _genome()
     yield _configuration()
     yield _workflow()
+
+
+def _gpu() -> Check:
+    """The card with what a kernel needs of it: driver, free memory, and NVRTC, which compiles."""
+    if not device.gpu_present():
+        return Check("gpu", "none; the kernels run on the CPU", good=True)
+    try:
+        card = device.Card().facts()
+    except (ImportError, OSError, RuntimeError) as error:
+        return Check("gpu", f"a GPU that cannot be used: {error}", good=False, do="Install `genopipe[gpu]` anew, or set device: cpu.")
+    free = f"{card.free_memory / GIB:.0f} of {card.memory / GIB:.0f} GiB free"
+    driver = f"driver for CUDA {card.driver // 1000}.{card.driver % 1000 // 10}"
+    return Check("gpu", f"{card.name}, {free}, {driver}, NVRTC {card.nvrtc} (not used by any stage yet)", good=True)
+
+
+def _genome() -> Check:
+    cores = device.default_threads()
+    hours = (GENOME_READS / ALIGNED_READS + GENOME_MEGABASES / CALLED_MEGABASES) / cores / 3600
+    return Check("30x-genome", f"at least {hours:.1f} h to align and call on these cores, 24 GiB of memory, 300 GiB of disk", good=True)
 
 
 def _configuration() -> Check:

