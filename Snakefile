@@ -34,6 +34,7 @@ PRIORITY = 10
 
 wildcard_constraints:
     sample="[A-Za-z0-9_-]+",
+    gate="[A-Za-z0-9_-]+([.](reads|alignments))?",
 
 
 rule all:
@@ -42,6 +43,7 @@ rule all:
         lambda wildcards: [path for stage in PLAN.stages for path in getattr(rules, stage).input],
 
 
+include: "workflows/gates.smk"
 include: "workflows/ingest.smk"
 include: "workflows/align.smk"
 include: "workflows/call.smk"

@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "results": "results",
     "archive_profile": "archive",
     "site_key_file": None,
+    "gates": {},
 }
 
 
@@ -84,6 +85,7 @@ class Case:
     reads: tuple[ReadFiles, ...]
     archive: Path | None
     ehr: Ehr | None
+    gates: Mapping[str, Mapping[str, float] | None] = field(default_factory=dict)
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -129,6 +131,7 @@ def load_case(path: Path) -> Case:
         reads=tuple(_read_files(document["reads"], base, path, lines)),
         archive=base / document["archive"] if "archive" in document else None,
         ehr=Ehr(**document["ehr"]) if "ehr" in document else None,
+        gates=document.get("gates", {}),
     )
     _check_people(case, lines)
     return case

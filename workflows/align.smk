@@ -4,13 +4,14 @@
 rule align:
     input:
         expand(f"{OUT}/align/{{sample}}.bam", sample=CASE.samples),
+        expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gate_names("align")),
 
 
 rule align_reads:
     input:
         reads=lambda wildcards: CASE.read_files(wildcards.sample),
         reference=CASE.reference / "reference.json",
-        checked=f"{OUT}/ingest/{{sample}}.qc.json",
+        passed=ancient(f"{OUT}/gates/{{sample}}.reads.json"),
     output:
         bam=f"{OUT}/align/{{sample}}.bam",
         index=f"{OUT}/align/{{sample}}.bam.bai",

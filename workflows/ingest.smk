@@ -1,9 +1,10 @@
-"""Reads are checked and measured."""
+"""Reads are checked and measured; so are, later, alignments, the family and calls."""
 
 
 rule ingest:
     input:
         expand(f"{OUT}/ingest/{{sample}}.qc.{{kind}}", sample=CASE.samples, kind=["json", "html"]),
+        expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gate_names("ingest")),
 
 
 rule measure_reads:
@@ -22,3 +23,54 @@ rule measure_reads:
         folder=f"{OUT}/ingest",
     shell:
         "genopipe ingest fastq {params.reads} --sample {wildcards.sample} -o {params.folder:q} 2> {log:q}"
+
+
+rule measure_alignments:
+    input:
+        bam=f"{OUT}/align/{{sample}}.bam",
+        reference=CASE.reference / "reference.json",
+        evidence=CASE.evidence,
+    output:
+        multiext(f"{OUT}/ingest/{{sample}}", ".aligned.json", ".aligned.html", ".genes.tsv", ".fingerprint.tsv"),
+    log:
+        f"{OUT}/logs/aligned.{{sample}}.log",
+    benchmark:
+        f"{OUT}/timings/aligned.{{sample}}.tsv"
+    priority: PRIORITY
+    params:
+        reference=CASE.reference,
+        sex=lambda wildcards: PLAN.sex_option(wildcards.sample),
+        folder=f"{OUT}/ingest",
+    shell:
+        "genopipe ingest aligned {input.bam:q} --reference {params.reference:q} --evidence {input.evidence:q}"
+        " --sample {wildcards.sample} {params.sex} -o {params.folder:q} 2> {log:q}"
+
+
+rule compare_family:
+    input:
+        expand(f"{OUT}/ingest/{{sample}}.fingerprint.tsv", sample=CASE.samples),
+    output:
+        f"{OUT}/ingest/family.json",
+    log:
+        f"{OUT}/logs/family.log",
+    benchmark:
+        f"{OUT}/timings/family.tsv"
+    priority: PRIORITY
+    params:
+        pedigree=PLAN.pedigree,
+    shell:
+        "genopipe ingest family {input:q} --ped {params.pedigree:q} -o {output:q} 2> {log:q}"
+
+
+rule measure_calls:
+    input:
+        f"{OUT}/call/{CASE.case}.vcf.gz",
+    output:
+        f"{OUT}/ingest/calls.json",
+    log:
+        f"{OUT}/logs/called.log",
+    benchmark:
+        f"{OUT}/timings/called.tsv"
+    priority: PRIORITY
+    shell:
+        "genopipe ingest called {input:q} -o {output:q} 2> {log:q}"

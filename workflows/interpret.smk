@@ -12,6 +12,7 @@ rule rank_findings:
         uncallable=f"{OUT}/call/{CASE.proband.sample}.uncallable.bed",
         case=CASE.path,
         reference=CASE.reference / "reference.json",
+        passed=[f"{OUT}/gates/{gate}.json" for stage in ("ingest", "align", "call") for gate in PLAN.gate_names(stage)],
     output:
         multiext(f"{OUT}/interpret/", "findings.json", "findings.tsv", "findings.vcf.gz", "phenopacket.json", "report.html"),
     log:

@@ -17,10 +17,13 @@ from pathlib import Path
 
 import genopipe
 from genopipe import device
+from genopipe.cases.gate_report import case_verdicts
+from genopipe.cases.gates import WARN
 from genopipe.cases.plan import RULES, STAGES, Plan
 from genopipe.cases.watch import failures, run_watched
 from genopipe.errors import BadEnvironment, GenopipeError
 from genopipe.outputs import PARTIAL
+from genopipe.progress import log
 
 
 class StageFailed(GenopipeError):
@@ -45,7 +48,8 @@ def snakemake_command(
 ) -> list[str]:
     """The Snakemake command line of a case; `first` forces a stage and all after it, `last` is the last stage to run."""
     folder = workflow_folder()
-    settings = {key: value for key, value in plan.settings.value.items() if key != "cores" and value is not None} | {"issued": plan.issued}
+    settings = {key: value for key, value in plan.settings.value.items() if key not in ("cores", "gates") and value is not None}
+    settings["issued"] = plan.issued
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile"), "--configfile", str(plan.case.path)]
     command += ["--config", *(f"{key}={value}" for key, value in sorted(settings.items()))]
     command += ["--cores", str(plan.settings.value["cores"] or device.default_threads())]
@@ -67,7 +71,7 @@ def describe(plan: Plan) -> str:
     lines = [f"case       {plan.case.case}  (samples {', '.join(plan.case.samples)})", f"stages     {' '.join(plan.stages)}"]
     lines += [f"results    {plan.folder}", f"reference  {plan.case.reference}", f"evidence   {plan.case.evidence}"]
     for key, value in plan.settings.value.items():
-        if key not in {"results", "issued"}:
+        if key not in {"results", "issued", "gates"}:
             shown = device.default_threads() if key == "cores" and value is None else value
             lines.append(f"{key:<16} {shown}  ({plan.settings.origin[key]})")
     return "\n".join(lines)
@@ -94,6 +98,9 @@ def run_case(plan: Plan, command: Sequence[str]) -> None:
             wanted="every step done",
             do=f"Mend what the message names and run the same command: it continues. All logs are in {plan.folder / 'logs'}.",
         )
+    for verdict in case_verdicts(plan.folder):
+        if verdict.verdict == WARN:
+            log.warning("%s", verdict.told())
 
 
 def _remove_partial_files(folder: Path) -> None:

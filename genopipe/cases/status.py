@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from genopipe.cases.gate_report import stops
+
 LAST_FILES = {
     "ingest": "ingest/[!.]*.qc.json",
     "align": "align/[!.]*.bam",
     "call": "call/{case}.vcf.gz",
-    "interpret": "interpret/report.html",
+    "interpret": "interpret/findings.json",
     "archive": "archive/receipt.json",
     "ehr": "ehr/bundle.json",
 }
@@ -21,19 +23,20 @@ LAST_FILES = {
 
 @dataclass(frozen=True, slots=True)
 class CaseStatus:
-    """One case: the stages whose results stand, whether a run is under way, whether all its stages are done."""
+    """One case: the stages whose results stand, whether a run is under way, whether all its stages are done, why a gate stopped it."""
 
     case: str
     done: tuple[str, ...]
     running: bool
     complete: bool
+    stops: tuple[str, ...] = ()
 
 
 def case_statuses(results: Path) -> Iterator[CaseStatus]:
     """The status of every case under `results`, by name."""
     for folder in sorted(path.parent for path in results.glob("*/issued")):
         done = tuple(stage for stage, pattern in LAST_FILES.items() if any(folder.glob(pattern.format(case=folder.name))))
-        yield CaseStatus(folder.name, done, _running(folder), _stages(folder) == done)
+        yield CaseStatus(folder.name, done, _running(folder), _stages(folder) == done, tuple(stops(folder)))
 
 
 def _stages(folder: Path) -> tuple[str, ...] | None:

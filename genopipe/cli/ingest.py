@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from genopipe.cli.ingest_measured import aligned, called, family, interop
 from genopipe.cli.options import OutputFolder, check_each_once, threads_option
 
 ReadsFile = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
@@ -47,3 +48,7 @@ def fastq(
         raise click.UsageError("Give -2 once for each -1, or not at all; with --interleaved, not at all.")
     check_each_once([*r1, *r2])
     measure_fastq(paired_lanes(r1, r2, interleaved=interleaved), sample, output, threads=threads)
+
+
+for measured in (aligned, family, called, interop):
+    ingest.add_command(measured)

@@ -21,6 +21,7 @@ from genopipe.errors import BadConfiguration
 from genopipe.formats.fastq import read_fastq
 from genopipe.formats.sample_name import check_sample_name
 from genopipe.ingest.counting import ADAPTERS, CYCLES, Counts, count
+from genopipe.ingest.ratios import ratio, ratios
 from genopipe.ingest.report import html_report
 from genopipe.model import UNKNOWN_BASE, Reads
 from genopipe.outputs import make_folder, whole_file
@@ -95,12 +96,13 @@ def summary(counts: Counts, sample: str, *, n_lanes: int) -> dict[str, Any]:
     sampled, copies = counts.duplicates.pairs()
     result: dict[str, Any] = {
         "schema": SCHEMA_VERSION,
+        "measures": "reads",
         "sample": sample,
         "lanes": n_lanes,
         "paired": counts.paired,
         **_totals(counts.base.sum((0, 1)), counts.quality.sum((0, 1)), sum(mate["reads"] for mate in mates)),
         "mates": mates,
-        "duplicates": {"sampled": sampled, "copies": copies, "fraction": _ratio(copies, sampled)},
+        "duplicates": {"sampled": sampled, "copies": copies, "fraction": ratio(copies, sampled)},
     }
     if counts.paired:
         result["overlap"] = _overlap(counts, mates[0]["reads"])
@@ -116,11 +118,11 @@ def _totals(base: NDArray[np.int64], quality: NDArray[np.int64], reads: int) -> 
         "bases": bases,
         "q20_bases": q20,
         "q30_bases": q30,
-        "q20_fraction": _ratio(q20, bases),
-        "q30_fraction": _ratio(q30, bases),
-        "gc_fraction": _ratio(int(base[1] + base[2]), known),
-        "unknown_fraction": _ratio(bases - known, bases),
-        "mean_quality": _ratio(int(quality @ np.arange(len(quality))), bases, 3),
+        "q20_fraction": ratio(q20, bases),
+        "q30_fraction": ratio(q30, bases),
+        "gc_fraction": ratio(int(base[1] + base[2]), known),
+        "unknown_fraction": ratio(bases - known, bases),
+        "mean_quality": ratio(int(quality @ np.arange(len(quality))), bases, 3),
     }
 
 
@@ -136,18 +138,18 @@ def _mate(counts: Counts, mate: int) -> dict[str, Any]:
         "read_length": {
             "minimum": min(lengths, default=0),
             "maximum": max(lengths, default=0),
-            "mean": _ratio(sum(length * n for length, n in lengths.items()), reads, 3),
+            "mean": ratio(sum(length * n for length, n in lengths.items()), reads, 3),
             "reads": [[length, n] for length, n in lengths.items()],
         },
         "cycles": {
-            "mean_quality": _ratios(quality @ np.arange(quality.shape[1]), total, 3),
-            **{letter: _ratios(base[:, code], total, 6) for code, letter in enumerate("acgt")},
-            "unknown": _ratios(total - base[:, :UNKNOWN_BASE].sum(1), total, 6),
+            "mean_quality": ratios(quality @ np.arange(quality.shape[1]), total, 3),
+            **{letter: ratios(base[:, code], total, 6) for code, letter in enumerate("acgt")},
+            "unknown": ratios(total - base[:, :UNKNOWN_BASE].sum(1), total, 6),
         },
         "gc_percent_reads": counts.gc[mate].tolist(),
         "quality_bases": counts.quality[mate].sum(0).tolist(),
-        "adapter": {name: {"reads": n, "fraction": _ratio(n, reads)} for name, n in adapters},
-        "poly_g": {"reads": int(counts.poly_g[mate]), "fraction": _ratio(int(counts.poly_g[mate]), reads)},
+        "adapter": {name: {"reads": n, "fraction": ratio(n, reads)} for name, n in adapters},
+        "poly_g": {"reads": int(counts.poly_g[mate]), "fraction": ratio(int(counts.poly_g[mate]), reads)},
     }
 
 
@@ -155,17 +157,9 @@ def _overlap(counts: Counts, pairs: int) -> dict[str, Any]:
     overlapping = int(counts.fragment.sum())
     return {
         "pairs": overlapping,
-        "fraction": _ratio(overlapping, pairs),
+        "fraction": ratio(overlapping, pairs),
         "read_through_pairs": counts.read_through,
-        "read_through_fraction": _ratio(counts.read_through, pairs),
+        "read_through_fraction": ratio(counts.read_through, pairs),
         "adapter_bases": counts.adapter_bases,
         "fragment_length_pairs": [[length, n] for length, n in enumerate(counts.fragment.tolist()) if n],
     }
-
-
-def _ratio(part: int, whole: int, digits: int = 6) -> float:
-    return round(part / whole, digits) if whole else 0.0
-
-
-def _ratios(part: NDArray[np.int64], whole: NDArray[np.int64], digits: int) -> list[float]:
-    return [_ratio(int(p), int(w), digits) for p, w in zip(part, whole, strict=True)]

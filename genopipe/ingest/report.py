@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,26 @@ _BASE_COLOURS = {"a": "#2e8b57", "c": "#1f5fa8", "g": "#c98a00", "t": "#c0392b",
 _QUALITY_BANDS = ((0, 20, "#fbeceb"), (20, 30, "#fdf5e3"), (30, 60, "#edf6ef"))
 
 
+Chart = tuple[str, str, str]
+"""Title, note and SVG."""
+
+
 def html_report(measures: dict[str, Any]) -> str:
     """The page for the measures that `measure.summary` gives."""
+    return render("report.html", _charts(measures), measures=measures)
+
+
+def render(template: str, charts: Sequence[Chart], **values: Any) -> str:
+    """A page of this folder's templates."""
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["count"] = lambda value: f"{value:,}" if value < 10_000_000 else number(value)
     environment.filters["percent"] = lambda fraction: f"{100 * fraction:.2f} %"
-    charts = [(title, note, Markup(svg)) for title, note, svg in _charts(measures)]
-    return environment.get_template("report.html").render(measures=measures, charts=charts) + "\n"
+    shown = [(title, note, Markup(svg)) for title, note, svg in charts]
+    return environment.get_template(template).render(charts=shown, **values) + "\n"
 
 
-def _charts(measures: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _charts(measures: dict[str, Any]) -> list[Chart]:
     mates = measures["mates"]
     charts = [("Quality by cycle", "Mean phred quality; the tinted bands are below 20, 20 to 30, and above.", _quality_by_cycle(mates))]
     for i, mate in enumerate(mates):
@@ -100,14 +110,14 @@ def _read_length(mates: list[dict[str, Any]]) -> str:
     for mate in mates:
         for length, reads in mate["read_length"]["reads"]:
             total[length] = total.get(length, 0) + reads
-    return _histogram("length, bases", "reads", total)
+    return histogram_chart("length, bases", "reads", total)
 
 
 def _fragments(measures: dict[str, Any]) -> str:
-    return _histogram("fragment length, bases", "pairs", dict(measures["overlap"]["fragment_length_pairs"]))
+    return histogram_chart("fragment length, bases", "pairs", dict(measures["overlap"]["fragment_length_pairs"]))
 
 
-def _histogram(x_label: str, y_label: str, counts: dict[int, int]) -> str:
+def histogram_chart(x_label: str, y_label: str, counts: dict[int, int]) -> str:
     """Bars of equal width, at most a hundred or so of them."""
     high = max(counts, default=1)
     width = max(1, -(-(high + 1) // 120))

@@ -15,7 +15,7 @@ def make(folder: Path, *names: str) -> None:
 
 
 def test_stages_that_stand_are_done(tmp_path: Path) -> None:
-    make(tmp_path, "C1/issued", "C1/ingest/S1.qc.json", "C1/align/S1.bam", "other/file")
+    make(tmp_path, "C1/issued", "C1/ingest/S1.qc.json", "C1/align/S1.bam", "C1/interpret/report.html", "other/file")
     [only] = case_statuses(tmp_path)
     assert (only.case, only.done, only.running, only.complete) == ("C1", ("ingest", "align"), False, False)
 

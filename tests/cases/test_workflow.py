@@ -58,7 +58,10 @@ def results(family_case: Path) -> Path:
 
 
 EXPECTED = (
-    *(f"ingest/{sample}.qc.{kind}" for sample in ("newborn", "mother", "father") for kind in ("json", "html")),
+    *(f"ingest/{sample}.{kind}" for sample in ("newborn", "mother", "father") for kind in ("qc.json", "qc.html")),
+    *(f"ingest/{sample}.{kind}" for sample in ("newborn", "mother", "father") for kind in ("aligned.json", "aligned.html", "genes.tsv")),
+    *("ingest/family.json", "ingest/calls.json", "gates/family.json", "gates/calls.json"),
+    *(f"gates/{sample}.{kind}.json" for sample in ("newborn", "mother", "father") for kind in ("reads", "alignments")),
     *(f"align/{sample}.{kind}" for sample in ("newborn", "mother", "father") for kind in ("bam", "bam.bai", "duplicates.tsv")),
     *(f"call/{sample}.{kind}" for sample in ("newborn", "mother", "father") for kind in ("vcf.gz", "g.vcf.gz", "g.vcf.gz.tbi")),
     *("call/DEMO-0001.vcf.gz", "call/DEMO-0001.vcf.gz.tbi"),
@@ -146,6 +149,20 @@ def test_a_step_that_fails_is_told_with_its_own_message(family_case: Path, tmp_p
     assert "the gzip data ends before its end mark" in done.stderr
     assert "run the same command: it continues" in done.stderr
     assert not list((tmp_path / "results").glob("*/ingest/newborn*"))
+
+
+def test_a_gate_stops_a_case_with_its_reason_in_the_report(results: Path, family_case: Path) -> None:
+    case = family_case.with_name("strict.yaml")
+    case.write_text(family_case.read_text() + "gates: {q30_fraction: {stop_below: 0.999}}\n")
+    done = run_case(case, "stopped", "--until", "align")
+    assert done.returncode == 1
+    reason = "bases of quality 30 or more is 0."
+    assert reason in done.stderr
+    folder = family_case.parent / "stopped" / "DEMO-0001"
+    assert reason in (folder / "interpret" / "report.html").read_text()
+    assert not list(folder.glob("align/*.bam"))
+    shown = run([sys.executable, "-m", "genopipe", "status", "stopped"], family_case.parent)
+    assert "quality 30" in shown.stdout
 
 
 def test_no_identifier_or_path_is_in_any_text_result(results: Path) -> None:

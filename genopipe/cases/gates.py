@@ -1,0 +1,161 @@
+"""Gates: each measure of a sample against limits that say when to warn and when to stop.
+
+The limits are the defaults below, changed metric by metric by `gates:` of the site file, then of the case file; `null` takes a gate away.
+`judge` compares a file of measures with them. A stop is an error of its own, so that the workflow ends there; the verdict stays in a file,
+and the case's report is written with the reason by `genopipe.cases.gate_report`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from genopipe.errors import BadInput
+
+PASS, WARN, STOP, UNKNOWN = "pass", "warn", "stop", "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The limits of one metric, None where there is none; `reason` says why they are what they are."""
+
+    name: str
+    warn_below: float | None = None
+    warn_above: float | None = None
+    stop_below: float | None = None
+    stop_above: float | None = None
+    reason: str = ""
+
+
+DEFAULTS: dict[str, Gate] = {
+    "q30_fraction": Gate("bases of quality 30 or more", 0.75, None, 0.50, None, "Illumina promises 75 to 85 % for 2 x 150 runs"),
+    "unknown_fraction": Gate("unknown bases", None, 0.01, None, 0.05, "whole cycles failed"),
+    "adapter_fraction": Gate("pairs that run into the adapter", None, 0.20, None, 0.60, "fragments too short for the reads"),
+    "poly_g_fraction": Gate("reads that end in G only", None, 0.02, None, 0.20, "no signal on two-colour machines"),
+    "mapped_fraction": Gate("mapped reads", 0.95, None, 0.80, None, "reads of another species or a wrong reference"),
+    "duplicate_fraction": Gate("duplicates", None, 0.25, None, 0.60, "too little DNA in the library"),
+    "mean_coverage": Gate("mean depth of the autosomes", 20, None, 8, None, "below 8 one heterozygous variant in ten shows no second read"),
+    "fraction_10x": Gate("autosomal bases at 10x", 0.90, None, None, None, "what is not covered cannot be found"),
+    "contamination": Gate("reads of somebody else", None, 0.02, None, 0.05, "Jun et al. 2012: calls suffer from 2 %, and badly from 5 %"),
+    "sex_conflicts": Gate("samples of another sex than said", None, None, None, 0, "a swapped sample"),
+    "sex_unclear": Gate("X and Y tell different sexes", None, 0, None, None, "a mixture, or a sex chromosome more or less"),
+    "family_conflicts": Gate("pairs that contradict the pedigree", None, None, None, 0, "a swapped sample"),
+    "titv": Gate("transitions to transversions", 1.6, 2.6, 0.8, None, "2.0 to 2.1 in a genome; 0.5 where variants are noise"),
+    "het_hom": Gate("heterozygotes to homozygotes", 0.6, 3.0, None, 6.0, "1.3 to 2.1 in people; more where two are mixed"),
+}
+"""Why these numbers: docs/ingest.md, Gates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a gate says of one value; `limit` is the one that was passed."""
+
+    sample: str
+    metric: str
+    name: str
+    value: float | None
+    verdict: str
+    limit: float | None = None
+    reason: str = ""
+
+    def told(self) -> str:
+        """The verdict as a sentence."""
+        if self.value is None:
+            return f"{self.sample}: {self.name}: not measured"
+        side = "" if self.limit is None else f", limit {self.limit:g}"
+        return f"{self.sample}: {self.name} is {self.value:g}{side}" + (f" ({self.reason})" if self.limit is not None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All verdicts over some files of measures."""
+
+    verdicts: tuple[Verdict, ...] = field(default_factory=tuple)
+
+    def of(self, verdict: str) -> list[Verdict]:
+        return [one for one in self.verdicts if one.verdict == verdict]
+
+    @property
+    def worst(self) -> str:
+        return next((verdict for verdict in (STOP, WARN) if self.of(verdict)), PASS)
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": 1, "verdict": self.worst, "gates": [asdict(one) for one in self.verdicts]}
+
+
+def gates_with(*layers: Mapping[str, Mapping[str, float] | None]) -> dict[str, Gate]:
+    """The default gates with the limits that layers change; later ones win. A metric that is None has no gate."""
+    gates = dict(DEFAULTS)
+    for metric, limits in ((metric, limits) for layer in layers for metric, limits in layer.items()):
+        if limits is None:
+            gates.pop(metric, None)
+        else:
+            default = DEFAULTS[metric]
+            gates[metric] = Gate(default.name, **limits, reason=default.reason)
+    return gates
+
+
+def judge(files: list[Path], gates: Mapping[str, Gate]) -> Judgement:
+    """The verdicts over files of measures, as `genopipe ingest` writes them. Raises BadInput for another file."""
+    found = [(sample, metric, value) for file in files for sample, metric, value in _metrics(file)]
+    return Judgement(tuple(_verdict(sample, metric, value, gates[metric]) for sample, metric, value in found if metric in gates))
+
+
+def _verdict(sample: str, metric: str, value: float | None, gate: Gate) -> Verdict:
+    if value is None:
+        return Verdict(sample, metric, gate.name, None, UNKNOWN)
+    for verdict, below, above in ((STOP, gate.stop_below, gate.stop_above), (WARN, gate.warn_below, gate.warn_above)):
+        limit = below if below is not None and value < below else above if above is not None and value > above else None
+        if limit is not None:
+            return Verdict(sample, metric, gate.name, value, verdict, limit, gate.reason)
+    return Verdict(sample, metric, gate.name, value, PASS)
+
+
+def _metrics(file: Path) -> Iterator[tuple[str, str, float | None]]:
+    try:
+        document = json.loads(file.read_text())
+        metrics = {"reads": _of_reads, "alignments": _of_alignments, "family": _of_family, "calls": _of_calls}[document["measures"]]
+        yield from metrics(document)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        wanted = "measures that `genopipe ingest` wrote"
+        raise BadInput("no measures in it", wanted=wanted, do="Measure again.", path=file) from error
+
+
+def _of_reads(document: dict[str, Any]) -> Iterator[tuple[str, str, float | None]]:
+    sample, mates = document["sample"], document["mates"]
+    adapter = [share["fraction"] for mate in mates for share in mate["adapter"].values()]
+    overlap = [document["overlap"]["read_through_fraction"]] if document["paired"] else []
+    yield sample, "q30_fraction", document["q30_fraction"]
+    yield sample, "unknown_fraction", document["unknown_fraction"]
+    yield sample, "adapter_fraction", max([*adapter, *overlap])
+    yield sample, "poly_g_fraction", max(mate["poly_g"]["fraction"] for mate in mates)
+
+
+def _of_alignments(document: dict[str, Any]) -> Iterator[tuple[str, str, float | None]]:
+    sample, coverage, sex = document["sample"], document["coverage"], document["sex"]
+    yield sample, "mapped_fraction", document["reads"]["mapped_fraction"]
+    yield sample, "duplicate_fraction", document["reads"]["duplicate_fraction"]
+    yield sample, "mean_coverage", coverage["mean"]
+    yield sample, "fraction_10x", coverage["fraction_10x"]
+    yield sample, "contamination", document["contamination"]["fraction"] if document["contamination"] else None
+    yield sample, "sex_conflicts", None if sex["agrees"] is None else int(not sex["agrees"])
+    yield sample, "sex_unclear", None if sex["found"] is None else int(sex["found"] == "unclear")
+
+
+def _of_family(document: dict[str, Any]) -> Iterator[tuple[str, str, float | None]]:
+    told = any(pair["agrees"] is not None for pair in document["pairs"])
+    yield "family", "family_conflicts", document["conflicts"] if told else None
+
+
+def _of_calls(document: dict[str, Any]) -> Iterator[tuple[str, str, float | None]]:
+    for sample, counts in document["samples"].items():
+        few = counts["snvs"] < LEAST_SNVS
+        yield sample, "titv", None if few else counts["titv"]
+        yield sample, "het_hom", None if few else counts["het_hom"]
+
+
+LEAST_SNVS = 200
+"""SNVs of a sample below which their ratios say nothing."""
