@@ -27,7 +27,10 @@ gene is known for with incomplete penetrance: a parent without signs does not cl
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One variant of a finding: its consequence on the gene, what evidence says, and its ACMG points."""
+    """One variant of a finding: its consequence on the gene, what evidence says, and its ACMG points.
+
+    `id` is the GA4GH identifier of the allele, the same in every case; None without a reference.
+    """
 
     row: int
     name: str
@@ -37,6 +40,7 @@ class Hit:
     homozygotes: int
     clinvar: Assertion | None
     acmg: Classification = field(default_factory=lambda: Classification(()))
+    id: str | None = None
 
     @property
     def pathogenic(self) -> bool:

@@ -63,7 +63,8 @@ def _interpretation(result: Interpretation, finding: Finding, number: int) -> di
 def _genomic(result: Interpretation, finding: Finding, hit: Hit, variants: Variants) -> dict[str, Any]:
     names = (("hgvs.c", hit.consequence.hgvs_c), ("hgvs.p", hit.consequence.hgvs_p))
     descriptor = {
-        "id": hit.name,
+        "id": hit.id or hit.name,
+        "label": hit.name,
         "geneContext": {"valueId": hit.consequence.gene_id, "symbol": finding.gene},
         "expressions": [{"syntax": syntax, "value": value} for syntax, value in names if value],
         "vcfRecord": {

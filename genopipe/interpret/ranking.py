@@ -33,9 +33,11 @@ from genopipe.interpret.known import places_of_known
 from genopipe.interpret.ontology import Annotations, load_phenotypes
 from genopipe.interpret.phenotype import PhenotypeScorer
 from genopipe.interpret.reasons import reasons
+from genopipe.interpret.sequence import bases_of
 from genopipe.interpret.transcripts import touched_transcripts, transcripts_of
 from genopipe.interpret.unseen import told, unseen_genes
 from genopipe.interpret.variants import read_variants
+from genopipe.interpret.vrs import allele_id
 from genopipe.progress import log
 
 MOST_FREQUENT = 0.02
@@ -221,7 +223,15 @@ class _Case:
             pli=pli,
             phenotype=phenotype,
         )
-        return replace(hit, acmg=classify(about))
+        return replace(hit, acmg=classify(about), id=self._id(hit.row))
+
+    def _id(self, row: int) -> str | None:
+        genome, variants = self.request.genome, self.variants
+        if genome is None:
+            return None
+        contig = next(contig for contig in genome.contigs if contig.name == variants.contig[row])
+        place = int(variants.position[row]), variants.ref[row], variants.alt[row]
+        return allele_id(contig.refget, *place, fetch=bases_of(genome, contig.name), length=contig.length)
 
 
 def _pathogenic(hit: Hit) -> bool:

@@ -129,6 +129,7 @@ def _detail(finding: Finding) -> dict[str, Any]:
 def _hit(hit: Hit) -> dict[str, Any]:
     return {
         "variant": hit.name,
+        "id": hit.id,
         "score": round(hit.score, 6),
         "consequence": _consequence(hit.consequence),
         "frequency": None if isnan(hit.frequency) else hit.frequency,
