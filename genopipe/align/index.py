@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from genopipe.align.alternative import alternative_contigs
 from genopipe.errors import BadInput
+from genopipe.formats.assembly import pseudoautosomal_regions, tell_assembly
 from genopipe.formats.genome import build_genome, load_genome, save_array, unpack_into
 from genopipe.kernels import seed as kernel
 from genopipe.model import Genome
@@ -52,14 +53,19 @@ class SeedIndex:
     alternative: tuple[str, ...] = ()
 
 
-def build_reference(fasta: Path, folder: Path, *, name: str, threads: int = 1, alt_file: Path | None = None) -> Genome:
+def build_reference(
+    fasta: Path, folder: Path, *, name: str, threads: int = 1, alt_file: Path | None = None, keep_pseudoautosomal: bool = False
+) -> Genome:
     """Packs and indexes `fasta` into `folder`, which appears whole or not at all; an older one is replaced at the end.
 
-    `alt_file` names contigs that are alternatives, besides those known by name; see `genopipe.align.alternative`.
+    `alt_file` names contigs that are alternatives, besides those known by name; see `genopipe.align.alternative`. The pseudoautosomal
+    regions of Y, the same as those of X, are masked unless they are to be kept.
     """
+    mask = {} if keep_pseudoautosomal else pseudoautosomal_regions()
     with _whole_folder(folder) as partial:
         log.info("packing %s", fasta)
-        genome = build_genome(fasta, partial, name=name, threads=threads)
+        genome = build_genome(fasta, partial, name=name, threads=threads, mask=mask)
+        tell_assembly(genome, mask)
         write_index(build_index(genome, alternative_contigs(genome.contigs, alt_file)), genome, partial)
     return load_genome(folder)
 

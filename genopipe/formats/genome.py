@@ -1,12 +1,13 @@
 """The packed genome: a FASTA file once turned into a folder that every command opens in no time.
 
 Building streams the FASTA once: letters go to `genome.fa.gz` (bgzip with `.fai` and `.gzi`), two bits a base to `genome.packed.npy`, runs
-of anything but A, C, G, T to `genome.unknown.npy`, and the digests of every contig to `reference.json`, which is written last, so that a
-folder without it is no genome. Loading maps the arrays into memory and compares the sizes of the files with what `reference.json` says.
+of anything but A, C, G, T, and what is masked, to `genome.unknown.npy`, and the digests of every contig to `reference.json`, which is
+written last, so that a folder without it is no genome. Loading maps the arrays into memory and compares the sizes of the files with what
+`reference.json` says.
 
 Contigs stand one after another, each beginning at a multiple of 32; the bases between them are part of the runs of unknown bases. A contig
-whose length is a multiple of 32 has none behind it: who reads the concatenated genome looks at the contigs' ends. Contig names of
-other people's files are matched by `genopipe.formats.contig_names`.
+whose length is a multiple of 32 has none behind it: who reads the concatenated genome looks at the contigs' ends. Contig names of other
+people's files are matched by `genopipe.formats.contig_names`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -54,6 +55,9 @@ _PACKED = "genome.packed.npy"
 _UNKNOWN = "genome.unknown.npy"
 _FASTA = "genome.fa.gz"
 _FILES = (_PACKED, _UNKNOWN, _FASTA, _FASTA + ".fai", _FASTA + ".gzi")
+Mask = Mapping[str, Sequence[tuple[int, int]]]
+"""By the MD5 of a contig, stretches of it, start and end."""
+
 _BUILD = "Run `genopipe reference build REF.fa.gz -o FOLDER` and use that folder."
 
 
@@ -104,33 +108,35 @@ def unpack_into(packed: NDArray[np.uint64], start: int, out: NDArray[np.uint8]) 
         out[i] = (packed[position >> 5] >> np.uint64(2 * (position & 31))) & np.uint64(3)
 
 
-def build_genome(fasta: Path, folder: Path, *, name: str, threads: int = 1) -> Genome:
+def build_genome(fasta: Path, folder: Path, *, name: str, threads: int = 1, mask: Mask | None = None) -> Genome:
     """Packs `fasta` (plain, gzip or bgzip) into `folder` and loads it.
 
+    `mask` names stretches of contigs by their MD5 whose bases are taken as unknown; letters and digests stay those of the FASTA.
     Files in `folder` are written in place: build in a temporary folder and rename it. Raises BadInput for FASTA that `read_fasta` refuses,
     a contig without bases or too long, and a genome of more than 4.29 Gbp.
     """
     make_folder(folder)
     with whole_file(folder / _PACKED) as packed, FastaWriter(folder / _FASTA, threads=threads) as copy, open(packed, "wb") as words:
-        builder = _Builder(words, copy, fasta)
+        builder = _Builder(words, copy, fasta, mask or {})
         for contig_name, pieces in groupby(read_fasta(fasta), key=lambda piece: piece.name):
             builder.add_contig(contig_name, pieces)
         builder.end()
     with whole_file(folder / _UNKNOWN) as unknown:
         save_array(unknown, builder.unknown())
     with whole_file(folder / _MANIFEST) as manifest:
-        manifest.write_text(_manifest_text(folder, name, builder.contigs))
+        manifest.write_text(_manifest_text(folder, name, builder))
     return load_genome(folder)
 
 
 class _Builder:
     """Packs contig after contig: holds what is between two pieces, never a whole contig."""
 
-    def __init__(self, words: BinaryIO, copy: FastaWriter, source: Path) -> None:
+    def __init__(self, words: BinaryIO, copy: FastaWriter, source: Path, mask: Mask) -> None:
         self.contigs: list[Contig] = []
-        self._words, self._copy, self._source = words, copy, source
+        self._words, self._copy, self._source, self._mask = words, copy, source, mask
         self._n_words = 0
         self._runs: list[list[int]] = []
+        self.masked: dict[str, list[tuple[int, int]]] = {}
         self._write_array_header()
 
     def add_contig(self, name: str, pieces: Iterable[Piece]) -> None:
@@ -149,6 +155,8 @@ class _Builder:
         if not length:
             raise self._error(f"contig {name!r} has no bases", wanted="at least one base")
         self._pad(rest, start + length)
+        if md5.hexdigest() in self._mask:
+            self.masked[name] = list(self._mask[md5.hexdigest()])
         refget = "SQ." + base64.urlsafe_b64encode(sha512.digest()[:24]).decode()
         self.contigs.append(Contig(name, start, length, md5.hexdigest(), refget))
 
@@ -158,8 +166,15 @@ class _Builder:
         self._write_array_header()
 
     def unknown(self) -> NDArray[np.int64]:
-        """(2, runs) int64: starts and ends."""
-        return np.array(self._runs, np.int64).reshape(-1, 2).T.copy()
+        """(2, runs) int64: starts and ends, those of masked stretches among them."""
+        runs: list[list[int]] = []
+        masked = [[c.start + start, c.start + end] for c in self.contigs for start, end in self.masked.get(c.name, ())]
+        for start, end in sorted(self._runs + masked):
+            if runs and start <= runs[-1][1]:
+                runs[-1][1] = max(runs[-1][1], end)
+            else:
+                runs.append([start, end])
+        return np.array(runs, np.int64).reshape(-1, 2).T.copy()
 
     def _pack(self, letter: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Writes all whole words of `letter` and gives back the letters that are left."""
@@ -207,11 +222,12 @@ def save_array(path: Path, array: NDArray[Any]) -> None:
         out.write(np.ascontiguousarray(array).data)
 
 
-def _manifest_text(folder: Path, name: str, contigs: list[Contig]) -> str:
+def _manifest_text(folder: Path, name: str, builder: _Builder) -> str:
     content = {
         "schema": SCHEMA_VERSION,
         "name": name,
-        "contigs": [{"name": c.name, "start": c.start, "length": c.length, "md5": c.md5, "refget": c.refget} for c in contigs],
+        "contigs": [{"name": c.name, "start": c.start, "length": c.length, "md5": c.md5, "refget": c.refget} for c in builder.contigs],
+        "masked": builder.masked,
         "files": {file: (folder / file).stat().st_size for file in _FILES},
     }
     return json.dumps(content, indent=1, sort_keys=True) + "\n"

@@ -1,0 +1,67 @@
+"""What is known of the human assemblies, by the digests of their sequences: the manifests in `reference/`.
+
+The pseudoautosomal regions of Y are the same as those of X: reads of both would lie at two places, with mapping quality 0. An analysis set
+is an assembly made ready for alignment: these regions and false copies masked, with decoys or the Epstein-Barr virus for reads that come
+from nowhere else. A genome that is a known assembly but no analysis set is told, with what it lacks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from genopipe.formats.contig_names import manifests_folder
+from genopipe.formats.genome import Mask
+from genopipe.model import Genome
+from genopipe.progress import log
+
+_WHOLE = 20
+"""Contigs known of an assembly that make a genome of it, not a part."""
+
+_NAMED = 5
+
+
+@cache
+def _manifests() -> tuple[dict[str, Any], ...]:
+    folder = manifests_folder()
+    return tuple(json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))) if folder is not None else ()
+
+
+def pseudoautosomal_regions() -> Mask:
+    """The pseudoautosomal regions of the known sequences of Y in which they are not masked."""
+    contigs = [contig for manifest in _manifests() for contig in manifest["contigs"]]
+    return {contig["md5"]: tuple(map(tuple, contig["pseudoautosomal"])) for contig in contigs if "pseudoautosomal" in contig}
+
+
+def tell_assembly(genome: Genome, mask: Mask) -> None:
+    """Logs what was masked, and warns where the genome is a known assembly but not its analysis set."""
+    for contig in genome.contigs:
+        if contig.md5 in mask:
+            log.info("the pseudoautosomal regions of %s are masked", contig.name)
+    for assembly in sorted({manifest["assembly"] for manifest in _manifests()}):
+        ready = [manifest for manifest in _manifests() if manifest["assembly"] == assembly and "analysis_set" in manifest]
+        plain = [manifest for manifest in _manifests() if manifest["assembly"] == assembly and "analysis_set" not in manifest]
+        for manifest in ready:
+            _compare(genome, mask, manifest, {contig["md5"] for other in plain for contig in other["contigs"]})
+
+
+def _compare(genome: Genome, mask: Mask, analysis_set: dict[str, Any], plain: set[str]) -> None:
+    """Warns of the contigs of `genome` that are `plain` ones, not those of the analysis set, and of those it lacks."""
+    wanted = {contig["md5"]: contig["names"] for contig in analysis_set["contigs"]}
+    if sum(contig.md5 in wanted or contig.md5 in plain for contig in genome.contigs) < _WHOLE:
+        return
+    names = {contig.name for contig in genome.contigs} | {name for contig in genome.contigs for name in wanted.get(contig.md5, ())}
+    found = [contig.name for contig in genome.contigs if contig.md5 in plain and contig.md5 not in {*wanted, *mask}]
+    lacks = [contig["names"][0] for contig in analysis_set["contigs"] if not names.intersection(contig["names"])]
+    faults = [f"{what} {_list(which)}" for what, which in (("not masked:", found), ("not there:", lacks)) if which]
+    if faults:
+        log.warning(
+            "this %s is no analysis set (%s); recommended: %s", analysis_set["assembly"], "; ".join(faults), analysis_set["analysis_set"]
+        )
+
+
+def _list(names: Iterable[str]) -> str:
+    first = [*names]
+    return ", ".join(first[:_NAMED]) + (f" and {len(first) - _NAMED} more" if len(first) > _NAMED else "")
