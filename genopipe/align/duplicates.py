@@ -1,150 +1,170 @@
-"""Which reads are copies of the same fragment: those whose two ends begin at the same bases of the genome, clipped bases counted in.
+"""Which reads are copies of the same fragment: those of one library whose two ends are equal.
 
-`signatures` says for each pair of a batch where its ends lie and how good its bases are; `Finder` collects them, in files when memory is
-short, and says in the end which reads are duplicates: of pairs with equal ends all but the one with the largest sum of base qualities (the
-first of equals). A read whose mate has no place, and a single read, is a duplicate when a pair has an end there, or another such read is
-better.
+`Finder` collects the signatures of `fragment_ends`, in files when memory is short, and says in the end which reads are duplicates. Of pairs
+with equal ends all but the one with the largest sum of base qualities; of equal sums, the one with the smallest tile, x and y stays, then
+the first. A read without a placed mate is a duplicate where a pair has an end, or another such read is better. Among copies, those that lie
+within a few pixels of each other on one tile (in chains too) are one cluster that was seen several times: optical duplicates, which are
+counted and else treated alike.
 
-Source: the rules are those of Picard MarkDuplicates, as its documentation states them; qualities below 15 do not count.
+Source: the rules are those of Picard MarkDuplicates, as its documentation states them.
 """
 
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.align.pairing import Choice
-from genopipe.align.placement import Placements
-from genopipe.align.rescue import five_prime
-from genopipe.kernels.compiled import kernel
-from genopipe.model import Reads
+from genopipe.align.fragment_ends import LIBRARY_SHIFT, LONE, NO_MATE, NO_SPOT, SIGNATURE
+from genopipe.kernels.compiled import inner, kernel
 from genopipe.outputs import writing
 
-LEAST_QUALITY = 15
-SIGNATURE = np.dtype([("low", np.int64), ("high", np.int64), ("quality", np.int64), ("read", np.int64)])
-"""low, high: the ends in order, 5' position << 1 | strand; high is -1 for a lone read. read: ordinal of the (first) read."""
+OPTICAL_PIXELS = 100
+"""Pixels between two spots up to which copies are optical duplicates; 2,500 is usual for patterned flow cells."""
 
-_PARTITIONS = 64
-_OFFSET = 1 << 20
+SINGLE, PAIRS, OPTICAL_PAIRS, HALF_PAIRS = range(4)
+"""Columns of the counts of duplicates; the last are reads of pairs whose records name no place of their mate."""
 
-
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """What the metrics file says about one library."""
-
-    library: str
-    single_reads: int
-    pairs: int
-    unmapped_reads: int
-    single_duplicates: int
-    pair_duplicates: int
-
-
-def signatures(reads: Reads, placements: Placements, choice: Choice, first_read: int) -> NDArray[np.void]:
-    """(mapped pairs and lone reads) of dtype SIGNATURE; `first_read` is the ordinal of the first read of the batch."""
-    out = np.empty((len(reads), 4), np.int64)
-    n = _fill(reads.quality, reads.base_start, reads.paired, placements, choice.slot, first_read, out)
-    return out[:n].copy().view(SIGNATURE).ravel()
-
-
-@kernel
-def _fill(quality, base_start, paired, p, slot, first_read, out):
-    step = 2 if paired else 1
-    n = 0
-    for read in range(0, len(slot), step):
-        low = high = np.int64(-1)
-        total = 0
-        lone = read
-        for mate in range(read, read + step):
-            if slot[mate] < 0:
-                continue
-            end = ((five_prime(p, mate, slot[mate]) + _OFFSET) << 1) | p.reverse[mate, slot[mate]]
-            low, high = end, low
-            lone = mate
-            for i in range(base_start[mate], base_start[mate + 1]):
-                q = quality[i]
-                total += q if LEAST_QUALITY <= q < 255 else 0
-        if low < 0:
-            continue
-        if high >= 0:
-            lone = read
-            if high < low:
-                low, high = high, low
-        out[n, 0], out[n, 1], out[n, 2], out[n, 3] = low, high, total, first_read + lone
-        n += 1
-    return n
+_PARTITIONS = 256
+_ROOM_TO_FIND = 3
+"""Finding takes this many times the bytes of the signatures."""
 
 
 class Finder:
-    """Collects signatures and finds the duplicates among them, spilling to `folder` what exceeds `memory` bytes."""
+    """Collects signatures and finds the duplicates among them, spilling to `folder` what would need more than `memory` bytes."""
 
-    def __init__(self, folder: Path, *, memory: int) -> None:
-        self._folder, self._memory = folder, memory
+    def __init__(self, folder: Path, *, memory: int, pixels: int = OPTICAL_PIXELS) -> None:
+        self._folder, self._most, self._pixels = folder, memory // _ROOM_TO_FIND, pixels
         self._held: list[NDArray[np.void]] = []
-        self._lone: list[NDArray[np.void]] = []
         self._bytes = 0
         self._spilled = False
 
     def add(self, signature: NDArray[np.void]) -> None:
-        """Adds the signatures of a batch."""
-        lone = signature["high"] < 0
-        self._lone.append(signature[lone])
-        self._held.append(signature[~lone])
+        """Adds signatures."""
+        self._held.append(signature)
         self._bytes += signature.nbytes
-        if self._bytes > self._memory:
+        if self._bytes > self._most:
             self._spill()
 
-    def find(self, n_reads: int, library: str) -> tuple[NDArray[np.uint8], Metrics]:
-        """Bits of the reads that are duplicates (read i is bit i & 7 of byte i >> 3), and the counts."""
+    def find(self, n_reads: int, n_libraries: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Bits of the reads that are duplicates (read i is bit i & 7 of byte i >> 3), and counts (libraries, 4) of duplicates."""
         bits = np.zeros((n_reads + 7) // 8, np.uint8)
-        lone = np.concatenate(self._lone) if self._lone else np.empty(0, SIGNATURE)
-        beside_pair = np.zeros(len(lone), bool)
-        pairs = pair_duplicates = 0
-        for part in self._parts():
-            beside_pair |= np.isin(lone["low"], part["low"]) | np.isin(lone["low"], part["high"])
-            copies = _worse_copies(part)
-            pairs, pair_duplicates = pairs + len(part), pair_duplicates + len(copies)
-            _set_bits(bits, copies)
-            _set_bits(bits, copies + 1)
-        lone_duplicates = np.union1d(lone["read"][beside_pair], _worse_copies(lone))
-        _set_bits(bits, lone_duplicates)
-        unmapped = n_reads - 2 * pairs - len(lone)
-        return bits, Metrics(library, len(lone), pairs, unmapped, len(lone_duplicates), pair_duplicates)
+        count = np.zeros((n_libraries, 4), np.int64)
+        for part, far_end in self._parts():
+            copies, optical = _copies(part, self._pixels)
+            lone = part["high"] == LONE
+            beside = part[lone][_are_among(part["low"][lone], (part["low"][~lone], part["high"][~lone], far_end))]
+            alone = np.unique(np.concatenate((copies[copies["high"] == LONE], beside)))
+            pairs = copies[copies["high"] >= 0]
+            for reads in (alone["first"], pairs["first"], pairs["second"]):
+                _set_bits(bits, reads)
+            half = alone["second"] == NO_MATE
+            for column, found in ((SINGLE, alone[~half]), (PAIRS, pairs), (OPTICAL_PAIRS, optical), (HALF_PAIRS, alone[half])):
+                count[:, column] += np.bincount(found["low"] >> LIBRARY_SHIFT, minlength=n_libraries)
+        return bits, count
 
-    def _parts(self) -> Iterator[NDArray[np.void]]:
+    def _parts(self) -> Iterator[tuple[NDArray[np.void], NDArray[np.int64]]]:
+        """Signatures whose lower ends fall together, and the higher ends of others that fall there."""
         if not self._spilled:
-            yield np.concatenate(self._held) if self._held else np.empty(0, SIGNATURE)
+            yield np.concatenate(self._held) if self._held else np.empty(0, SIGNATURE), np.empty(0, np.int64)
             return
         self._spill()
-        for partition in range(_PARTITIONS):
-            yield np.fromfile(self._path(partition), SIGNATURE)
+        for number in range(_PARTITIONS):
+            yield np.fromfile(self._path("low", number), SIGNATURE), np.fromfile(self._path("high", number), np.int64)
 
     def _spill(self) -> None:
-        rows = np.concatenate(self._held)
-        partition = (rows["low"] >> 1) * 0x9E3779B1 >> 12 & (_PARTITIONS - 1)
-        order = np.argsort(partition, kind="stable")
-        border = np.searchsorted(partition[order], np.arange(_PARTITIONS + 1))
-        for number in range(_PARTITIONS):
-            with writing(self._path(number)), open(self._path(number), "ab") as out:
-                out.write(rows[order[border[number] : border[number + 1]]].tobytes())
-        self._held, self._bytes, self._spilled = [rows[:0]], 0, True
+        signature = np.concatenate(self._held)
+        self._split("low", signature, signature["low"])
+        far_end = signature["high"][signature["high"] >= 0]
+        self._split("high", far_end, far_end)
+        self._held, self._bytes, self._spilled = [signature[:0]], 0, True
 
-    def _path(self, partition: int) -> Path:
-        return self._folder / f"ends-{partition}"
+    def _split(self, kind: str, rows: NDArray[np.void] | NDArray[np.int64], end: NDArray[np.int64]) -> None:
+        for number, part in enumerate(split_by_hash(rows, end, _PARTITIONS)):
+            with writing(self._path(kind, number)), open(self._path(kind, number), "ab") as out:
+                out.write(part.tobytes())
+
+    def _path(self, kind: str, number: int) -> Path:
+        return self._folder / f"{kind}-{number}"
 
 
-def _worse_copies(part: NDArray[np.void]) -> NDArray[np.int64]:
-    """The reads of all signatures that have an equal one that is better or came before."""
-    order = np.lexsort((part["read"], -part["quality"], part["high"], part["low"]))
-    low, high = part["low"][order], part["high"][order]
-    same = np.zeros(len(part), bool)
-    same[1:] = (low[1:] == low[:-1]) & (high[1:] == high[:-1])
-    return part["read"][order][same]
+def split_by_hash(rows: NDArray, key: NDArray[np.int64], n_parts: int) -> Iterator[NDArray]:  # type: ignore[type-arg]
+    """The rows in `n_parts` parts (a power of two), those of one key together and each part in the order given."""
+    part = (key.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(40)) & np.uint64(n_parts - 1)
+    order = np.argsort(part.astype(np.uint16), kind="stable")
+    border = np.searchsorted(part[order], np.arange(n_parts + 1))
+    for first, last in pairwise(border.tolist()):
+        yield rows[order[first:last]]
+
+
+def _are_among(end: NDArray[np.int64], sets: tuple[NDArray[np.int64], ...]) -> NDArray[np.bool_]:
+    """Which of `end` are in any of the sets, which may be much larger."""
+    known, where = np.unique(end, return_inverse=True)
+    met = np.zeros(len(known), bool)
+    if len(known):
+        for other in sets:
+            at = np.minimum(np.searchsorted(known, other), len(known) - 1)
+            met[at[known[at] == other]] = True
+    return met[where]
+
+
+def _copies(part: NDArray[np.void], pixels: int) -> tuple[NDArray[np.void], NDArray[np.void]]:
+    """The signatures that have a better equal one, and as many of them as are optical duplicates."""
+    part = part[part["high"] >= LONE]
+    by_low = np.argsort(part["low"])
+    low = part["low"][by_low]
+    shared = np.zeros(len(part), bool)
+    shared[1:] = low[1:] == low[:-1]
+    shared[:-1] |= shared[1:]
+    rows = part[by_low[shared]]
+    rows = rows[np.lexsort((rows["first"], rows["spot"], -rows["quality"], rows["high"], rows["low"]))]
+    copy = _equals_before(rows)
+    set_number = np.cumsum(~copy)
+    pair = np.flatnonzero((rows["high"] >= 0) & (rows["spot"] != NO_SPOT))
+    pair = pair[np.lexsort((rows["spot"][pair], rows["place"][pair], set_number[pair]))]
+    optical = _in_chains(set_number[pair], rows["place"][pair], rows["spot"][pair], pixels)
+    return rows[copy], rows[pair[optical]]
+
+
+def _equals_before(rows: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which rows have the ends of the row before."""
+    same = np.zeros(len(rows), bool)
+    same[1:] = (rows["low"][1:] == rows["low"][:-1]) & (rows["high"][1:] == rows["high"][:-1])
+    return same
+
+
+@inner
+def _root(parent, i):
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@kernel
+def _in_chains(set_number, place, spot, pixels):
+    """True for all but one of each chain of spots that are near each other; rows are sorted by set, place and spot."""
+    n = len(spot)
+    parent = np.arange(n)
+    joined = np.zeros(n, np.bool_)
+    mask = (1 << 22) - 1
+    for i in range(n):
+        x, y = spot[i] >> 22 & mask, spot[i] & mask
+        j = i - 1
+        while j >= 0 and set_number[j] == set_number[i] and place[j] == place[i] and spot[j] >> 44 == spot[i] >> 44:
+            if x - (spot[j] >> 22 & mask) > pixels:
+                break
+            if abs(y - (spot[j] & mask)) <= pixels:
+                a, b = _root(parent, i), _root(parent, j)
+                if a != b:
+                    parent[max(a, b)] = min(a, b)
+                    joined[max(a, b)] = True
+            j -= 1
+    return joined
 
 
 @kernel
@@ -155,25 +175,7 @@ def _set_bits(bits, reads):
 
 @kernel
 def flag_records(record, start, ordinal, bits):
-    """Sets the duplicate flag in the bytes of those records whose bit is set."""
+    """Sets the duplicate flag in the bytes of those records whose bit is set, and takes it from the others."""
     for i in range(len(ordinal)):
-        if bits[ordinal[i] >> 3] >> (ordinal[i] & 7) & 1:
-            record[start[i] + 19] |= 4
-
-
-def write_metrics(metrics: Metrics, target: Path) -> None:
-    """The metrics file, in the form of Picard's, which MultiQC reads."""
-    reads = metrics.single_reads + 2 * metrics.pairs
-    share = (metrics.single_duplicates + 2 * metrics.pair_duplicates) / reads if reads else 0.0
-    columns = {
-        "LIBRARY": metrics.library,
-        "UNPAIRED_READS_EXAMINED": metrics.single_reads,
-        "READ_PAIRS_EXAMINED": metrics.pairs,
-        "UNMAPPED_READS": metrics.unmapped_reads,
-        "UNPAIRED_READ_DUPLICATES": metrics.single_duplicates,
-        "READ_PAIR_DUPLICATES": metrics.pair_duplicates,
-        "PERCENT_DUPLICATION": f"{share:.6f}",
-    }
-    lines = ["## htsjdk.samtools.metrics.StringHeader", "# genopipe MarkDuplicates", "", "## METRICS CLASS\tpicard.sam.DuplicationMetrics"]
-    lines += ["\t".join(columns), "\t".join(map(str, columns.values())), ""]
-    target.write_text("\n".join(lines) + "\n")
+        flag = record[start[i] + 19] & 0xFB
+        record[start[i] + 19] = flag | (bits[ordinal[i] >> 3] >> (ordinal[i] & 7) & 1) << 2

@@ -8,29 +8,28 @@ temporary lies in one folder beside the output, which goes away whatever happens
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genopipe import __version__
-from genopipe.align.duplicates import Finder, Metrics, flag_records, signatures, write_metrics
+from genopipe.align.duplicates import OPTICAL_PIXELS, Finder, flag_records
+from genopipe.align.duplication_metrics import Metrics, duplicates_path, metrics_of, write_metrics
+from genopipe.align.fragment_ends import FOLLOWERS, Libraries, ends, signatures
 from genopipe.align.index import SeedIndex, load_index
 from genopipe.align.insert_size import LEARN_PAIRS, InsertSize, learn, no_inserts
 from genopipe.align.pairing import choose, clear_inserts
 from genopipe.align.placement import LONGEST_READ, Placements, Target, Workspace, empty_placements, place, target_of
 from genopipe.align.records import describe
 from genopipe.align.rescue import rescue
-from genopipe.align.sorting import Sorter
+from genopipe.align.sorting import Sorter, temporary_folder
 from genopipe.align.split import split
 from genopipe.align.tags import tag_text
 from genopipe.errors import BadEnvironment, BadInput
@@ -39,7 +38,7 @@ from genopipe.formats.bam import LONGEST_NAME, ReadGroup, encode, header_bytes, 
 from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.genome import load_genome
 from genopipe.model import Genome, Reads
-from genopipe.outputs import make_folder, whole_file, writing
+from genopipe.outputs import whole_file
 from genopipe.progress import log, progress
 
 COMPRESSION_LEVEL = 1
@@ -54,10 +53,18 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run; none of it changes the result."""
+    """How to run. Threads and memory do not change the result; `pixels` is how far optical duplicates may lie apart."""
 
     threads: int = 1
     memory: int = 4 << 30
+    pixels: int = OPTICAL_PIXELS
+
+
+class Batch(NamedTuple):
+    """Reads, and which of the read groups all of them are of."""
+
+    reads: Reads
+    group: int
 
 
 @dataclass(slots=True)
@@ -65,54 +72,59 @@ class _Placed:
     """A batch whose reads have their candidates."""
 
     reads: Reads
+    group: int
     placements: Placements
     cigar: NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """A batch as records, each with the ordinal of its read, and the signatures of its pairs."""
+    """A batch as records, each with the ordinal of its read, with the signatures of its fragments and its counts of reads."""
 
     record: NDArray[np.uint8]
     start: NDArray[np.int64]
     key: NDArray[np.int64]
     ordinal: NDArray[np.int64]
     signature: NDArray[np.void]
+    count: NDArray[np.int64]
 
 
 class Aligner:
     """Index, genome and threads' working space; its methods are safe to call from several threads."""
 
-    def __init__(self, reference: Path) -> None:
+    def __init__(self, reference: Path, groups: Sequence[ReadGroup]) -> None:
+        self.libraries = Libraries.of(groups)
+        self._tag = [np.frombuffer(b"RGZ" + group.identifier.encode() + b"\0", np.uint8) for group in groups]
         self.genome: Genome = load_genome(reference)
         self.index: SeedIndex = load_index(reference, self.genome)
         self.target: Target = target_of(self.genome, self.index.alternative)
         self._local = threading.local()
 
-    def place(self, reads: Reads) -> _Placed:
+    def place(self, batch: Batch) -> _Placed:
         """The candidates of a batch, to be kept."""
-        return self._place(reads, empty_placements(len(reads)))
+        return self._place(batch, empty_placements(len(batch.reads)))
 
-    def align(self, reads: Reads, insert: InsertSize, first_read: int, read_group: NDArray[np.uint8]) -> _Finished:
+    def align(self, batch: Batch, insert: InsertSize, first_read: int) -> _Finished:
         """The records of a batch, its reads being numbered from `first_read`."""
-        return self.finish(self._place(reads, self._work().placements(len(reads))), insert, first_read, read_group)
+        return self.finish(self._place(batch, self._work().placements(len(batch.reads))), insert, first_read)
 
-    def finish(self, placed: _Placed, insert: InsertSize, first_read: int, read_group: NDArray[np.uint8]) -> _Finished:
+    def finish(self, placed: _Placed, insert: InsertSize, first_read: int) -> _Finished:
         """The records of a batch that has its candidates."""
         reads, placements, cigar = placed.reads, placed.placements, placed.cigar
         if reads.paired:
             cigar = rescue(reads, self.target, placements, cigar, insert, self._work())
         choice = choose(reads, self.target, placements, insert)
         parts, cigar = split(reads, self.index, self.target, placements, choice, cigar, self._work())
-        text = tag_text(read_group, self.genome.contigs, 0)
+        text = tag_text(self._tag[placed.group], self.genome.contigs, 0)
         records, key = describe(reads, self.target, placements, choice, parts, cigar, text)
         record, start = encode(reads, records)
         ordinal = first_read + records.read.astype(np.int64)
-        return _Finished(record, start, key, ordinal, signatures(reads, placements, choice, first_read))
+        row, count = ends(record, start, ordinal, self.libraries, group=placed.group)
+        return _Finished(record, start, key, ordinal, signatures(row).signature, count)
 
-    def _place(self, reads: Reads, placements: Placements) -> _Placed:
-        _check(reads)
-        return _Placed(reads, placements, place(reads, self.index, self.target, placements, self._work()))
+    def _place(self, batch: Batch, placements: Placements) -> _Placed:
+        _check(batch.reads)
+        return _Placed(*batch, placements, place(batch.reads, self.index, self.target, placements, self._work()))
 
     def _work(self) -> Workspace:
         if not hasattr(self._local, "work"):
@@ -141,46 +153,22 @@ def _name(reads: Reads, read: int) -> str:
     return reads.header[first : first + int(reads.name_length[read])].tobytes().decode(errors="replace")
 
 
-def align(batches: Iterable[Reads], reference: Path, output: Path, *, read_group: ReadGroup, options: Options | None = None) -> Metrics:
+def align(
+    batches: Iterable[Batch], reference: Path, output: Path, *, groups: Sequence[ReadGroup], options: Options | None = None
+) -> list[Metrics]:
     """Aligns `batches` to the genome in the folder `reference` and writes `output` (BAM), its index and its duplicate metrics."""
     options = options or Options()
-    aligner = Aligner(reference)
+    aligner = Aligner(reference, groups)
     with temporary_folder(output) as folder:
         sorter, finder = _collectors(aligner, folder, options)
-        n_reads = _collect(aligner, iter(batches), sorter, finder, _Run(read_group, options))
+        examined = _collect(aligner, iter(batches), sorter, finder, options.threads)
         log.info("marking duplicates")
-        bits, metrics = finder.find(n_reads, read_group.library)
+        bits, found = finder.find(int(examined[:, :FOLLOWERS].sum()), len(aligner.libraries.name))
+        metrics = metrics_of(aligner.libraries.name, examined, found)
         with whole_file(duplicates_path(output)) as table:
-            write_metrics(metrics, table)
-            _write(aligner.genome, output, sorter, bits, _Run(read_group, options))
+            write_metrics(metrics, ",".join(sorted({group.sample for group in groups})), table)
+            _write(header_text(aligner.genome.contigs, groups, version=__version__), aligner.genome, output, sorter, bits, options.threads)
     return metrics
-
-
-def duplicates_path(output: Path) -> Path:
-    """Where the duplicate metrics of `output` go."""
-    return output.with_suffix(".duplicates.tsv")
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    read_group: ReadGroup
-    options: Options
-
-    @property
-    def tag(self) -> NDArray[np.uint8]:
-        return np.frombuffer(b"RGZ" + self.read_group.identifier.encode() + b"\0", np.uint8)
-
-
-@contextmanager
-def temporary_folder(output: Path) -> Iterator[Path]:
-    """A folder beside `output` that is gone afterwards."""
-    make_folder(output.parent)
-    with writing(output):
-        folder = Path(tempfile.mkdtemp(prefix=f".sorting-{output.name}-", dir=output.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _collectors(aligner: Aligner, folder: Path, options: Options) -> tuple[Sorter, Finder]:
@@ -195,52 +183,53 @@ def _collectors(aligner: Aligner, folder: Path, options: Options) -> tuple[Sorte
             do="Give more with --memory.",
             key="--memory",
         )
-    return Sorter(folder, memory=left * 3 // 4), Finder(folder, memory=left // 8)
+    return Sorter(folder, memory=left * 3 // 4), Finder(folder, memory=left // 4, pixels=options.pixels)
 
 
-def _collect(aligner: Aligner, batches: Iterator[Reads], sorter: Sorter, finder: Finder, run: _Run) -> int:
-    """Aligns all batches into the sorter and the finder; gives how many reads there were."""
-    n_reads = 0
-    tag = run.tag
-    with progress("aligning") as reads_done, ThreadPoolExecutor(run.options.threads) as pool:
-        placed, insert = _learn(aligner, batches, pool, run.options.threads)
+def _collect(aligner: Aligner, batches: Iterator[Batch], sorter: Sorter, finder: Finder, threads: int) -> NDArray[np.int64]:
+    """Aligns all batches into the sorter and the finder; gives the counts (libraries, 4) of reads."""
+    examined = np.zeros((len(aligner.libraries.name), 4), np.int64)
+    with progress("aligning") as reads_done, ThreadPoolExecutor(threads) as pool:
+        placed, insert = _learn(aligner, batches, pool, threads)
 
-        def numbered() -> Iterator[tuple[_Placed | Reads, int]]:
-            nonlocal n_reads
-            for batch in _each(placed, batches):
-                n = len(batch.reads) if isinstance(batch, _Placed) else len(batch)
-                yield batch, n_reads
-                n_reads += n
-
-        def work(item: tuple[_Placed | Reads, int]) -> _Finished:
+        def work(item: tuple[_Placed | Batch, int]) -> _Finished:
             batch, first_read = item
             if isinstance(batch, _Placed):
-                return aligner.finish(batch, insert, first_read, tag)
-            return aligner.align(batch, insert, first_read, tag)
+                return aligner.finish(batch, insert, first_read)
+            return aligner.align(batch, insert, first_read)
 
-        for finished in _in_order(pool, work, numbered(), run.options.threads):
+        for finished in _in_order(pool, work, _numbered(_each(placed, batches)), threads):
             sorter.add(finished.record, finished.start, finished.key, finished.ordinal)
             finder.add(finished.signature)
+            examined += finished.count
             reads_done.advance(len(finished.key))
-    return n_reads
+    return examined
 
 
-def _each(placed: deque[_Placed], batches: Iterator[Reads]) -> Iterator[_Placed | Reads]:
+def _numbered(batches: Iterator[_Placed | Batch]) -> Iterator[tuple[_Placed | Batch, int]]:
+    """Each batch with the ordinal of its first read."""
+    n_reads = 0
+    for batch in batches:
+        yield batch, n_reads
+        n_reads += len(batch.reads)
+
+
+def _each(placed: deque[_Placed], batches: Iterator[Batch]) -> Iterator[_Placed | Batch]:
     while placed:
         yield placed.popleft()
     yield from batches
 
 
-def _learn(aligner: Aligner, batches: Iterator[Reads], pool: ThreadPoolExecutor, threads: int) -> tuple[deque[_Placed], InsertSize]:
+def _learn(aligner: Aligner, batches: Iterator[Batch], pool: ThreadPoolExecutor, threads: int) -> tuple[deque[_Placed], InsertSize]:
     """Places batches until they hold LEARN_PAIRS pairs or end; gives them and the insert size."""
     waiting: deque[_Placed] = deque()
     histogram = no_inserts()
     n_pairs = 0
 
-    def first_batches() -> Iterator[Reads]:
+    def first_batches() -> Iterator[Batch]:
         taken = 0
         while taken < LEARN_PAIRS and (batch := next(batches, None)) is not None:
-            taken += len(batch) // 2 if batch.paired else LEARN_PAIRS
+            taken += len(batch.reads) // 2 if batch.reads.paired else LEARN_PAIRS
             yield batch
 
     for placed in _in_order(pool, aligner.place, first_batches(), threads):
@@ -271,12 +260,11 @@ def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Given], _Result], items
             future.cancel()
 
 
-def _write(genome: Genome, output: Path, sorter: Sorter, bits: NDArray[np.uint8], run: _Run) -> None:
+def _write(text: str, genome: Genome, output: Path, sorter: Sorter, bits: NDArray[np.uint8], threads: int) -> None:
     """Writes the sorted records with their duplicate flags, and the index."""
     index = bai.Builder([contig.length for contig in genome.contigs])
-    text = header_text(genome.contigs, [run.read_group], version=__version__)
     with whole_file(output.with_name(output.name + ".bai")) as table, whole_file(output) as partial, progress("writing") as written:
-        with BgzfWriter(partial, threads=run.options.threads, level=COMPRESSION_LEVEL) as bam:
+        with BgzfWriter(partial, threads=threads, level=COMPRESSION_LEVEL) as bam:
             bam.write(header_bytes(text, genome.contigs))
             bam.flush()
             for chunk in sorter.chunks():

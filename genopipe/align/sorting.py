@@ -10,8 +10,11 @@ Merging takes, again and again, the run whose loaded chunk ends first; everythin
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
 from __future__ import annotations
 
+import shutil
 import struct
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,7 +24,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from genopipe.kernels.compiled import kernel
-from genopipe.outputs import writing
+from genopipe.outputs import make_folder, writing
 from genopipe.progress import log
 
 CHUNK = 1 << 21
@@ -109,6 +112,18 @@ class Sorter:
         self._runs.append(path)
         log.info("sorted run %d written: %d records", len(self._runs), self._n)
         self._n = 0
+
+
+@contextmanager
+def temporary_folder(output: Path) -> Iterator[Path]:
+    """A folder beside `output` that is gone afterwards."""
+    make_folder(output.parent)
+    with writing(output):
+        folder = Path(tempfile.mkdtemp(prefix=f".sorting-{output.name}-", dir=output.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _gathered(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from genopipe.cli.options import OutputFile, check_each_once, memory_option, reference_option, threads_option
+from genopipe.cli.options import OutputFile, check_each_once, memory_option, pixels_option, reference_option, threads_option
 
 Reads = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
@@ -23,6 +23,7 @@ Reads = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 @click.option("--read-group", help="Read group ID; the sample's name when not given.")
 @click.option("--platform", default="ILLUMINA", show_default=True, help="Sequencing platform (PL).")
 @click.option("-o", "--output", type=OutputFile, required=True, help="OUT.bam or OUT.cram.")
+@pixels_option
 @threads_option
 @memory_option
 def align(
@@ -35,6 +36,7 @@ def align(
     read_group: str | None,
     platform: str,
     output: Path,
+    pixels: int,
     threads: int,
     memory: int,
 ) -> None:
@@ -51,4 +53,4 @@ def align(
     from genopipe.formats.bam import ReadGroup
 
     group = ReadGroup(read_group or sample, sample, library or sample, platform)
-    align_files(r1, r2, reference, output, interleaved=interleaved, read_group=group, options=Options(threads, memory))
+    align_files(r1, r2, reference, output, interleaved=interleaved, read_group=group, options=Options(threads, memory, pixels))

@@ -1,0 +1,178 @@
+"""What goes into the aligner: lanes of FASTQ, BAM or CRAM, told apart by their first bytes, as batches of reads of one read group each.
+
+Everything is opened, and all headers are compared, before the first read is taken. FASTQ gets the read group of the command line. A BAM or
+CRAM keeps the read groups of its header; one that has none gets the command line's too.
+"""
+
+# mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BufferedReader
+from itertools import pairwise, zip_longest
+from pathlib import Path
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+from genopipe.align.fragment_ends import Libraries, group_of
+from genopipe.align.pipeline import Batch
+from genopipe.errors import BadInput
+from genopipe.formats import bam_stream, cram
+from genopipe.formats.bam import ReadGroup
+from genopipe.formats.bam_reads import Held, reads_of, sequenced
+from genopipe.formats.bam_stream import BamStream, int32, open_stream
+from genopipe.formats.fastq import read_fastq
+from genopipe.formats.genome import fasta_path
+from genopipe.formats.inflate import STANDARD_INPUT
+from genopipe.kernels.compiled import kernel
+
+BATCH_BASES = 1 << 19
+
+_HEAD_BYTES = 1 << 16
+_GZIP_MAGIC, _GZIP_WINDOW_BITS = b"\x1f\x8b", 31
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the command line says of the reads: first (or only) and second ones of each lane, and their read group."""
+
+    r1: Sequence[Path]
+    r2: Sequence[Path]
+    interleaved: bool
+    read_group: ReadGroup
+
+
+class Lanes:
+    """The lanes of a sample: `groups` are all their read groups, `batches` their reads.
+
+    Raises BadInput for a file of another kind than those accepted, second files of records, and read groups that contradict each other or
+    the sample.
+    """
+
+    def __init__(self, given: Given, reference: Path, *, threads: int = 1) -> None:
+        self._given = given
+        kinds = [kind_of(path) for path in given.r1]
+        records = [path for path, kind in zip(given.r1, kinds, strict=True) if kind != "fastq"]
+        if records and (given.r2 or given.interleaved):
+            raise BadInput(
+                "the file holds records, which say themselves what is a pair",
+                wanted="no -2 and no --interleaved with it",
+                do="Align FASTQ files and BAM files apart.",
+                path=records[0],
+            )
+        for path in given.r2:
+            if kind_of(path) != "fastq":
+                raise BadInput("the file of second reads is no FASTQ", wanted="FASTQ", do="Give a BAM or CRAM with -1 alone.", path=path)
+        self._streams = [
+            None if kind == "fastq" else _stream(path, kind, reference, threads) for path, kind in zip(given.r1, kinds, strict=True)
+        ]
+        self.groups = self._all_groups()
+
+    def batches(self, folder: Path) -> Iterator[Batch]:
+        """The reads lane after lane; `folder` is for those whose mates are far away."""
+        for stream, first, second in zip_longest(self._streams, self._given.r1, self._given.r2):
+            if stream is not None:
+                yield from self._of_records(stream, folder)
+                continue
+            for reads in read_fastq(first, second, interleaved=self._given.interleaved, batch_bases=BATCH_BASES):
+                yield Batch(reads, 0)
+
+    def _all_groups(self) -> list[ReadGroup]:
+        """The groups of all lanes, each once; the command line's first, if anything is of it."""
+        groups: dict[str, ReadGroup] = {}
+        for stream in self._streams:
+            own = stream.read_groups() if stream is not None else []
+            for group in own or [self._given.read_group]:
+                if groups.setdefault(group.identifier, group).line() != group.line():
+                    raise _other_group(stream, f"the read group {group.identifier!r} is described in two ways", "each read group once")
+                if group.sample != self._given.read_group.sample:
+                    came = f"the read group {group.identifier!r} is of the sample {group.sample!r}"
+                    raise _other_group(stream, came, f"only reads of {self._given.read_group.sample!r}, as --sample says")
+        return list(groups.values())
+
+    def _of_records(self, stream: BamStream, folder: Path) -> Iterator[Batch]:
+        own = stream.read_groups() or [self._given.read_group]
+        index = [next(i for i, group in enumerate(self.groups) if group.identifier == mine.identifier) for mine in own]
+        names = Libraries.of(stream.read_groups())
+        for held, paired in sequenced(stream, folder):
+            group = np.zeros(len(held), np.int64)
+            if stream.read_groups():
+                group = _groups(held.record, held.start, names.group_name, names.group_start)
+                _check_groups(stream, held, group, len(own))
+            if paired:
+                group[1::2] = group[::2]
+            for number in np.unique(group).tolist():
+                for rows in _cut(np.flatnonzero(group == number), held.start):
+                    yield Batch(reads_of(held.take(rows), paired=paired), index[number])
+
+
+def kind_of(path: Path) -> str:
+    """`fastq`, `bam` or `cram`, by the first bytes. Raises BadInput for SAM text, and for a CRAM on standard input."""
+    if path == STANDARD_INPUT:
+        assert isinstance(sys.stdin.buffer, BufferedReader)
+        head = sys.stdin.buffer.peek(_HEAD_BYTES)
+    else:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+    if head.startswith(_GZIP_MAGIC):
+        try:
+            head = isal_zlib.decompressobj(wbits=_GZIP_WINDOW_BITS).decompress(head)
+        except isal_zlib.error:  # type: ignore[misc]
+            return "fastq"
+    if head.startswith((b"@HD\t", b"@SQ\t", b"@RG\tID:")):
+        raise BadInput("the reads are SAM text", wanted="FASTQ, BAM or CRAM", do="Make a BAM of it with samtools view -b.", path=path)
+    if head.startswith(cram.MAGIC):
+        if path == STANDARD_INPUT:
+            raise BadInput("standard input is a CRAM", wanted="FASTQ or BAM", do="Give the CRAM as a file.", path=path)
+        return "cram"
+    return "bam" if head.startswith(bam_stream.MAGIC) else "fastq"
+
+
+def _stream(path: Path, kind: str, reference: Path, threads: int) -> BamStream:
+    if kind == "cram":
+        return BamStream(path, cram.cram_pieces(path, fasta_path(reference)))
+    return open_stream(path, threads=threads)
+
+
+def _other_group(stream: BamStream | None, came: str, wanted: str) -> BadInput:
+    do = "Check that the files belong together, or correct the headers with samtools reheader."
+    return BadInput(came, wanted=wanted, do=do, path=stream.path if stream is not None else None)
+
+
+def _check_groups(stream: BamStream, held: Held, group: NDArray[np.int64], n_groups: int) -> None:
+    unknown = np.flatnonzero(group >= n_groups)
+    if len(unknown):
+        row = int(unknown[0])
+        raise BadInput(
+            f"record {int(held.number[row]) + 1:,}: the read {held.name(row)!r} has no read group of the header",
+            wanted="an RG tag that the header describes",
+            do="Correct it with samtools addreplacerg.",
+            path=stream.path,
+        )
+
+
+def _cut(rows: NDArray[np.int64], start: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Rows in parts of about a batch, cut between pairs; a record has less than two bytes a base more than its bases."""
+    end = np.cumsum((start[1:] - start[:-1])[rows])
+    n_parts = max(int(end[-1]) // (2 * BATCH_BASES), 1)
+    borders = (np.linspace(0, len(rows), n_parts + 1).astype(np.int64) // 2 * 2).tolist()
+    borders[-1] = len(rows)
+    for first, last in pairwise(borders):
+        yield rows[first:last]
+
+
+@kernel
+def _groups(record, start, group_name, group_start):
+    """Row of each record's read group, the one after the last where it has none of them."""
+    out = np.empty(len(start) - 1, np.int64)
+    for i in range(len(out)):
+        at = start[i]
+        n_cigar = np.int64(record[at + 16]) | np.int64(record[at + 17]) << 8
+        n_bases = int32(record, at + 20)
+        tags = at + 36 + record[at + 12] + 4 * n_cigar + (n_bases + 1) // 2 + n_bases
+        out[i] = group_of(record, tags, start[i + 1], group_name, group_start)
+    return out

@@ -1,0 +1,195 @@
+"""A BAM from its first byte to its last: the header, then batches of whole records, from a file or from standard input.
+
+Nothing is assumed about the order of the records, and no index is needed. Every record is checked to fit its own length before it is given.
+
+Source: SAM/BAM format specification, sections 1.3 (header) and 4.2 (BAM).
+"""
+
+# mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.errors import BadInput
+from genopipe.formats.bam import ReadGroup
+from genopipe.formats.bam_index import bad_bam
+from genopipe.formats.bgzf import read_blocks
+from genopipe.formats.inflate import STANDARD_INPUT, inflated
+from genopipe.kernels.compiled import inner, kernel
+
+BATCH_BYTES = 4 << 20
+MAGIC = b"BAM\1"
+_MAKE_AGAIN = "Copy or make the file again."
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Whole records.
+
+    record  (bytes) uint8: writable
+    start   (records + 1) int64: where each begins in `record`
+    first   how many records came before
+    """
+
+    record: NDArray[np.uint8]
+    start: NDArray[np.int64]
+    first: int
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderGroup(ReadGroup):
+    """The @RG line of a file, kept as it is; what it does not say is empty."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        pass
+
+    def line(self) -> str:
+        return self.text
+
+
+class BamStream:
+    """One BAM being read; `text` is its header, `contigs` the names and lengths that records refer to.
+
+    Raises BadInput for what is no whole BAM.
+    """
+
+    def __init__(self, path: Path, pieces: Iterable[bytes]) -> None:
+        self.path = path
+        self._pieces = iter(pieces)
+        self._rest = self._ahead = b""
+        self.head = self._read_head()
+        length = struct.unpack_from("<i", self.head, 4)[0]
+        self.text = self.head[8 : 8 + length].rstrip(b"\0").decode(errors="replace")
+        self.contigs = _contigs(self.head, 8 + length)
+        self.n_records = 0
+
+    def header_lines(self, kind: str) -> list[str]:
+        """The header's lines of one kind, such as `@RG`."""
+        return [line for line in self.text.splitlines() if line.startswith(kind + "\t")]
+
+    def read_groups(self) -> list[ReadGroup]:
+        """The read groups in the order of the header."""
+        return [_read_group(line) for line in self.header_lines("@RG")]
+
+    def batches(self) -> Iterator[RecordBatch]:
+        """All records, some megabytes at a time."""
+        while self._grow(BATCH_BYTES):
+            record = np.frombuffer(bytearray(self._rest), np.uint8)
+            start, used, sound = _starts(record)
+            if len(start) > 1:
+                yield RecordBatch(record[:used], start, self.n_records)
+                self.n_records += len(start) - 1
+            if not sound:
+                raise self._bad("contradicts its own length", "a sound BAM")
+            self._rest = self._rest[used:]
+        if self._rest:
+            raise self._bad("is cut short", "a whole BAM")
+
+    def _bad(self, what: str, wanted: str) -> BadInput:
+        return bad_bam(self.path, f"record {self.n_records + 1:,} {what}", wanted, _MAKE_AGAIN)
+
+    def _read_head(self) -> bytes:
+        end = 8 + self._head_number(4)
+        n_contigs, end = self._head_number(end), end + 4
+        for _ in range(n_contigs):
+            end += 8 + self._head_number(end)
+        self._need(end)
+        head, self._rest = self._rest[:end], self._rest[end:]
+        return head
+
+    def _head_number(self, at: int) -> int:
+        self._need(at + 4)
+        number = int.from_bytes(self._rest[at : at + 4], "little", signed=True)
+        if number < 0 or self._rest[:4] != MAGIC:
+            raise bad_bam(self.path, "the header cannot be read", "a BAM header", "Give a BAM made by an aligner.")
+        return number
+
+    def _need(self, size: int) -> None:
+        if len(self._rest) < size and (not self._grow(size - len(self._rest)) or len(self._rest) < size):
+            raise bad_bam(self.path, "the file ends inside its header", "a whole BAM", _MAKE_AGAIN)
+
+    def _grow(self, size: int) -> bool:
+        """Adds `size` bytes to the rest, or what there is; False at the end of the file. So batches do not depend on the pieces."""
+        pieces = [self._ahead]
+        missing = size - len(self._ahead)
+        while missing > 0 and (piece := next(self._pieces, None)) is not None:
+            pieces.append(piece)
+            missing -= len(piece)
+        plain = b"".join(pieces)
+        self._rest, self._ahead = self._rest + plain[:size], plain[size:]
+        return len(plain) > 0
+
+
+def fields_of(line: str) -> dict[str, str]:
+    """The fields of a header line by their two letters."""
+    return {field[:2]: field[3:] for field in line.split("\t")[1:]}
+
+
+def _read_group(line: str) -> HeaderGroup:
+    fields = fields_of(line)
+    return HeaderGroup(fields.get("ID", ""), fields.get("SM", ""), fields.get("LB", ""), fields.get("PL", ""), line)
+
+
+def open_stream(path: Path, *, threads: int = 1) -> BamStream:
+    """The BAM at `path`; `-` is standard input."""
+    if path == STANDARD_INPUT:
+        return BamStream(path, inflated(path))
+    return BamStream(path, (payload for _, payload in read_blocks(path, threads=threads)))
+
+
+def _contigs(head: bytes, at: int) -> tuple[tuple[str, int], ...]:
+    contigs = []
+    (n,) = struct.unpack_from("<i", head, at)
+    at += 4
+    for _ in range(n):
+        (size,) = struct.unpack_from("<i", head, at)
+        name, length = struct.unpack_from(f"<{size}si", head, at + 4)
+        contigs.append((name.rstrip(b"\0").decode(errors="replace"), length))
+        at += 8 + size
+    return tuple(contigs)
+
+
+@inner
+def int32(record, at):
+    """The little-endian int32 at `at`."""
+    word = np.uint32(0)
+    for i in range(4):
+        word |= np.uint32(record[at + i]) << np.uint32(8 * i)
+    return np.int64(np.int32(word))
+
+
+@kernel
+def _starts(record):
+    """Where whole records begin, with the end; the bytes they take; False where the next one contradicts its own length."""
+    start = np.empty(len(record) // 36 + 2, np.int64)
+    n = 0
+    at = np.int64(0)
+    sound = True
+    while at + 36 <= len(record):
+        size = int32(record, at)
+        name_length = np.int64(record[at + 12])
+        n_cigar = np.int64(record[at + 16]) | np.int64(record[at + 17]) << 8
+        n_bases = int32(record, at + 20)
+        needed = 32 + name_length + 4 * n_cigar + (n_bases + 1) // 2 + n_bases
+        sound = name_length > 0 and n_bases >= 0 and size >= needed
+        if not sound or at + 4 + size > len(record):
+            break
+        sound = record[at + 35 + name_length] == 0
+        if not sound:
+            break
+        start[n] = at
+        n += 1
+        at += 4 + size
+    start[n] = at
+    return start[: n + 1].copy(), at, sound
