@@ -123,7 +123,25 @@ STEPS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
         )
         for member, sex in zip(MEMBERS, ("female", "female", "male"), strict=True)
     ),
+    *(
+        (
+            "ingest aligned",
+            (
+                *(f"{member}.bam", "--reference", "reference", "--sample", member, "--evidence", "evidence/demo"),
+                *("--sex", sex, "-o", "qc", "--threads", "1"),
+            ),
+            (f"qc/{member}.aligned.json", f"qc/{member}.genes.tsv") if member == "newborn" else (),
+        )
+        for member, sex in zip(MEMBERS, ("female", "female", "male"), strict=True)
+    ),
+    (
+        "ingest family",
+        (*(f"qc/{member}.fingerprint.tsv" for member in MEMBERS), "--ped", "family/family.ped", "-o", "qc/family.json"),
+        ("qc/family.json",),
+    ),
+    ("gate", ("qc/newborn.qc.json", "qc/newborn.aligned.json", "-o", "qc/gates.json"), ("qc/gates.json",)),
     ("joint", (*(f"{member}.g.vcf.gz" for member in MEMBERS), "--ped", "family/family.ped", "-o", "family.vcf.gz"), ("family.vcf.gz",)),
+    ("ingest called", ("family.vcf.gz", "-o", "qc/calls.json"), ("qc/calls.json",)),
     (
         "interpret",
         (
@@ -196,7 +214,7 @@ STEPS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 )
 """Command, its arguments, and the files it must write; what it prints is expected too."""
 
-ELSEWHERE = {"demo": "tests/test_installed.py", "doctor": "tests/cases/test_doctor.py"}
+ELSEWHERE = {"demo": "tests/test_installed.py", "doctor": "tests/cases/test_doctor.py", "ingest interop": "tests/ingest/test_lane_metrics.py"}
 
 
 def test_every_command_writes_what_it_wrote_before(folder: Path) -> None:
