@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from align import GENOPIPE
-from human_scale import SMALL_LENGTH, simulated
+from human_scale import simulated
 from measure import options, report, used, versions, work_folder
 
+SMALL_LENGTH = 17_000_000
 AMPLE = "12G"
 
 
