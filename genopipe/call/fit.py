@@ -105,7 +105,7 @@ def fit_model(genome: Genome, reads: Input, *, known: KnownSites | None = None, 
             autosomal += counts.depth
         if seen.bases >= WANTED_BASES:
             break
-    depth = middle_depth(autosomal if autosomal.any() else seen.depth)
+    depth = middle_depth(autosomal)
     chromosomes = _sex_chromosomes(genome, reads, autosomal, threads=threads, settings=settings)
     log.info("learnt from %s bases: depth %d, sex %s", f"{seen.bases:,}", depth, chromosomes.sex or "not clear")
     return Model(
@@ -115,7 +115,7 @@ def fit_model(genome: Genome, reads: Input, *, known: KnownSites | None = None, 
         known is not None,
         seen.bases,
         depth,
-        min(max(_CAP_DEPTHS * depth, _LEAST_CAP), _MOST_CAP),
+        min(max(_CAP_DEPTHS * (depth or middle_depth(seen.depth)), _LEAST_CAP), _MOST_CAP),
         chromosomes,
         learn(seen.by_cycle, seen.by_context),
         learn_gap_rates(seen.gaps),

@@ -17,6 +17,7 @@ KINDS = (
     "FILTER/StrandBias",
     "INFO/FS",
     "INFO/ASM",
+    "INFO/NUMT",
     *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "SB", "PS", "AF")),
 )
 _AF_DIGITS = 4
@@ -51,7 +52,7 @@ def _line(
         names, values = names + ":PS", f"{values}:{site.phase_set + 1}"
     if is_mitochondrial(contig):
         names, values = names + ":AF", values + ":" + _fractions(allele_depth)
-    info = f"FS={site.strand_bias}" + (";ASM" if site.assembled else "")
+    info = f"FS={site.strand_bias}" + (";ASM" if site.assembled else "") + (";NUMT" if site.nuclear else "")
     place = f"{contig.name}\t{site.position + 1}\t.\t{site.alleles[0]}\t{','.join(alternatives)}"
     return f"{place}\t{site.quality}\t{filters}\t{info}\t{names}\t{values}\n"
 

@@ -45,7 +45,7 @@ class Model:
 
     reference, alignments  digests
     bases                  read bases that it was learnt from
-    depth                  middle depth of the autosomes where they are covered, fragments
+    depth                  middle depth of the autosomes where they are covered, fragments; 0 where there are none
     depth_cap              reads deeper than this are thinned out
     gap_rate               (bases of the unit, number of units) int64: chance of an indel error in a repeat, in `SCALE`
     """

@@ -24,7 +24,7 @@ from genopipe.model import Alignments
 def simple_sites(view: View, *, position: NDArray[np.int64], ploidy: int, settings: Settings) -> list[Site]:
     """The records of the sites among `position` (sorted) whose best genotype has an alternative allele."""
     reads, pileup = view.reads, view.pileup
-    entry = _entries(reads, position)
+    entry = bases_on(reads, position)
     quality = np.minimum(pileup.quality[entry[:, 2]], reads.mapping_quality[entry[:, 1]]).astype(np.int64)
     counted = (quality >= MIN_BASE_QUALITY) & (reads.base[entry[:, 2]] < 4)
     entry, quality = entry[counted], quality[counted]
@@ -48,7 +48,8 @@ def _alleles(site: Site, base: NDArray[np.int64]) -> NDArray[np.int64]:
     return number[base]
 
 
-def _entries(reads: Alignments, position: NDArray[np.int64]) -> NDArray[np.int64]:
+def bases_on(reads: Alignments, position: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(entries, 3) int64: row of the site in `position` (sorted), read, and index of the base, of every read base on a site."""
     room = 1 << 14
     while True:
         out = np.empty((room, 3), np.int64)

@@ -36,6 +36,7 @@ class Site:
     assembled    whether haplotypes were compared, rather than the bases at one place
     phase_set    position of the first site of the phase set, None for a site that is in none
     shown        name hashes of fragments, and the allele that each clearly shows
+    nuclear      whether a mitochondrial allele is shown so rarely that it may come from a copy in the nucleus
     """
 
     position: int
@@ -50,6 +51,7 @@ class Site:
     assembled: bool
     phase_set: int | None = None
     shown: tuple[list[int], list[int]] | None = field(default=None, repr=False, compare=False)
+    nuclear: bool = False
 
     @property
     def end(self) -> int:

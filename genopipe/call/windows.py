@@ -19,6 +19,7 @@ from genopipe.call.evidence import gather_evidence
 from genopipe.call.filters import failed_filters
 from genopipe.call.genotypes import region_sites
 from genopipe.call.haplotypes import settle
+from genopipe.call.mitochondria import low_shares, marked
 from genopipe.call.model import Model
 from genopipe.call.phasing import phased
 from genopipe.call.ploidy import Sex, is_mitochondrial, ploidy_spans
@@ -79,6 +80,8 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
         cell = max(a, window.cell[0]), min(b, window.cell[1]), ploidy
         span = max(a, window.start), min(b, window.end), ploidy
         near = _sites_near(here, regions, simple, span=cell, settings=settings) if cell[0] < cell[1] else []
+        if is_mitochondrial(window.contig):
+            near = [marked(site, source.model.depth) for site in _with_mixtures(here, near, cell[:2], settings)]
         found.sites.extend(site for site in near if cell[0] <= site.position < cell[1])
         if with_blocks and cell[0] < cell[1]:
             found.blocks.extend(reference_blocks(here, near, span=cell, settings=settings))
@@ -95,6 +98,10 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
     found.sites[:] = [site for site in found.sites if window.start <= site.position < window.end]
     found.blocks[:] = [block for block in found.blocks if window.start <= block.start < window.end]
     return found
+
+
+def _with_mixtures(here: View, sites: list[Site], span: tuple[int, int], settings: Settings) -> list[Site]:
+    return sorted([*sites, *low_shares(here, sites, span=span, settings=settings)], key=lambda site: (site.position, site.alleles))
 
 
 def _reads(source: Source, window: Window, low: int, high: int, settings: Settings) -> Alignments:
