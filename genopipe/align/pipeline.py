@@ -53,11 +53,16 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run. Threads and memory do not change the result; `pixels` is how far optical duplicates may lie apart."""
+    """How to run. Threads and memory do not change the result.
+
+    pixels        how far optical duplicates may lie apart
+    other_places  a read with at most so many other places has an XA tag
+    """
 
     threads: int = 1
     memory: int = 4 << 30
     pixels: int = OPTICAL_PIXELS
+    other_places: int = 0
 
 
 class Batch(NamedTuple):
@@ -92,12 +97,13 @@ class _Finished:
 class Aligner:
     """Index, genome and threads' working space; its methods are safe to call from several threads."""
 
-    def __init__(self, reference: Path, groups: Sequence[ReadGroup]) -> None:
+    def __init__(self, reference: Path, groups: Sequence[ReadGroup], other_places: int = 0) -> None:
         self.libraries = Libraries.of(groups)
         self._tag = [np.frombuffer(b"RGZ" + group.identifier.encode() + b"\0", np.uint8) for group in groups]
         self.genome: Genome = load_genome(reference)
         self.index: SeedIndex = load_index(reference, self.genome)
         self.target: Target = target_of(self.genome, self.index.alternative)
+        self._text = tag_text(self.genome.contigs, other_places)
         self._local = threading.local()
 
     def place(self, batch: Batch) -> _Placed:
@@ -115,7 +121,7 @@ class Aligner:
             cigar = rescue(reads, self.target, placements, cigar, insert, self._work())
         choice = choose(reads, self.target, placements, insert)
         parts, cigar = split(reads, self.index, self.target, placements, choice, cigar, self._work())
-        text = tag_text(self._tag[placed.group], self.genome.contigs, 0)
+        text = self._text._replace(read_group=self._tag[placed.group])
         records, key = describe(reads, self.target, placements, choice, parts, cigar, text)
         record, start = encode(reads, records)
         ordinal = first_read + records.read.astype(np.int64)
@@ -158,7 +164,7 @@ def align(
 ) -> list[Metrics]:
     """Aligns `batches` to the genome in the folder `reference` and writes `output` (BAM), its index and its duplicate metrics."""
     options = options or Options()
-    aligner = Aligner(reference, groups)
+    aligner = Aligner(reference, groups, options.other_places)
     with temporary_folder(output) as folder:
         sorter, finder = _collectors(aligner, folder, options)
         examined = _collect(aligner, iter(batches), sorter, finder, options.threads)

@@ -68,11 +68,11 @@ class TagText(NamedTuple):
     most_other_places: int
 
 
-def tag_text(read_group: NDArray[np.uint8], contigs: Sequence[Contig], most_other_places: int) -> TagText:
-    """What the tags of records of `read_group` on these contigs are made of."""
+def tag_text(contigs: Sequence[Contig], most_other_places: int) -> TagText:
+    """What the tags of records on these contigs are made of, without a read group."""
     name = [contig.name.encode() for contig in contigs]
     name_start = np.concatenate((np.zeros(1, np.int64), np.cumsum([len(text) for text in name], dtype=np.int64)))
-    return TagText(read_group, np.frombuffer(b"".join(name), np.uint8), name_start, most_other_places)
+    return TagText(np.empty(0, np.uint8), np.frombuffer(b"".join(name), np.uint8), name_start, most_other_places)
 
 
 def write_tags(

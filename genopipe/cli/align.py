@@ -23,6 +23,7 @@ Reads = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 @click.option("--read-group", help="Read group ID; the sample's name when not given.")
 @click.option("--platform", default="ILLUMINA", show_default=True, help="Sequencing platform (PL).")
 @click.option("-o", "--output", type=OutputFile, required=True, help="OUT.bam or OUT.cram.")
+@click.option("--xa", "other_places", type=click.IntRange(0), default=0, help="Tag XA for reads with at most so many other places.")
 @pixels_option
 @threads_option
 @memory_option
@@ -36,6 +37,7 @@ def align(
     read_group: str | None,
     platform: str,
     output: Path,
+    other_places: int,
     pixels: int,
     threads: int,
     memory: int,
@@ -53,4 +55,5 @@ def align(
     from genopipe.formats.bam import ReadGroup
 
     group = ReadGroup(read_group or sample, sample, library or sample, platform)
-    align_files(r1, r2, reference, output, interleaved=interleaved, read_group=group, options=Options(threads, memory, pixels))
+    options = Options(threads, memory, pixels, other_places)
+    align_files(r1, r2, reference, output, interleaved=interleaved, read_group=group, options=options)
