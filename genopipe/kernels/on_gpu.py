@@ -60,7 +60,7 @@ UNGAPPED = _source(
     MAX_READ=LONGEST_READ,
     **{name: getattr(ungapped, name) for name in ("MATCH", "MISMATCH", "UNKNOWN", "END_BONUS")},
 )
-PAIRHMM = _source("pairhmm.cu", ROWS=5)
+PAIRHMM = _source("pairhmm.cu", ROWS=10)
 PILEUP = _source(
     "pileup.cu",
     MIN_BASE_QUALITY=pileup.MIN_BASE_QUALITY,
@@ -220,8 +220,7 @@ def forward(gpu: Gpu, reads: tuple[Any, Any, Any], haplotypes: tuple[Any, Any, A
     edge, total = xp.empty((n, 2 * longest), np.float32), xp.empty(n, np.float32)
     tables = (xp.asarray(pairhmm.MATCH), xp.asarray(pairhmm.MISMATCH))
     numbers = (np.int64(n), np.int64(2 * longest), pairhmm.START, pairhmm._CONTINUE, pairhmm.GAP_EXTENSION, pairhmm.TINY)
-    grid = (n + WARPS_OF_BLOCK - 1) // WARPS_OF_BLOCK, THREADS
-    gpu.launch(PAIRHMM, "pairhmm_forward", grid, *reads, *haplotypes, *pairs, *tables, *numbers, edge, total)
+    gpu.launch(PAIRHMM, "pairhmm_forward", blocks(16 * n), *reads, *haplotypes, *pairs, *tables, *numbers, edge, total)
     return total
 
 
