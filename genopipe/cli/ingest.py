@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from genopipe.cli.ingest_measured import aligned, called, family, interop
+from genopipe.cli.ingest_run import run
 from genopipe.cli.options import OutputFolder, check_each_once, threads_option
 
 ReadsFile = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
@@ -50,5 +51,5 @@ def fastq(
     measure_fastq(paired_lanes(r1, r2, interleaved=interleaved), sample, output, threads=threads)
 
 
-for measured in (aligned, family, called, interop):
-    ingest.add_command(measured)
+for command in (run, aligned, family, called, interop):
+    ingest.add_command(command)

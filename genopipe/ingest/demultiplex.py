@@ -11,6 +11,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -113,6 +114,17 @@ class Converter:
                 unit.replace(name, name.replace(".bam", ".cram"))
         unit.finish()
 
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Notes what is done when the work inside is stopped by an error or an interrupt."""
+        try:
+            yield
+        except BaseException:
+            for unit, _ in self.units:
+                if unit.done and not unit.finished:
+                    unit.save()
+            raise
+
     def report(self) -> dict[str, Any]:
         """Writes `demultiplex.json` and gives its document."""
         counts = {int(lane): of_lane for unit, _ in self.units for lane, of_lane in unit.counts.items()}
@@ -165,9 +177,10 @@ def convert_all(converter: Converter) -> dict[str, Any]:
     """Converts every tile that is not done yet and writes the report. Raises BadInput at the first tile that cannot be read."""
     total = sum(len(lane.tiles) for lane in converter.lanes.values())
     with progress("demultiplexing", total=total, unit="tiles") as counter:
-        for unit, lanes in converter.units:
-            if not unit.finished:
-                _convert_unit(converter, unit, lanes, counter)
+        with converter.saving():
+            for unit, lanes in converter.units:
+                if not unit.finished:
+                    _convert_unit(converter, unit, lanes, counter)
     return converter.report()
 
 

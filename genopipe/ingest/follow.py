@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def wait_for_base_calls(folder: Path, lanes: Sequence[int], watch: Watch) -> Non
 def convert_following(converter: Converter, watch: Watch, checkpoints: Checkpoints) -> dict[str, Any]:
     """Converts every tile as it becomes whole and writes the report when the run is complete."""
     total = sum(len(lane.tiles) for lane in converter.lanes.values())
-    with progress("demultiplexing", total=total, unit="tiles") as counter:
+    with progress("demultiplexing", total=total, unit="tiles") as counter, converter.saving():
         open_units = [(unit, lanes) for unit, lanes in converter.units if not unit.finished]
         while open_units:
             complete = is_complete(watch.folder)
@@ -99,7 +100,7 @@ def convert_following(converter: Converter, watch: Watch, checkpoints: Checkpoin
             done = [_advance(converter, unit, lanes, complete, counter) for unit, lanes in open_units]
             open_units = [each for each in open_units if not each[0].finished]
             if open_units and not any(done):
-                watch.wait(lambda: _missing(open_units[0][1], open_units[0][0]))  # noqa: B023  called at once
+                watch.wait(partial(_missing, *open_units[0]))
     return converter.report()
 
 
@@ -136,7 +137,7 @@ def _next_tile(unit: Unit, lanes: Sequence[LanePlan]) -> tuple[LanePlan, int] | 
     return None
 
 
-def _missing(lanes: Sequence[LanePlan], unit: Unit) -> str:
+def _missing(unit: Unit, lanes: Sequence[LanePlan]) -> str:
     tile = _next_tile(unit, lanes)
     if tile is None:
         return "the run is not marked as complete"

@@ -150,17 +150,11 @@ class _Run:
             self.reads = self.info.reads
             self.segments = whole_reads(self.reads)
         self._check_run()
+        self.read1_cycles = self._read1_cycles()
         self.reverse = self._reversed_reads()
         self.index_reads = [number for number, read in enumerate(self.reads) if read.is_index]
         self.rest_segments = self._masked(sheet.settings.get("overridecycles"), sheet.setting_line.get("overridecycles"))
         self.lanes = self._lanes()
-
-    @property
-    def read1_cycles(self) -> tuple[int, ...]:
-        first = next((segment for segment in self.segments if segment.kind == "Y"), None)
-        if first is None:
-            raise BadInput("no read but indexes", wanted="a read", do="Correct the read structure.", key="--read-structure")
-        return tuple(range(first.start, first.end))
 
     def outputs(self, samples: Sequence[Sample], numbers: dict[str, int]) -> tuple[Columns, tuple[Output, ...]]:
         """The columns of a lane and its outputs. The rest is cut like the samples where all are cut alike."""
@@ -190,6 +184,12 @@ class _Run:
         tiles = tuple(tile for tile in listed or files.tiles() if (lane, tile) not in self.options.exclude_tiles)
         reader = TileReader(files, lane, columns.cycles, columns.complemented, self.options.decoding)
         return LanePlan(lane, tiles, reader, matching, outputs)
+
+    def _read1_cycles(self) -> tuple[int, ...]:
+        first = next((segment for segment in self.segments if segment.kind == "Y"), None)
+        if first is None:
+            raise BadInput("no read but indexes", wanted="a read", do="Correct the read structure.", path=self.folder)
+        return tuple(range(first.start, first.end))
 
     def _masked(self, mask: str | None, line: int | None) -> tuple[Segment, ...]:
         if not mask:

@@ -1,7 +1,8 @@
 """The files of one lane (or of all lanes together) while they are made: they grow tile by tile and appear whole at the end.
 
-Partial files stand in `.ingest/UNIT` beside a journal that is written after every tile: which tiles are in them and how long each file is.
-A run that is taken up again cuts every file to that length and goes on with the next tile. When all tiles are in, the files are closed
+Partial files stand in `.ingest/UNIT` beside a journal: which tiles are in them and how long each file is. It is written every half minute
+and when the work stops for whatever reason that can be caught. A run that is taken up again cuts every file to that length and goes on
+with the next tile. When all tiles are in, the files are closed
 and renamed into the output folder; a unit whose files are there is not made again. A journal of other settings is not taken up.
 """
 
@@ -10,7 +11,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,10 @@ from genopipe.outputs import make_folder, write_json, writing
 from genopipe.progress import log
 
 STATE_FOLDER = ".ingest"
+SECONDS_BETWEEN_JOURNALS = 30.0
+
+_FILES_AT_ONCE = 16
+"""Files brought to the disk side by side: the file system writes its log once for all of them."""
 
 
 class Unit:
@@ -31,6 +38,9 @@ class Unit:
         self.done: list[str] = []
         self.counts: dict[str, Any] = {}
         self._size: dict[str, int] = {}
+        self._noted: dict[str, int] = {}
+        self._grown: set[str] = set()
+        self._saved = time.monotonic()
         self.finished = False
         self._take_up()
 
@@ -43,15 +53,28 @@ class Unit:
                 data = first + data
             file.write(data)
         self._size[name] += len(data)
+        self._grown.add(name)
 
     def tile_done(self, tile: str, counts: Mapping[str, Any]) -> None:
-        """Notes that all files hold the reads of `tile`; on the disk, before the journal says so."""
-        for name in self._size:
-            with open(self.folder / name, "rb") as file:
-                os.fsync(file.fileno())
+        """Notes that all files hold the reads of `tile`."""
         self.done.append(tile)
         self.counts = dict(counts)
-        self._write()
+        self._noted = dict(self._size)
+        if time.monotonic() - self._saved > SECONDS_BETWEEN_JOURNALS:
+            self.save()
+
+    def save(self) -> None:
+        """Writes the journal, after what it speaks of is on the disk."""
+        with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+            list(pool.map(self._sync, sorted(self._grown)))
+        self._grown.clear()
+        state = {"settings": self.settings, "done": self.done, "size": self._noted, "counts": self.counts, "finished": self.finished}
+        write_json(self._journal, state)
+        self._saved = time.monotonic()
+
+    def _sync(self, name: str) -> None:
+        with open(self.file(name), "rb") as file:
+            os.fsync(file.fileno())
 
     def close(self) -> None:
         """Ends every file with the empty BGZF block."""
@@ -61,7 +84,8 @@ class Unit:
     def finish(self) -> None:
         """Moves the closed files into the output folder."""
         self.finished = True
-        self._write()
+        self._noted = dict(self._size)
+        self.save()
         self._move()
 
     def file(self, name: str) -> Path:
@@ -73,16 +97,13 @@ class Unit:
         (self.folder / old).unlink()
         self._size[new] = (self.folder / new).stat().st_size
         del self._size[old]
+        self._grown = self._grown - {old} | {new}
 
     def _move(self) -> None:
         with writing(self.output):
             for name in sorted(self._size):
                 if self.file(name).is_file():
                     os.replace(self.file(name), self.output / name)
-
-    def _write(self) -> None:
-        state = {"settings": self.settings, "done": self.done, "size": self._size, "counts": self.counts, "finished": self.finished}
-        write_json(self._journal, state)
 
     def _take_up(self) -> None:
         """Continues from the journal, or begins anew where there is none, it is of other settings, or a file is shorter than it says."""
@@ -91,7 +112,8 @@ class Unit:
             shutil.rmtree(self.folder)
             make_folder(self.folder)
             return
-        self.done, self.counts, self._size, self.finished = state["done"], state["counts"], state["size"], state["finished"]
+        self.done, self.counts, self.finished = state["done"], state["counts"], state["finished"]
+        self._size, self._noted = dict(state["size"]), dict(state["size"])
         for path in self.folder.iterdir():
             if path != self._journal and path.name not in self._size:
                 path.unlink()

@@ -22,7 +22,7 @@ def test_a_read_structure_is_cut_into_its_operations() -> None:
 
 @pytest.mark.parametrize("text", ["", "T", "25", "25T8", "25X", "0T", "25t", "-5T", "25T 8B", "٣T"])
 def test_what_is_no_read_structure_is_refused(text: str) -> None:
-    with pytest.raises(BadInput, match="--read-structure: .* is no read structure; wanted numbers of cycles"):
+    with pytest.raises(BadInput, match=r"--read-structure: .* is no read structure; wanted numbers of cycles"):
         parse_read_structure(text)
 
 
