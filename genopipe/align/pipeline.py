@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -32,6 +33,7 @@ from genopipe.align.rescue import rescue
 from genopipe.align.sorting import Sorter, temporary_folder
 from genopipe.align.split import split
 from genopipe.align.tags import tag_text
+from genopipe.align.trimming import COUNTS, trim, trimming_path, write_counts
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats import bai
 from genopipe.formats.bam import LONGEST_NAME, ReadGroup, encode, header_bytes, header_text
@@ -55,14 +57,16 @@ _Result = TypeVar("_Result")
 class Options:
     """How to run. Threads and memory do not change the result.
 
-    pixels        how far optical duplicates may lie apart
+    pixels  how far optical duplicates may lie apart
     other_places  a read with at most so many other places has an XA tag
+    trim    whether adapters that pairs were read through into are cut off
     """
 
     threads: int = 1
     memory: int = 4 << 30
     pixels: int = OPTICAL_PIXELS
     other_places: int = 0
+    trim: bool = False
 
 
 class Batch(NamedTuple):
@@ -80,11 +84,12 @@ class _Placed:
     group: int
     placements: Placements
     cigar: NDArray[np.uint32]
+    trimmed: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """A batch as records, each with the ordinal of its read, with the signatures of its fragments and its counts of reads."""
+    """A batch as records, each with the ordinal of its read, with the signatures of its fragments and counts of reads and of trimming."""
 
     record: NDArray[np.uint8]
     start: NDArray[np.int64]
@@ -92,18 +97,20 @@ class _Finished:
     ordinal: NDArray[np.int64]
     signature: NDArray[np.void]
     count: NDArray[np.int64]
+    trimmed: NDArray[np.int64]
 
 
 class Aligner:
     """Index, genome and threads' working space; its methods are safe to call from several threads."""
 
-    def __init__(self, reference: Path, groups: Sequence[ReadGroup], other_places: int = 0) -> None:
+    def __init__(self, reference: Path, groups: Sequence[ReadGroup], options: Options) -> None:
         self.libraries = Libraries.of(groups)
+        self._trim = options.trim
         self._tag = [np.frombuffer(b"RGZ" + group.identifier.encode() + b"\0", np.uint8) for group in groups]
         self.genome: Genome = load_genome(reference)
         self.index: SeedIndex = load_index(reference, self.genome)
         self.target: Target = target_of(self.genome, self.index.alternative)
-        self._text = tag_text(self.genome.contigs, other_places)
+        self._text = tag_text(self.genome.contigs, options.other_places)
         self._local = threading.local()
 
     def place(self, batch: Batch) -> _Placed:
@@ -126,11 +133,13 @@ class Aligner:
         record, start = encode(reads, records)
         ordinal = first_read + records.read.astype(np.int64)
         row, count = ends(record, start, ordinal, self.libraries, group=placed.group)
-        return _Finished(record, start, key, ordinal, signatures(row).signature, count)
+        return _Finished(record, start, key, ordinal, signatures(row).signature, count, placed.trimmed)
 
     def _place(self, batch: Batch, placements: Placements) -> _Placed:
         _check(batch.reads)
-        return _Placed(*batch, placements, place(batch.reads, self.index, self.target, placements, self._work()))
+        reads, trimmed = trim(batch.reads) if self._trim else (batch.reads, np.zeros(len(COUNTS), np.int64))
+        cigar = place(reads, self.index, self.target, placements, self._work())
+        return _Placed(reads, batch.group, placements, cigar, trimmed)
 
     def _work(self) -> Workspace:
         if not hasattr(self._local, "work"):
@@ -164,15 +173,19 @@ def align(
 ) -> list[Metrics]:
     """Aligns `batches` to the genome in the folder `reference` and writes `output` (BAM), its index and its duplicate metrics."""
     options = options or Options()
-    aligner = Aligner(reference, groups, options.other_places)
+    aligner = Aligner(reference, groups, options)
     with temporary_folder(output) as folder:
         sorter, finder = _collectors(aligner, folder, options)
-        examined = _collect(aligner, iter(batches), sorter, finder, options.threads)
+        examined, trimmed = _collect(aligner, iter(batches), sorter, finder, options.threads)
         log.info("marking duplicates")
         bits, found = finder.find(int(examined[:, :FOLLOWERS].sum()), len(aligner.libraries.name))
         metrics = metrics_of(aligner.libraries.name, examined, found)
-        with whole_file(duplicates_path(output)) as table:
+        with ExitStack() as stack:
+            table = stack.enter_context(whole_file(duplicates_path(output)))
             write_metrics(metrics, ",".join(sorted({group.sample for group in groups})), table)
+            if options.trim:
+                log.info("adapters: %s of %s pairs, %s bases cut off", *(f"{count:,}" for count in trimmed[[1, 0, 2]]))
+                write_counts(trimmed, stack.enter_context(whole_file(trimming_path(output))))
             _write(header_text(aligner.genome.contigs, groups, version=__version__), aligner.genome, output, sorter, bits, options.threads)
     return metrics
 
@@ -192,9 +205,12 @@ def _collectors(aligner: Aligner, folder: Path, options: Options) -> tuple[Sorte
     return Sorter(folder, memory=left * 3 // 4), Finder(folder, memory=left // 4, pixels=options.pixels)
 
 
-def _collect(aligner: Aligner, batches: Iterator[Batch], sorter: Sorter, finder: Finder, threads: int) -> NDArray[np.int64]:
-    """Aligns all batches into the sorter and the finder; gives the counts (libraries, 4) of reads."""
+def _collect(
+    aligner: Aligner, batches: Iterator[Batch], sorter: Sorter, finder: Finder, threads: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Aligns all batches into the sorter and the finder; gives the counts (libraries, 4) of reads, and those of trimming."""
     examined = np.zeros((len(aligner.libraries.name), 4), np.int64)
+    trimmed = np.zeros(len(COUNTS), np.int64)
     with progress("aligning") as reads_done, ThreadPoolExecutor(threads) as pool:
         placed, insert = _learn(aligner, batches, pool, threads)
 
@@ -208,8 +224,9 @@ def _collect(aligner: Aligner, batches: Iterator[Batch], sorter: Sorter, finder:
             sorter.add(finished.record, finished.start, finished.key, finished.ordinal)
             finder.add(finished.signature)
             examined += finished.count
+            trimmed += finished.trimmed
             reads_done.advance(len(finished.key))
-    return examined
+    return examined, trimmed
 
 
 def _numbered(batches: Iterator[_Placed | Batch]) -> Iterator[tuple[_Placed | Batch, int]]:

@@ -10,6 +10,7 @@ from genopipe.align.duplication_metrics import Metrics, duplicates_path
 from genopipe.align.inputs import Given, Lanes
 from genopipe.align.pipeline import Options, align
 from genopipe.align.sorting import temporary_folder
+from genopipe.align.trimming import trimming_path
 from genopipe.errors import BadInput
 from genopipe.formats.bam import ReadGroup
 from genopipe.formats.cram import write_cram
@@ -33,4 +34,6 @@ def align_files(
         if bam != output:
             write_cram(bam, fasta_path(reference), output, threads=options.threads)
             shutil.move(duplicates_path(bam), duplicates_path(output))
+            if options.trim:
+                shutil.move(trimming_path(bam), trimming_path(output))
     return metrics

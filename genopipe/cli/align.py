@@ -24,6 +24,7 @@ Reads = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 @click.option("--platform", default="ILLUMINA", show_default=True, help="Sequencing platform (PL).")
 @click.option("-o", "--output", type=OutputFile, required=True, help="OUT.bam or OUT.cram.")
 @click.option("--xa", "other_places", type=click.IntRange(0), default=0, help="Tag XA for reads with at most so many other places.")
+@click.option("--trim-adapters", "trim", is_flag=True, help="Cut off adapters that both reads of a pair were read through into.")
 @pixels_option
 @threads_option
 @memory_option
@@ -38,6 +39,7 @@ def align(
     platform: str,
     output: Path,
     other_places: int,
+    trim: bool,
     pixels: int,
     threads: int,
     memory: int,
@@ -55,5 +57,5 @@ def align(
     from genopipe.formats.bam import ReadGroup
 
     group = ReadGroup(read_group or sample, sample, library or sample, platform)
-    options = Options(threads, memory, pixels, other_places)
+    options = Options(threads, memory, pixels, other_places, trim)
     align_files(r1, r2, reference, output, interleaved=interleaved, read_group=group, options=options)

@@ -77,3 +77,21 @@ def test_a_sample_name_that_is_a_path_is_refused(folder: Path) -> None:
     assert done.exit_code == 1
     assert "the sample name '../up' is not allowed" in str(done.exception)
     assert not (folder / "z.bam").exists()
+
+
+def test_a_platform_that_the_specification_does_not_know_is_a_usage_error(folder: Path) -> None:
+    done = CliRunner().invoke(align, arguments(folder, "y.bam", "-1", str(folder / "reads.fastq"), "--platform", "illumina-ish"))
+    assert done.exit_code == 2
+    assert "'illumina-ish' is not one of" in done.output
+
+
+def test_adapters_are_cut_off_and_counted_on_request(folder: Path) -> None:
+    fragment = (folder / "ref.fa").read_text().splitlines()[1][1000:1060]
+    mate = fragment[::-1].translate(str.maketrans("ACGT", "TGCA"))
+    (folder / "pair.fastq").write_text("".join(f"@p\n{read}AGATCGGAAG\n+\n{'I' * 70}\n" for read in (fragment, mate)))
+    given = arguments(folder, "trimmed.cram", "-1", str(folder / "pair.fastq"), "--interleaved", "--trim-adapters")
+    done = CliRunner().invoke(align, given)
+    assert done.exit_code == 0, done.output
+    assert (folder / "trimmed.trimming.tsv").read_text().splitlines()[1] == "1\t1\t20"
+    with pysam.AlignmentFile(str(folder / "trimmed.cram"), reference_filename=str(folder / "ref" / "genome.fa.gz")) as file:
+        assert [record.cigarstring for record in file] == ["60M", "60M"]
