@@ -99,7 +99,7 @@ class Placer:
         for band in (extension.NARROW, extension.WIDE):
             rows = xp.flatnonzero(width == band)
             rows = rows[xp.argsort(length[rows], kind="stable")]
-            at_once = self._gpu.room(LONGEST_READ * (2 + (band + 7) // 8 * 4) + band + 4 * extension.MAX_OPERATIONS + 64)
+            at_once = self._gpu.room(LONGEST_READ * (2 + 4 * kernels.trace_words(band)) + band + 4 * extension.MAX_OPERATIONS + 64)
             for first in range(0, len(rows), at_once):
                 piece = rows[first : first + at_once]
                 yield read[piece], slot[piece], band

@@ -102,7 +102,7 @@ class Seeds(NamedTuple):
 
 
 class Extended(NamedTuple):
-    """What `extend.extend` fills for n reads, and the trace as (rows, words, n) uint32: four bits a cell, eight cells a word."""
+    """What `extend.extend` fills for n reads, and the trace as (rows, words, n) uint32: six cells a word, as `extend.cu` says."""
 
     score: Any
     best_row: Any
@@ -188,11 +188,16 @@ def lay(gpu: Gpu, base: Any, base_start: Any, packed: Any, *, candidate: tuple[A
     return n_mismatches, score, start, end
 
 
+def trace_words(width: int) -> int:
+    """Words of a row of the trace of a band."""
+    return (width + 5) // 6
+
+
 def extend(gpu: Gpu, query: Any, window: Any, length: Any, *, width: int) -> Extended:
     """Aligns n reads to their windows; see `extend.extend`. query (rows, n), window (rows + width, n) uint8, length (n) int16."""
     xp, n = gpu.xp, len(length)
     score, row, band = (xp.empty(n, np.int16) for _ in range(3))
-    trace = xp.empty((len(query), (width + 7) // 8, n), np.uint32)
+    trace = xp.empty((len(query), trace_words(width), n), np.uint32)
     entry = {extension.NARROW: "extend_narrow", extension.WIDE: "extend_wide"}[width]
     if n:
         gpu.launch(EXTEND, entry, blocks(n), query, window, length, np.int64(n), score, row, band, trace)

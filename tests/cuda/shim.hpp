@@ -242,6 +242,21 @@ inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
 inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned by) {
     return unsigned((uint64_t(high) << 32 | low) >> (by & 31));
 }
+inline unsigned __byte_perm(unsigned low, unsigned high, unsigned selector) {
+    const uint64_t bytes = uint64_t(high) << 32 | low;
+    unsigned picked = 0;
+    for (int i = 0; i < 4; i++) {
+        const unsigned which = selector >> 4 * i & 15, byte = unsigned(bytes >> 8 * (which & 7)) & 255;
+        picked |= (which & 8 ? (byte & 128 ? 255u : 0u) : byte) << 8 * i;
+    }
+    return picked;
+}
+inline int __dp4a(int a, int b, int sum) {
+    for (int i = 0; i < 4; i++) sum += int8_t(a >> 8 * i) * int8_t(b >> 8 * i);
+    return sum;
+}
+inline int __viaddmax_s32(int a, int b, int c) { return a + b > c ? a + b : c; }
+inline int __vimax3_s32(int a, int b, int c) { return a > b ? (a > c ? a : c) : (b > c ? b : c); }
 inline unsigned long long __brevll(unsigned long long x) {
     unsigned long long turned = 0;
     for (int i = 0; i < 64; i++) turned |= (x >> i & 1) << (63 - i);
