@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from genopipe.cli.options import OutputFile, check_each_once, memory_option, pixels_option, reference_option, threads_option
+from genopipe.cli.options import (
+    OutputFile,
+    check_each_once,
+    memory_option,
+    pixels_option,
+    platform_option,
+    reference_option,
+    threads_option,
+)
 
 Reads = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
@@ -14,14 +22,19 @@ Reads = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 @click.command()
 @reference_option
 @click.option(
-    "-1", "r1", type=Reads, multiple=True, required=True, help="FASTQ of the first (or only) reads; once for each lane; - is stdin."
+    "-1",
+    "r1",
+    type=Reads,
+    multiple=True,
+    required=True,
+    help="FASTQ of the first (or only) reads, or BAM or CRAM; once a lane; - is stdin.",
 )
 @click.option("-2", "r2", type=Reads, multiple=True, help="FASTQ of the second reads, as often as -1.")
 @click.option("--interleaved", is_flag=True, help="-1 holds first and second reads in turn.")
 @click.option("--sample", required=True, help="Sample name (SM).")
 @click.option("--library", help="Library name (LB); the sample's name when not given.")
 @click.option("--read-group", help="Read group ID; the sample's name when not given.")
-@click.option("--platform", default="ILLUMINA", show_default=True, help="Sequencing platform (PL).")
+@platform_option
 @click.option("-o", "--output", type=OutputFile, required=True, help="OUT.bam or OUT.cram.")
 @click.option("--xa", "other_places", type=click.IntRange(0), default=0, help="Tag XA for reads with at most so many other places.")
 @click.option("--trim-adapters", "trim", is_flag=True, help="Cut off adapters that both reads of a pair were read through into.")

@@ -80,3 +80,12 @@ accept_other_digests_option = click.option(
     is_flag=True,
     help="Take contigs of the BAM for the reference's if name and length agree and only the digests (M5) differ: masked differently.",
 )
+platform_option = click.option(
+    "--platform",
+    type=click.Choice(
+        ["CAPILLARY", "DNBSEQ", "ELEMENT", "HELICOS", "ILLUMINA", "IONTORRENT", "LS454", "ONT", "PACBIO", "SINGULAR", "SOLID", "ULTIMA"]
+    ),
+    default="ILLUMINA",
+    show_default=True,
+    help="Sequencing platform: a value of PL that the SAM specification (section 1.3) knows.",
+)
