@@ -11,6 +11,7 @@ from genopipe.cli.options import ExistingFile, ExistingFolder, Instant, OutputFo
 
 @click.command()
 @click.option("--variants", type=ExistingFile, help="The family's VCF; without it genes are ranked by phenotype alone.")
+@click.option("--structural", type=ExistingFile, help="VCF of deletions, duplications, inversions and breakends, ranked with the others.")
 @click.option("--case", "case", type=ExistingFile, required=True, help="Case file (YAML) or GA4GH phenopacket (JSON).")
 @click.option("--evidence", type=click.Path(path_type=Path), required=True, help="A locked evidence set, E/NAME.")
 @click.option(
@@ -26,6 +27,7 @@ from genopipe.cli.options import ExistingFile, ExistingFolder, Instant, OutputFo
 @click.option("-o", "--output", "output", type=OutputFolder, required=True, help="Folder for the findings.")
 def interpret(
     variants: Path | None,
+    structural: Path | None,
     case: Path,
     evidence: Path,
     reference: Path | None,
@@ -39,6 +41,8 @@ def interpret(
     \b
     genopipe interpret --variants family.vcf.gz --case case.yaml --evidence evidence/2026-11 --reference GRCh38 -o findings
     """
+    if structural is not None and variants is None:
+        raise click.UsageError("give --variants with --structural: the two are ranked together")
     from genopipe.formats.genome import load_genome
     from genopipe.interpret.evidence import open_set
     from genopipe.interpret.findings import Request
@@ -47,5 +51,5 @@ def interpret(
     from genopipe.interpret.subject import load_subject
 
     genome = load_genome(reference) if reference is not None else None
-    request = Request(load_subject(case), open_set(evidence), variants, genome, reference, score, uncallable)
+    request = Request(load_subject(case), open_set(evidence), variants, genome, reference, score, uncallable, structural)
     write_results(rank(request), output, issued=issued)

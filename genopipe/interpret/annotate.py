@@ -79,7 +79,7 @@ def annotate(variants: Variants, evidence: EvidenceSet) -> Knowledge:
             assertion = Assertion(**found)
             if row not in clinvar or assertion.stars > clinvar[row].stars:
                 clinvar[row] = assertion
-    return Knowledge(frequency, homozygotes, covered, clinvar)
+    return Knowledge(frequency, homozygotes, covered & ~variants.structural, clinvar)
 
 
 def _contigs(table: Path) -> set[str]:

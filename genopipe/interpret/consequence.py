@@ -30,16 +30,16 @@ from genopipe.model import Genome
 
 IMPACTS = ("HIGH", "MODERATE", "LOW", "MODIFIER")
 _TERMS = {
-    "HIGH": "transcript_ablation splice_acceptor splice_donor stop_gained frameshift stop_lost start_lost exon_loss",
+    "HIGH": "splice_acceptor splice_donor stop_gained frameshift stop_lost start_lost exon_loss",
     "MODERATE": "inframe_insertion inframe_deletion missense protein_altering",
     "LOW": "splice_region start_retained stop_retained synonymous",
     "MODIFIER": "coding_sequence 5_prime_UTR 3_prime_UTR non_coding_transcript_exon intron non_coding_transcript intergenic",
 }
 IMPACT = {f"{term}_variant": impact for impact, terms in _TERMS.items() for term in terms.split()}
 IMPACT |= {
-    f"{term}": IMPACT[f"{term}_variant"]
-    for term in ("transcript_ablation", "stop_gained", "stop_lost", "start_lost", "inframe_insertion", "inframe_deletion")
+    f"{term}": IMPACT[f"{term}_variant"] for term in ("stop_gained", "stop_lost", "start_lost", "inframe_insertion", "inframe_deletion")
 }
+IMPACT |= dict.fromkeys(("transcript_ablation", "transcript_amplification", "feature_truncation", "feature_elongation"), "HIGH")
 _NAMES = {
     "stop_gained": "stop_gained",
     "stop_lost": "stop_lost",

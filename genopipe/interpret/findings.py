@@ -29,7 +29,7 @@ gene is known for with incomplete penetrance: a parent without signs does not cl
 class Hit:
     """One variant of a finding: its consequence on the gene, what evidence says, and its ACMG points.
 
-    `id` is the GA4GH identifier of the allele, the same in every case; None without a reference.
+    `id` is the GA4GH identifier of the allele, the same in every case; None without a reference and for structural variants.
     """
 
     row: int
@@ -85,6 +85,7 @@ class Request:
     reference: Path | None = None
     score: str = "genopipe"
     uncallable: Path | None = None
+    structural: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

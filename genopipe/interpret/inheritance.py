@@ -294,7 +294,7 @@ def parentage(variants: Variants, father: int | None, mother: int | None) -> tup
     if father is None or mother is None:
         return 0, 0
     counts, autosomal = variants.alt_count, np.array([key not in ("X", "Y", "MT") for key in variants.key], bool)
-    known = autosomal & (counts[:, [0, father, mother]] != MISSING).all(axis=1) & variants.passed
+    known = autosomal & (counts[:, [0, father, mother]] != MISSING).all(axis=1) & variants.passed & ~variants.structural
     het = (counts[:, 0] == 1) & (counts[:, father] == 0) & (counts[:, mother] == 0)
     hom = (counts[:, 0] == 2) & ((counts[:, father] == 0) | (counts[:, mother] == 0))
     return int(known.sum()), int((known & (het | hom)).sum())

@@ -34,6 +34,7 @@ from genopipe.interpret.ontology import Annotations, load_phenotypes
 from genopipe.interpret.phenotype import PhenotypeScorer
 from genopipe.interpret.reasons import reasons
 from genopipe.interpret.sequence import bases_of
+from genopipe.interpret.structural import structural_consequences, with_structural
 from genopipe.interpret.transcripts import touched_transcripts, transcripts_of
 from genopipe.interpret.unseen import told, unseen_genes
 from genopipe.interpret.variants import read_variants
@@ -46,7 +47,9 @@ LEAST_TRIO_VARIANTS, MOST_CONTRADICTIONS = 100, 0.03
 
 EFFECT = {
     **dict.fromkeys(("frameshift_variant", "stop_gained", "stop_lost", "start_lost", "exon_loss_variant", "transcript_ablation"), 1.0),
-    **dict.fromkeys(("splice_donor_variant", "splice_acceptor_variant"), 1.0),
+    **dict.fromkeys(("splice_donor_variant", "splice_acceptor_variant", "feature_truncation"), 1.0),
+    "feature_elongation": 0.8,
+    "transcript_amplification": 0.5,
     **dict.fromkeys(("inframe_insertion", "inframe_deletion", "protein_altering_variant"), 0.85),
     "splice_region_variant": 0.8,
     "missense_variant": 0.6,
@@ -105,6 +108,8 @@ class _Case:
         subject = request.subject
         people = [subject.proband, *(member.sample for member in subject.family if member.sample != subject.proband)]
         self.variants = read_variants(request.variants, people, genome=request.genome)
+        if request.structural is not None:
+            self.variants = with_structural(self.variants, request.structural, genome=request.genome)
         self.family = Family(subject, self.variants, assembly=request.evidence.assembly)
         self.parentage = parentage(self.variants, self.family.father, self.family.mother)
         self.knowledge: Knowledge = annotate(self.variants, request.evidence)
@@ -118,6 +123,8 @@ class _Case:
         absent = len(people) - len(self.variants.samples)
         if absent:
             self.notes.append(f"{absent} of {len(people)} people of the pedigree are not in the VCF.")
+        if self.variants.structural.any():
+            self.notes.append("How frequent a structural variant is in the population was not looked up: common ones were not left out.")
         if not self.request.evidence.of_kind("frequency"):
             self.notes.append("The evidence set has no population frequencies: common variants were not left out.")
         known, contradictions = self.parentage
@@ -151,7 +158,9 @@ class _Case:
     def _hits(self, rows: list[int]) -> dict[str, dict[int, Hit]]:
         request = self.request
         transcripts = touched_transcripts(request.evidence, self.variants, rows)
-        called = consequences(self.variants, rows, transcripts, genome=request.genome, reference=request.reference)
+        small = [row for row in rows if not self.variants.structural[row]]
+        called = consequences(self.variants, small, transcripts, genome=request.genome, reference=request.reference)
+        called |= structural_consequences(self.variants, [row for row in rows if self.variants.structural[row]], transcripts)
         rare = set(rows)
         known = {row: assertion for row, assertion in self.knowledge.pathogenic.items() if row in rare}
         for row, genes in places_of_known(self.variants, known, transcripts, called=called, genome=request.genome).items():
@@ -227,7 +236,7 @@ class _Case:
 
     def _id(self, row: int) -> str | None:
         genome, variants = self.request.genome, self.variants
-        if genome is None:
+        if genome is None or variants.structural[row]:
             return None
         contig = next(contig for contig in genome.contigs if contig.name == variants.contig[row])
         place = int(variants.position[row]), variants.ref[row], variants.alt[row]

@@ -27,6 +27,11 @@ _EFFECT = {
     "3_prime_UTR_variant": "lies behind the coding sequence",
     "intron_variant": "lies in an intron",
     "non_coding_transcript_exon_variant": "lies in a gene without a protein",
+    "transcript_ablation": "deletes the gene",
+    "exon_loss_variant": "deletes whole exons",
+    "feature_truncation": "breaks the gene",
+    "feature_elongation": "adds sequence within the gene",
+    "transcript_amplification": "gives the gene a further copy",
     "intergenic_variant": "lies outside of all gene models; ClinVar ties it to this gene",
 }
 

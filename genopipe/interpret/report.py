@@ -41,8 +41,8 @@ MODES = {
     "MT": "mitochondrial",
 }
 
+STRUCTURAL = ("Large deletions, duplications, inversions and translocations", "use an array or a structural variant caller")
 NOT_LOOKED_FOR = (
-    ("Large deletions, duplications, inversions and translocations", "use an array or a structural variant caller"),
     ("Repeat expansions", "such as fragile X, myotonic dystrophy, Friedreich ataxia"),
     ("SMN1 copy number (spinal muscular atrophy)", "needs its own test"),
     ("Mosaic variants, and mitochondrial variants in few copies", "below the share that a germline caller reports"),
@@ -70,7 +70,7 @@ def report(result: Interpretation, issued: str | None) -> str:
         "kept": result.kept,
         "parentage": result.parentage,
         "notes": result.notes,
-        "not_looked_for": NOT_LOOKED_FOR,
+        "not_looked_for": NOT_LOOKED_FOR if result.request.structural is not None else (STRUCTURAL, *NOT_LOOKED_FOR),
         "not_evaluated": NOT_EVALUATED,
         "evidence": result.request.evidence,
         "score": result.request.score,

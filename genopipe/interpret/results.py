@@ -23,6 +23,7 @@ from genopipe.interpret.consequence import Consequence
 from genopipe.interpret.findings import Finding, Hit, Interpretation
 from genopipe.interpret.phenopacket import phenopacket
 from genopipe.interpret.report import report
+from genopipe.interpret.structural import kind_of
 from genopipe.interpret.variants import MISSING, UNPHASED, Variants
 from genopipe.outputs import make_folder, whole_file
 
@@ -161,6 +162,8 @@ _VCF_FIELDS = """##fileformat=VCFv4.2
 ##INFO=<ID=ACMG,Number=.,Type=String,Description="Class by ACMG points">
 ##INFO=<ID=POPAF,Number=1,Type=Float,Description="Highest frequency in a large population">
 ##INFO=<ID=CLNSIG,Number=1,Type=String,Description="Class in ClinVar">
+##INFO=<ID=SVTYPE,Number=1,Type=String,Description="Kind of structural variant">
+##INFO=<ID=END,Number=1,Type=Integer,Description="End of a structural variant">
 ##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype; alleles other than REF and this ALT are .">
 ##FORMAT=<ID=DP,Number=1,Type=Integer,Description="Depth">
 ##FORMAT=<ID=AO,Number=1,Type=Integer,Description="Reads of this ALT">
@@ -197,6 +200,8 @@ def _record(variants: Variants, number: int, held: list[tuple[Finding, Hit]]) ->
         "HGVSP": ",".join(_encoded(other.consequence.hgvs_p or ".") for _, other in held),
         "ACMG": ",".join(other.acmg.verdict.replace(" ", "_") for _, other in held),
     }
+    if variants.structural[number]:
+        info |= {"SVTYPE": kind_of(variants.alt[number]), "END": str(variants.end[number])}
     if not isnan(hit.frequency):
         info["POPAF"] = f"{hit.frequency:g}"
     if hit.clinvar is not None:

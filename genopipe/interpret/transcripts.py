@@ -39,7 +39,10 @@ def touched_transcripts(evidence: EvidenceSet, variants: Variants, rows: Iterabl
     of_contig: dict[str, list[int]] = {}
     for row in rows:
         names[variants.key[row]] = variants.contig[row]
-        of_contig.setdefault(variants.key[row], []).append(int(variants.position[row]))
+        if variants.structural[row]:
+            kept |= (keys == variants.key[row]) & (start < int(variants.end[row])) & (end > int(variants.position[row]))
+        else:
+            of_contig.setdefault(variants.key[row], []).append(int(variants.position[row]))
     for key, positions in of_contig.items():
         sorted_positions = np.sort(np.array(positions))
         inside = np.searchsorted(sorted_positions, end) > np.searchsorted(sorted_positions, start)

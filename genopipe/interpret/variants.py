@@ -32,7 +32,9 @@ class Variants:
     """One row an ALT that the proband carries; axis `samples` in the order of `samples`, the proband first.
 
     contig, ref, alt   (variants) lists of str; `key` is the contig's name for comparison with evidence
-    position           (variants) int32, 0-based
+    position           (variants) int32, 0-based; of a structural variant the base before it
+    end                (variants) int32: end of the reference bases that it changes
+    structural         (variants) bool: a deletion, duplication, inversion, insertion or breakend written without its bases
     passed             (variants) bool: FILTER is PASS or empty
     alt_count          (variants, samples) int8: copies of this ALT; -1 where the genotype is missing
     ploidy             (variants, samples) int8: called alleles; 0 where missing
@@ -48,6 +50,8 @@ class Variants:
     contig: list[str]
     key: list[str]
     position: NDArray[np.int32]
+    end: NDArray[np.int32]
+    structural: NDArray[np.bool_]
     ref: list[str]
     alt: list[str]
     passed: NDArray[np.bool_]
@@ -71,13 +75,16 @@ class Variants:
 
 
 @dataclass(slots=True)
-class _Row:
+class Row:
+    """One variant on its way into the arrays: `order` is contig number, position, REF, ALT; `calls` those of the samples."""
+
     order: tuple[int, int, str, str]
     contig: str
     passed: bool
     new: float
     record: int
     calls: list[tuple[int, ...]]
+    structural_end: int | None = None
 
 
 def read_variants(path: Path, people: Sequence[str], *, genome: Genome | None = None) -> Variants:
@@ -88,10 +95,10 @@ def read_variants(path: Path, people: Sequence[str], *, genome: Genome | None = 
     """
     with reading(path) as file:
         samples = _samples(file, people, path)
-        _check_header(file, genome, path)
+        check_header(file, genome, path)
         file.subset_samples(list(samples))
         rows = list(_rows(file, samples, genome, path))
-    return _arrays(samples, rows)
+    return arrays(samples, rows)
 
 
 def _samples(file: pysam.VariantFile, people: Sequence[str], path: Path) -> tuple[str, ...]:
@@ -107,7 +114,8 @@ def _samples(file: pysam.VariantFile, people: Sequence[str], path: Path) -> tupl
     return tuple(person for person in people if person in present)
 
 
-def _check_header(file: pysam.VariantFile, genome: Genome | None, path: Path) -> None:
+def check_header(file: pysam.VariantFile, genome: Genome | None, path: Path) -> None:
+    """Raises BadInput for a file without genotypes, or with contigs of another length than the genome's."""
     if "GT" not in file.header.formats:
         raise BadInput("no genotypes (FORMAT GT)", wanted="a VCF with GT", do="Call genotypes first.", path=path)
     if genome is None:
@@ -124,7 +132,7 @@ def _check_header(file: pysam.VariantFile, genome: Genome | None, path: Path) ->
             )
 
 
-def _rows(file: pysam.VariantFile, samples: tuple[str, ...], genome: Genome | None, path: Path) -> Iterator[_Row]:
+def _rows(file: pysam.VariantFile, samples: tuple[str, ...], genome: Genome | None, path: Path) -> Iterator[Row]:
     contigs: dict[str, tuple[int, str, Fetch | None]] = {}
     for number, record in enumerate(file):
         calls = [record.samples[sample] for sample in samples]
@@ -132,17 +140,18 @@ def _rows(file: pysam.VariantFile, samples: tuple[str, ...], genome: Genome | No
         if not carried:
             continue
         if record.contig not in contigs:
-            contigs[record.contig] = (len(contigs), *_contig(record.contig, genome, path))
+            contigs[record.contig] = (len(contigs), *contig_of(record.contig, genome, path))
         order, name, fetch = contigs[record.contig]
         _check_ref(record, fetch, genome, path)
         for allele in sorted(carried):
             row = _row(record, allele, calls, fetch)
             if row is not None:
                 place, (passed, new, genotypes) = row
-                yield _Row((order, *place), name, passed, new, number, genotypes)
+                yield Row((order, *place), name, passed, new, number, genotypes)
 
 
-def _contig(name: str, genome: Genome | None, path: Path) -> tuple[str, Fetch | None]:
+def contig_of(name: str, genome: Genome | None, path: Path) -> tuple[str, Fetch | None]:
+    """The contig's name in the genome, and its bases; without a genome the name as it is."""
     if genome is None:
         return name, None
     contig = resolve_contig(genome, name, path=path)
@@ -171,7 +180,7 @@ def _row(record: pysam.VariantRecord, allele: int, calls: list[Any], fetch: Fetc
         return None
     place = left_align(record.start, ref, alt, fetch=fetch) if fetch else trim(record.start, ref, alt)
     passed = set(record.filter.keys()) <= {"PASS"}
-    return place, (passed, _new(record, calls[0]), [_call(call, allele) for call in calls])
+    return place, (passed, _new(record, calls[0]), [genotype_of(call, allele) for call in calls])
 
 
 def _new(record: pysam.VariantRecord, proband: Any) -> float:
@@ -185,11 +194,14 @@ def _new(record: pysam.VariantRecord, proband: Any) -> float:
     return float("nan")
 
 
-def _call(call: Any, allele: int) -> tuple[int, ...]:
+NOT_CALLED = (MISSING, 0, MISSING, MISSING, MISSING, UNPHASED, 0, 0)
+
+
+def genotype_of(call: Any, allele: int) -> tuple[int, ...]:
     """alt_count, ploidy, depth, alt_depth, quality, haplotype, phase_set, other_allele of one sample."""
     alleles = [index for index in call.allele_indices or () if index is not None]
     if not alleles or len(alleles) < len(call.allele_indices):
-        return (MISSING, 0, MISSING, MISSING, MISSING, UNPHASED, 0, 0)
+        return NOT_CALLED
     depths = call.get("AD")
     alt_depth = depths[allele] if isinstance(depths, tuple) and len(depths) > allele and depths[allele] is not None else MISSING
     depth = call.get("DP")
@@ -213,7 +225,8 @@ def _call(call: Any, allele: int) -> tuple[int, ...]:
     )
 
 
-def _arrays(samples: tuple[str, ...], rows: list[_Row]) -> Variants:
+def arrays(samples: tuple[str, ...], rows: list[Row]) -> Variants:
+    """The rows sorted, each variant once."""
     rows.sort(key=lambda row: row.order)
     rows = [row for i, row in enumerate(rows) if i == 0 or row.order != rows[i - 1].order]
     calls = np.array([row.calls for row in rows], np.int64).reshape(len(rows), len(samples), 8)
@@ -222,6 +235,8 @@ def _arrays(samples: tuple[str, ...], rows: list[_Row]) -> Variants:
         contig=[row.contig for row in rows],
         key=[contig_key(row.contig) for row in rows],
         position=np.array([row.order[1] for row in rows], np.int32),
+        end=np.array([row.order[1] + len(row.order[2]) if row.structural_end is None else row.structural_end for row in rows], np.int32),
+        structural=np.array([row.structural_end is not None for row in rows], bool),
         ref=[row.order[2] for row in rows],
         alt=[row.order[3] for row in rows],
         passed=np.array([row.passed for row in rows], bool),

@@ -42,6 +42,8 @@ def variants(rows: list[tuple[str, list[str]]], samples: tuple[str, ...] = ("kid
         contig=[f"chr{contig}" for contig, _ in rows],
         key=[contig for contig, _ in rows],
         position=np.arange(n, dtype=np.int32) * 100 + 5_000_000,
+        end=np.arange(n, dtype=np.int32) * 100 + 5_000_001,
+        structural=np.zeros(n, bool),
         ref=["A"] * n,
         alt=["C"] * n,
         passed=np.ones(n, bool),

@@ -1,0 +1,190 @@
+"""Deletions, duplications, inversions, insertions and breakends, ranked together with the small variants.
+
+A structural variant is a row like any other, so that a small variant and a deletion can be the two hits of a gene; its ALT stays symbolic,
+and what it does to a gene follows from where its ends lie:
+
+deletion      of the whole transcript: transcript_ablation; of whole exons: exon_loss_variant; into coding exons: feature_truncation
+duplication   of the whole transcript: transcript_amplification; within it, with coding bases: feature_elongation; of a part of it that
+              reaches beyond: nothing, as one whole copy stays
+inversion     with one end in the transcript, or two not in the same intron: feature_truncation
+breakend      in the transcript: feature_truncation
+insertion     in coding bases: feature_elongation
+
+Sources: The Variant Call Format specification 4.4, structural variants; Sequence Ontology; Ensembl's order of consequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pysam
+
+from genopipe.errors import BadInput
+from genopipe.formats.gff import Transcript
+from genopipe.interpret.consequence import Consequence, consequence_of
+from genopipe.interpret.normalise import is_sequence
+from genopipe.interpret.transcripts import preference
+from genopipe.interpret.variants import NOT_CALLED, Row, Variants, arrays, check_header, contig_of, genotype_of
+from genopipe.interpret.vcf_source import reading
+from genopipe.model import Genome
+
+LEAST_LENGTH = 50
+"""Bases from which a change written out counts as structural; smaller ones belong among the small variants."""
+
+KINDS = ("DEL", "DUP", "INV", "INS")
+
+
+def kind_of(alt: str) -> str:
+    """DEL, DUP, INV, INS or BND of a symbolic ALT."""
+    return alt.strip("<>").split(":")[0] if alt.startswith("<") else "BND"
+
+
+def with_structural(variants: Variants, path: Path, *, genome: Genome | None) -> Variants:
+    """The variants and those structural ones of `path` that the proband has, in one order; who is not in that file was not called.
+
+    Raises BadInput for a file that is no VCF, has no GT, lacks the proband, or is of another build.
+    """
+    with reading(path) as file:
+        check_header(file, genome, path)
+        rows = list(_rows(file, variants.samples, genome, path))
+    return _together(variants, arrays(variants.samples, rows), n_records=1 + int(variants.record.max(initial=-1)))
+
+
+def _rows(file: pysam.VariantFile, samples: Sequence[str], genome: Genome | None, path: Path) -> Iterator[Row]:
+    present = set(file.header.samples)
+    if samples[0] not in present:
+        raise BadInput(
+            f"sample {samples[0]} of the case is not in the VCF of structural variants",
+            wanted="the proband's sample in it",
+            do="Use the family's VCF, or correct the sample in the case.",
+            path=path,
+        )
+    contigs: dict[str, int] = {}
+    for number, record in enumerate(file):
+        for allele in sorted({allele for allele in record.samples[samples[0]].allele_indices or () if allele}):
+            described = _described(record, allele)
+            if described is None:
+                continue
+            alt, end = described
+            contig, _ = contig_of(record.contig, genome, path)
+            yield Row(
+                order=(contigs.setdefault(contig, len(contigs)), record.start, (record.ref or "N")[0].upper(), alt),
+                contig=contig,
+                passed=set(record.filter.keys()) <= {"PASS"},
+                new=float("nan"),
+                record=number,
+                calls=[genotype_of(record.samples[name], allele) if name in present else NOT_CALLED for name in samples],
+                structural_end=end,
+            )
+
+
+def _described(record: pysam.VariantRecord, allele: int) -> tuple[str, int] | None:
+    """The symbolic ALT and the end of the bases it changes; None for what is no structural variant of a known kind."""
+    ref, alt = record.ref or "N", (record.alleles or ("",) * (allele + 1))[allele]
+    if is_sequence(alt.upper()):
+        grown = len(alt) - len(ref)
+        if abs(grown) < LEAST_LENGTH:
+            return None
+        return ("<INS>", record.start + 1) if grown > 0 else ("<DEL>", record.start + len(ref))
+    if "[" in alt or "]" in alt:
+        return alt, record.start + 1
+    kind = kind_of(alt)
+    if kind == "INS":
+        return alt, record.start + 1
+    return (alt, _end(record)) if kind in KINDS else None
+
+
+def _end(record: pysam.VariantRecord) -> int:
+    """INFO/END, or POS and SVLEN where there is none."""
+    length = record.info.get("SVLEN")
+    if record.stop <= record.start + 1 and length is not None:
+        return int(record.start + 1 + abs(length[0] if isinstance(length, tuple) else length))
+    return record.stop
+
+
+def _together(small: Variants, large: Variants, *, n_records: int) -> Variants:
+    """Both in one order: contigs as they come, positions, REF and ALT."""
+    contig = small.contig + large.contig
+    rank = {name: number for number, name in enumerate(dict.fromkeys(contig))}
+    position, ref, alt = (np.concatenate([small.position, large.position]), small.ref + large.ref, small.alt + large.alt)
+    order = sorted(range(len(contig)), key=lambda row: (rank[contig[row]], position[row], ref[row], alt[row]))
+
+    def joined(name: str) -> Any:
+        if name == "samples":
+            return small.samples
+        mine, theirs = getattr(small, name), getattr(large, name)
+        if isinstance(mine, list):
+            both = mine + theirs
+            return [both[row] for row in order]
+        return np.concatenate([mine, theirs + n_records if name == "record" else theirs])[order]
+
+    return Variants(**{field.name: joined(field.name) for field in fields(Variants)})
+
+
+def structural_consequences(
+    variants: Variants, rows: Sequence[int], transcripts: Sequence[Transcript]
+) -> dict[int, dict[str, Consequence]]:
+    """By row and gene symbol, the consequence on the transcript that stands for the gene."""
+    ordered = sorted(transcripts, key=preference)
+    contig = np.array([transcript.contig for transcript in ordered], dtype=object)
+    first, last = (np.array([getattr(transcript, name) for transcript in ordered], np.int64) for name in ("start", "end"))
+    found: dict[int, dict[str, Consequence]] = {}
+    for row in rows:
+        kind, start, end = kind_of(variants.alt[row]), int(variants.position[row]) + 1, int(variants.end[row])
+        for near in np.flatnonzero((contig == variants.contig[row]) & (first <= end) & (last >= start)):
+            transcript = ordered[near]
+            term = _term(kind, start, max(start, end), transcript)
+            if term is not None:
+                found.setdefault(row, {}).setdefault(transcript.gene, consequence_of(transcript, [term]))
+    return found
+
+
+def _term(kind: str, start: int, end: int, transcript: Transcript) -> str | None:
+    """What a change of the bases from `start` to `end` does; None where it does not reach the transcript."""
+    if end < transcript.start or start >= transcript.end or (start < end and end <= transcript.start):
+        return None
+    if kind == "DEL":
+        return _deletion(start, end, transcript)
+    if kind == "DUP":
+        return _duplication(start, end, transcript)
+    if kind == "INV":
+        return _inversion(start, end, transcript)
+    if kind == "INS":
+        return "feature_elongation" if _within(start, transcript.coding) else "intron_variant"
+    return "feature_truncation"
+
+
+def _deletion(start: int, end: int, transcript: Transcript) -> str:
+    if start <= transcript.start and transcript.end <= end:
+        return "transcript_ablation"
+    if any(start <= first and last <= end for first, last in transcript.coding):
+        return "exon_loss_variant"
+    if any(start < last and first < end for first, last in transcript.coding):
+        return "feature_truncation"
+    return "intron_variant"
+
+
+def _duplication(start: int, end: int, transcript: Transcript) -> str | None:
+    if start <= transcript.start and transcript.end <= end:
+        return "transcript_amplification"
+    if start < transcript.start or end > transcript.end:
+        return None
+    return "feature_elongation" if any(start < last and first < end for first, last in transcript.coding) else "intron_variant"
+
+
+def _inversion(start: int, end: int, transcript: Transcript) -> str | None:
+    inside = [place for place in (start, end) if transcript.start < place < transcript.end]
+    if not inside:
+        return None
+    introns = [(left[1], right[0]) for left, right in zip(transcript.exons, transcript.exons[1:], strict=False)]
+    if len(inside) == 2 and any(first <= start and end <= last for first, last in introns):
+        return "intron_variant"
+    return "feature_truncation"
+
+
+def _within(place: int, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(first < place < last for first, last in spans)
