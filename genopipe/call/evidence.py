@@ -16,6 +16,7 @@ from genopipe.call.events import Haplotype, Stretch, spell
 from genopipe.call.regions import Region
 from genopipe.call.settings import Settings
 from genopipe.call.view import View
+from genopipe.formats.bam_reader import mixed
 from genopipe.kernels.assembly import gap_chance
 from genopipe.kernels.pairhmm import likelihoods
 from genopipe.kernels.pileup import cut
@@ -97,11 +98,11 @@ def _fewer(reads: Alignments, row: NDArray[np.int64], part: NDArray[np.int64], m
     """The same rows, or where they hold more fragments than `most`, those of the lowest mixed name hashes."""
     if len(row) <= most:
         return row, part
-    mixed = reads.name_hash[row] * np.uint64(0x9E3779B97F4A7C15)
-    distinct = np.unique(mixed)
+    order = mixed(reads.name_hash[row])
+    distinct = np.unique(order)
     if len(distinct) <= most:
         return row, part
-    kept = mixed < distinct[most]
+    kept = order < distinct[most]
     return row[kept], part[kept]
 
 

@@ -177,6 +177,7 @@ def _view(genome: Genome, reads: Input, cell: Cell, settings: Settings) -> View 
         end=cell.end,
         min_mapping_quality=settings.min_mapping_quality,
         read_groups=reads.read_groups,
+        most_depth=DEEPEST,
     )
     return view(found, reference, cell.start)
 

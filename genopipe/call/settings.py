@@ -10,6 +10,8 @@ class Settings:
     """What the caller goes by. Costs are milli-phred.
 
     min_mapping_quality    reads below are no evidence
+    most_mitochondrial_depth
+                           mitochondrial reads are thinned out to this depth; all others to that of the model
     window, padding        the contig is worked on in windows on an absolute grid, each seen with padding on both sides
     min_support            fragments that must show a candidate, and
     min_snv_share,
@@ -29,6 +31,7 @@ class Settings:
     """
 
     min_mapping_quality: int = 20
+    most_mitochondrial_depth: int = 4_000
     window: int = 65_536
     padding: int = 700
     min_support: int = 2

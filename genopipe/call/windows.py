@@ -114,6 +114,7 @@ def _reads(source: Source, window: Window, low: int, high: int, settings: Settin
         end=high,
         min_mapping_quality=settings.min_mapping_quality,
         read_groups=source.read_groups,
+        most_depth=settings.most_mitochondrial_depth if is_mitochondrial(window.contig) else source.model.depth_cap,
     )
     return recalibrated(found, source.model.quality_tables)
 
