@@ -171,7 +171,8 @@ __device__ int group(Votes v, int n_hits, int lane) {
         const int g = n_groups + __popc(heads & (2u << lane) - 1) - 1;
         if (head) v.diagonal[g] = (i64)(v.hit[h] >> 8), v.seeds[g] = 0;
         __syncwarp();
-        if (inside) atomicOr(&v.seeds[g], 1ull << (v.hit[h] & 63));
+        // shared memory has atomics of 32 bits; those of 64 are loops
+        if (inside) atomicOr((u32 *)&v.seeds[g] + (v.hit[h] >> 5 & 1), 1u << (v.hit[h] & 31));
         n_groups += __popc(heads);
         __syncwarp();
     }
