@@ -3,7 +3,8 @@
     benchmarks/align.py [--coverage 10] [--seed 1] [--data DIR] [--tools DIR] [--work DIR] [--output benchmarks/results/align.json]
 
 Peers are found on PATH; times are CPU-seconds of the child processes (user + system), so other work on the machine hardly matters. genopipe
-writes a sorted, duplicate-marked, indexed BAM; the peers write unsorted SAM.
+writes a sorted, duplicate-marked, indexed BAM; the peers write unsorted SAM. What the work folder holds of the peers and the sample is not
+made again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pysam
-from measure import cpu_seconds, options, program_version, report, versions, work_folder
+from measure import options, program_version, report, step, used, versions, work_folder
 
 NEAR = 25
 """Bases a placement may be off and still count as correct."""
@@ -31,7 +32,7 @@ Truth = dict[str, tuple[str, int, str, int, str]]
 def timed(command: list[str], output: Path | None = None) -> float:
     """Runs a command and gives its CPU-seconds."""
     with open(output or os.devnull, "wb") as out:
-        return round(cpu_seconds(*command, stdout=out), 2)
+        return used(*command, stdout=out).cpu_seconds
 
 
 def read_truth(path: Path) -> Truth:
@@ -82,10 +83,11 @@ def simulated(args: argparse.Namespace, fasta: Path, name: str, coverage: float)
     work = args.work / name
     work.mkdir(parents=True, exist_ok=True)
     plain = work / "ref.fa"
-    with gzip.open(fasta, "rb") as source, open(plain, "wb") as target:
-        shutil.copyfileobj(source, target)
-    command = [sys.executable, str(args.tools / "simulate_sample.py"), str(plain), str(work / "sample"), "--seed", str(args.seed)]
-    subprocess.run([*command, "--coverage", str(coverage)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if not (work / "sample" / "positions.tsv.gz").exists():
+        with gzip.open(fasta, "rb") as source, open(plain, "wb") as target:
+            shutil.copyfileobj(source, target)
+        command = [sys.executable, str(args.tools / "simulate_sample.py"), str(plain), str(work / "sample"), "--seed", str(args.seed)]
+        subprocess.run([*command, "--coverage", str(coverage)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     truth = read_truth(work / "sample" / "positions.tsv.gz")
     mates = [str(work / "sample" / f"reads_R{mate}.fastq.gz") for mate in (1, 2)]
     result: dict[str, Any] = {"coverage": coverage, "seed": args.seed, "programs": {}}
@@ -98,24 +100,24 @@ def simulated(args: argparse.Namespace, fasta: Path, name: str, coverage: float)
 
 
 def run_program(program: str, fasta: Path, mates: list[str], work: Path) -> dict[str, float]:
+    """CPU-seconds of indexing and aligning."""
     if program == "genopipe":
         index = timed([*GENOPIPE, "reference", "build", str(fasta), "-o", str(work / "ref"), "--threads", "1"])
         align = [*GENOPIPE, "align", "--reference", str(work / "ref"), "-1", mates[0], "-2", mates[1], "--sample", "S"]
         timed([*align, "-o", str(work / "warm.bam"), "--threads", "1"])
         two, serial = on_two_threads([*align[len(GENOPIPE) :], "-o", str(work / "two.bam")])
-        return {
-            "index_cpu_seconds": index,
-            "cpu_seconds_two_threads": two,
-            "serial_share": serial,
-            "cpu_seconds": timed([*align, "-o", str(work / "genopipe.bam"), "--threads", "1"]),
-        }
-    if program == "bwa":
-        index = timed(["bwa", "index", str(fasta)])
-        return {"index_cpu_seconds": index, "cpu_seconds": timed(["bwa", "mem", "-t", "1", str(fasta), *mates], work / "bwa.sam")}
-    index = timed(["minimap2", "-x", "sr", "-d", str(work / "ref.mmi"), str(fasta)])
+        one = timed([*align, "-o", str(work / "genopipe.bam"), "--threads", "1"])
+        return {"index_cpu_seconds": index, "cpu_seconds_two_threads": two, "serial_share": serial, "cpu_seconds": one}
+    index_command, align = {
+        "bwa": (["bwa", "index", str(fasta)], ["bwa", "mem", "-t", "1", str(fasta)]),
+        "minimap2": (
+            ["minimap2", "-x", "sr", "-d", str(work / "ref.mmi"), str(fasta)],
+            ["minimap2", "-t", "1", "-ax", "sr", str(work / "ref.mmi")],
+        ),
+    }[program]
     return {
-        "index_cpu_seconds": index,
-        "cpu_seconds": timed(["minimap2", "-t", "1", "-ax", "sr", str(work / "ref.mmi"), *mates], work / "minimap2.sam"),
+        "index_cpu_seconds": step(work / f"{program}.index.json", *index_command).cpu_seconds,
+        "cpu_seconds": step(work / f"{program}.json", *align, *mates, output=work / f"{program}.sam").cpu_seconds,
     }
 
 

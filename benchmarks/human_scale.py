@@ -5,21 +5,19 @@
 Genome and reads are simulated (`genopipe.simulate.human_genome`), 5 bytes of disk a base. Reads per CPU-second are those beyond what
 starting costs: each run is done with the first 100,000 pairs too (twice, for the first one compiles), and the difference counts. Resident
 memory is the largest of one process, mapped files included. With `--peer` minimap2 does the same; its index of 3.1 Gbp takes longer than
-all the rest, so ask for that with a smaller `--length`. What the work folder says of finished steps is not measured again.
+all the rest, so ask for that with a smaller `--length`.
 """
 
 from __future__ import annotations
 
 import gzip
-import json
 import sys
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from align import GENOPIPE, read_truth, score
-from measure import Used, options, program_version, report, used, versions, work_folder
+from measure import Used, options, program_version, report, step, versions, work_folder
 
 from genopipe.simulate.human_genome import HUMAN_LENGTH, human_contigs, written
 from genopipe.simulate.human_reads import Target, simulate_spread_reads
@@ -47,13 +45,6 @@ def simulated(folder: Path, length: int, pairs: int, seed: int) -> Target:
         folder.mkdir(parents=True, exist_ok=True)
         simulate_spread_reads(written(human_contigs(length, seed=seed), folder / "genome.fa"), pairs, target, seed=seed)
     return target
-
-
-def step(note: Path, *command: object) -> Used:
-    """What a step took, measured unless `note` tells it from an earlier run."""
-    if not note.exists():
-        note.write_text(json.dumps(asdict(used(*command))))
-    return Used(**json.loads(note.read_text()))
 
 
 def beginning(target: Target) -> list[Path]:

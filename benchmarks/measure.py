@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,6 +60,15 @@ def used(*command: object, stdout: Any = subprocess.DEVNULL, stderr: Any = subpr
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args)
     return Used(round(resources.ru_utime + resources.ru_stime, 2), resources.ru_maxrss << 10)
+
+
+def step(note: Path, *command: object, output: str | Path = os.devnull) -> Used:
+    """What a step took that writes to `output`, measured unless `note` tells it from an earlier run with the same work folder."""
+    if not note.exists():
+        with open(output, "wb") as out:
+            taken = used(*command, stdout=out)
+        note.write_text(json.dumps(asdict(taken)))
+    return Used(**json.loads(note.read_text()))
 
 
 def cpu_seconds(*command: object, stdout: Any = None) -> float:
