@@ -62,11 +62,12 @@ def used(*command: object, stdout: Any = subprocess.DEVNULL, stderr: Any = subpr
     return Used(round(resources.ru_utime + resources.ru_stime, 2), resources.ru_maxrss << 10)
 
 
-def step(note: Path, *command: object, output: str | Path = os.devnull) -> Used:
-    """What a step took that writes to `output`, measured unless `note` tells it from an earlier run with the same work folder."""
+def step(note: Path, *command: object, output: str | Path = os.devnull, log: str | Path = os.devnull) -> Used:
+    """What a step took that prints to `output` and, for people, to `log`; measured unless `note` tells it from an earlier run in this
+    folder."""
     if not note.exists():
-        with open(output, "wb") as out:
-            taken = used(*command, stdout=out)
+        with open(output, "wb") as out, open(log, "wb") as told:
+            taken = used(*command, stdout=out, stderr=told)
         note.write_text(json.dumps(asdict(taken)))
     return Used(**json.loads(note.read_text()))
 

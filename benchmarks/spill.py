@@ -16,7 +16,7 @@ from typing import Any
 
 from align import GENOPIPE
 from human_scale import simulated
-from measure import options, report, used, versions, work_folder
+from measure import options, report, step, versions, work_folder
 
 SMALL_LENGTH = 17_000_000
 AMPLE = "12G"
@@ -27,9 +27,10 @@ def aligned(folder: Path, pairs: int, memory: str) -> dict[str, Any]:
     target = simulated(folder, SMALL_LENGTH, pairs, seed=1)
     reads = ["-1", target.r1, "-2", target.r2, "--sample", "S", "--threads", "2"]
     output = folder / f"{memory}.bam"
-    with open(folder / f"{memory}.log", "wb") as log:
-        taken = used(*GENOPIPE, "align", "--reference", folder / "ref", *reads, "--memory", memory, "-o", output, stderr=log)
-    runs = re.findall(r"sorted run \d+ written", (folder / f"{memory}.log").read_text())
+    log = folder / f"{memory}.log"
+    command = [*GENOPIPE, "align", "--reference", folder / "ref", *reads, "--memory", memory, "-o", output]
+    taken = step(folder / f"{memory}.json", *command, log=log)
+    runs = re.findall(r"sorted run \d+ written", log.read_text())
     with open(output, "rb") as bam:
         digest = hashlib.file_digest(bam, "sha256").hexdigest()
     return {"memory": memory, "spilled_runs": len(runs)} | taken.figures() | {"bam_bytes": output.stat().st_size, "sha256": digest}
