@@ -86,6 +86,7 @@ class Case:
     archive: Path | None
     ehr: Ehr | None
     gates: Mapping[str, Mapping[str, float] | None] = field(default_factory=dict)
+    pgx: Path | None = None
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -132,6 +133,7 @@ def load_case(path: Path) -> Case:
         archive=base / document["archive"] if "archive" in document else None,
         ehr=Ehr(**document["ehr"]) if "ehr" in document else None,
         gates=document.get("gates", {}),
+        pgx=base / document["pgx"] if "pgx" in document else None,
     )
     _check_people(case, lines)
     return case

@@ -6,12 +6,30 @@ rule interpret:
         f"{OUT}/interpret/report.html",
 
 
+rule name_star_alleles:
+    input:
+        gvcf=f"{OUT}/call/{CASE.proband.sample}.g.vcf.gz",
+    output:
+        multiext(f"{OUT}/pgx/", "pgx.json", "pgx.html"),
+    log:
+        f"{OUT}/logs/pgx.log",
+    benchmark:
+        f"{OUT}/timings/pgx.tsv"
+    priority: PRIORITY
+    params:
+        definitions=CASE.pgx,
+        folder=f"{OUT}/pgx",
+    shell:
+        "genopipe pgx --variants {input.gvcf:q} --definitions {params.definitions:q} -o {params.folder:q} 2> {log:q}"
+
+
 rule rank_findings:
     input:
         vcf=f"{OUT}/call/{CASE.case}.vcf.gz",
         uncallable=f"{OUT}/call/{CASE.proband.sample}.uncallable.bed",
         case=CASE.path,
         reference=CASE.reference / "reference.json",
+        pgx=[f"{OUT}/pgx/pgx.json"] if CASE.pgx else [],
         passed=[f"{OUT}/gates/{gate}.json" for stage in ("ingest", "align", "call") for gate in PLAN.gate_names(stage)],
     output:
         multiext(f"{OUT}/interpret/", "findings.json", "findings.tsv", "findings.vcf.gz", "phenopacket.json", "report.html"),
@@ -24,8 +42,9 @@ rule rank_findings:
         evidence=CASE.evidence,
         reference=CASE.reference,
         issued=PLAN.issued,
+        pgx=f"--pgx {quote(OUT)}/pgx/pgx.json" if CASE.pgx else "",
         folder=f"{OUT}/interpret",
     shell:
         "genopipe interpret --variants {input.vcf:q} --case {input.case:q} --evidence {params.evidence:q}"
-        " --reference {params.reference:q} --uncallable {input.uncallable:q} --issued {params.issued}"
+        " --reference {params.reference:q} --uncallable {input.uncallable:q} --issued {params.issued} {params.pgx}"
         " -o {params.folder:q} 2> {log:q}"

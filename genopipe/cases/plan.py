@@ -28,7 +28,7 @@ RULES = {
     "ingest": ("measure_reads", "judge"),
     "align": ("align_reads", "measure_alignments", "compare_family", "judge"),
     "call": ("fit_model", "call_variants", "genotype_family", "measure_calls", "judge"),
-    "interpret": ("rank_findings",),
+    "interpret": ("name_star_alleles", "rank_findings"),
     "archive": ("archive_sample", "archive_case"),
     "ehr": ("write_pointers",),
 }
@@ -135,6 +135,14 @@ def _pedigree_rows(case: Case) -> Iterator[tuple[str, ...]]:
 
 
 def _check_needs(case: Case) -> None:
+    if case.pgx is not None and not case.pgx.is_dir():
+        raise BadConfiguration(
+            f"no folder {case.pgx}",
+            wanted="the definition and phenotype tables of a PharmCAT release",
+            do="Mend `pgx:`, or leave it out.",
+            path=case.path,
+            key="pgx",
+        )
     if not (case.reference / "reference.json").is_file():
         raise BadConfiguration(
             f"no reference in {case.reference}",

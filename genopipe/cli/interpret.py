@@ -23,6 +23,7 @@ from genopipe.cli.options import ExistingFile, ExistingFolder, Instant, OutputFo
 @click.option(
     "--uncallable", type=ExistingFile, help="BED of where the proband could not be called; genes that fit are told where they lie in it."
 )
+@click.option("--pgx", type=ExistingFile, help="pgx.json of `genopipe pgx`; its warning about aminoglycosides goes to the first page.")
 @click.option("--issued", type=Instant(), help="Date for the results, such as 2026-11-20T10:00:00Z; without it none is written.")
 @click.option("-o", "--output", "output", type=OutputFolder, required=True, help="Folder for the findings.")
 def interpret(
@@ -33,6 +34,7 @@ def interpret(
     reference: Path | None,
     score: str,
     uncallable: Path | None,
+    pgx: Path | None,
     issued: str | None,
     output: Path,
 ) -> None:
@@ -51,5 +53,5 @@ def interpret(
     from genopipe.interpret.subject import load_subject
 
     genome = load_genome(reference) if reference is not None else None
-    request = Request(load_subject(case), open_set(evidence), variants, genome, reference, score, uncallable, structural)
+    request = Request(load_subject(case), open_set(evidence), variants, genome, reference, score, uncallable, structural, pgx)
     write_results(rank(request), output, issued=issued)

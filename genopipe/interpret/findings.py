@@ -86,6 +86,7 @@ class Request:
     score: str = "genopipe"
     uncallable: Path | None = None
     structural: Path | None = None
+    pgx: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from genopipe.interpret.acmg import NOT_EVALUATED
 from genopipe.interpret.drawing import pedigree_chart, score_chart
 from genopipe.interpret.findings import Finding, Hit, Interpretation
 from genopipe.interpret.ontology import Ontology
+from genopipe.interpret.pgx.report import aminoglycosides
 from genopipe.interpret.phenopacket import zygosity
 from genopipe.interpret.reasons import clinvar_words
 
@@ -70,6 +71,7 @@ def report(result: Interpretation, issued: str | None) -> str:
         "kept": result.kept,
         "parentage": result.parentage,
         "notes": result.notes,
+        "aminoglycosides": aminoglycosides(result.request.pgx) if result.request.pgx is not None else None,
         "not_looked_for": NOT_LOOKED_FOR if result.request.structural is not None else (STRUCTURAL, *NOT_LOOKED_FOR),
         "not_evaluated": NOT_EVALUATED,
         "evidence": result.request.evidence,

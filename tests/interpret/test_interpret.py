@@ -78,7 +78,7 @@ def trio(setting: Setting, tmp_path: Path) -> Path:
     return write_family_vcf(tmp_path / "family.vcf", ["KID", "MUM", "DAD"], records)
 
 
-def request(setting: Setting, variants: Path | None, case: Path, **more: str) -> Request:
+def request(setting: Setting, variants: Path | None, case: Path, **more: object) -> Request:
     return Request(load_subject(case), setting.evidence, variants, setting.genome, setting.reference, **more)  # type: ignore[arg-type]
 
 

@@ -21,7 +21,12 @@ from genopipe.interpret.pgx.lowest_function import Worst, match_worst
 from genopipe.interpret.pgx.matching import match, see
 from genopipe.interpret.pgx.outside_calls import read_outside_calls
 from genopipe.interpret.pgx.phenotypes import read_phenotypes
+from genopipe.interpret.pgx.report import aminoglycosides
 from genopipe.interpret.pgx.run import pharmacogenomics
+from genopipe.interpret.ranking import interpret
+from genopipe.interpret.report import report
+from tests.interpret.conftest import Setting
+from tests.interpret.test_interpret import case_file, request
 
 
 def oracle_diplotypes(names: dict[str, list[set[int] | None]], reference: str, calls: Sequence[tuple[int, int]]) -> set[tuple[str, str]]:
@@ -431,3 +436,17 @@ def test_unphased_dpyd_of_the_published_hapb3_table(data: Path, dpyd: Callable[[
         assert worst.inferred and worst.pair is not None
         assert sum(activity[name] for name in worst.pair) == sum(activity[_full_name(name)] for name in row[10].split("/")), row
     assert len(rows) > 15
+
+
+def test_the_interpretation_tells_it_on_its_first_page(tmp_path: Path, setting: Setting) -> None:
+    entry = {"diplotypes": ["m.1555A>G"], "share": {"m.1555A>G": 0.4}, "warning": "Avoid them."}
+    (tmp_path / "pgx.json").write_text(json.dumps({"MT-RNR1": entry}))
+    result = interpret(request(setting, None, case_file(tmp_path, setting), pgx=tmp_path / "pgx.json"))
+    shown = report(result, None)
+    assert "MT-RNR1 m.1555A&gt;G in 40 % of copies" in shown and shown.index("Avoid them.") < shown.index("The patient")
+
+
+def test_another_file_in_its_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(BadInput, match="no result of MT-RNR1"):
+        aminoglycosides(tmp_path / "other.json")
