@@ -29,6 +29,7 @@ COMMANDS = {
     "align": "Align reads: sorted, duplicate-marked, indexed.",
     "mark-duplicates": "Mark the duplicates of an existing BAM.",
     "fit": "Learn what a sample's reads are like.",
+    "secondary": "Align and call in one go: FASTQ to variants.",
     "call": "Call small variants.",
     "joint": "Genotype a family from its gVCFs.",
     "evidence": "Keep versioned annotation data.",

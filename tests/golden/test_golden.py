@@ -214,7 +214,12 @@ STEPS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 )
 """Command, its arguments, and the files it must write; what it prints is expected too."""
 
-ELSEWHERE = {"demo": "tests/test_installed.py", "doctor": "tests/cases/test_doctor.py", "ingest interop": "tests/ingest/test_lane_metrics.py"}
+ELSEWHERE = {
+    "demo": "tests/test_installed.py",
+    "doctor": "tests/cases/test_doctor.py",
+    "secondary": "tests/cases/test_secondary.py",
+    "ingest interop": "tests/ingest/test_lane_metrics.py",
+}
 
 
 def test_every_command_writes_what_it_wrote_before(folder: Path) -> None:

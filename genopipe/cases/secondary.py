@@ -1,0 +1,84 @@
+"""FASTQ to variants in one process, for a case that cannot wait: align, then call what was aligned.
+
+What would fail hours later is looked for first: memory for the index, space for the sorted runs and the BAM, the output folder. The index
+is let go of before calling begins. The files are those that `genopipe align` and `genopipe call` write one after the other.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from genopipe.align.duplication_metrics import duplicates_path
+from genopipe.align.pipeline import Options
+from genopipe.align.run import align_files
+from genopipe.align.sorting import temporary_folder
+from genopipe.call.caller import Outputs, Sample, call_variants
+from genopipe.errors import BadEnvironment
+from genopipe.formats.bam import ReadGroup
+from genopipe.outputs import make_folder, writing
+
+LEAST_BESIDE_INDEX = 2 << 30
+"""Bytes of memory besides the index."""
+
+SPACE_FOR_READS = 3
+"""Bytes on disk for each byte of compressed FASTQ: sorted runs, the BAM, and some room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Lanes of first and second reads, and their read group."""
+
+    r1: Sequence[Path]
+    r2: Sequence[Path]
+    read_group: ReadGroup
+
+
+def run_secondary(reads: Reads, reference: Path, prefix: Path, *, options: Options, whom: Sample, keep_bam: bool = True) -> None:
+    """Writes PREFIX.vcf.gz and PREFIX.g.vcf.gz, what stands beside them, and PREFIX.bam unless it is not kept.
+
+    Raises BadEnvironment, before work starts, for too little memory or disk.
+    """
+    _check_memory(reference, options.memory)
+    _check_disk([*reads.r1, *reads.r2], make_folder(prefix.parent))
+    bam = named(prefix, ".bam")
+    with ExitStack() as stack:
+        if not keep_bam:
+            bam = stack.enter_context(temporary_folder(bam)) / bam.name
+        align_files(reads.r1, reads.r2, reference, bam, interleaved=False, read_group=reads.read_group, options=options)
+        if not keep_bam:
+            shutil.move(duplicates_path(bam), duplicates_path(named(prefix, ".bam")))
+        outputs = Outputs(named(prefix, ".vcf.gz"), named(prefix, ".g.vcf.gz"))
+        call_variants(reference, bam, outputs, sample=whom, threads=options.threads)
+
+
+def named(prefix: Path, suffix: str) -> Path:
+    """The output of that suffix."""
+    return prefix.with_name(prefix.name + suffix)
+
+
+def _check_memory(reference: Path, memory: int) -> None:
+    index = sum(file.stat().st_size for file in reference.glob("*.npy"))
+    if memory < index + LEAST_BESIDE_INDEX:
+        raise BadEnvironment(
+            f"{memory >> 20} MB of memory are too few for this reference",
+            wanted=f"at least {(index + LEAST_BESIDE_INDEX >> 20) + 1} MB: the index and 2 GB",
+            do="Give more with --memory.",
+            key="--memory",
+        )
+
+
+def _check_disk(files: Sequence[Path], folder: Path) -> None:
+    needed = SPACE_FOR_READS * sum(file.stat().st_size for file in files if file.exists())
+    with writing(folder):
+        free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise BadEnvironment(
+            f"{free >> 20:,} MB are free for the outputs",
+            wanted=f"at least {needed >> 20:,} MB, {SPACE_FOR_READS} times the reads",
+            do="Free space or choose another output folder.",
+            path=folder,
+        )
