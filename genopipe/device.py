@@ -1,7 +1,7 @@
 """CPU or GPU: which one a run uses, decided once, and how arrays and kernels reach a GPU. The only importer of CuPy.
 
-`auto` takes the CPU as long as no stage has a whole path on the GPU; `gpu` without a device is an error, never a silent fallback. What was
-taken goes into the log and the run record.
+`auto` takes the CPU as long as the GPU places reads only and has not been measured; `gpu` without a device is an error, never a silent
+fallback. What was taken goes into the log and the run record.
 
 A kernel is called through a `Gpu`: its array module (CuPy's functions are NumPy's), and `launch`, which compiles a CUDA file by NVRTC for
 the device at hand. The machine code is kept in a folder of the user's cache, under a digest of sources, options and compiler. CuPy does not
@@ -17,11 +17,12 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from genopipe.errors import BadEnvironment
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Request = Literal["auto", "cpu", "gpu"]
 Device = Literal["cpu", "gpu"]
@@ -89,7 +90,7 @@ class Card:
 
     def __init__(self) -> None:
         if not gpu_present():
-            raise BadEnvironment("no GPU was found", wanted="an NVIDIA GPU with its driver, and CuPy", do=_INSTALL, key="--device")
+            raise _no_gpu()
         import cupy
 
         self._cupy: Any = cupy
@@ -178,9 +179,6 @@ def _arrived(work: Any, here: list[Any], locked: list[NDArray[Any]], copied: Any
     return here
 
 
-_INSTALL = "Use --device cpu, or install the driver and `pip install 'genopipe[gpu]'`."
-
-
 def cubin_folder() -> Path:
     """Where machine code is kept: CUPY_CACHE_DIR, or `genopipe/cubin` in the user's cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -216,15 +214,17 @@ def gpu_present() -> bool:
 
 
 def resolve(request: Request) -> Device:
-    """The device a run uses, which is logged.
+    """The device a run uses, which is logged. Raises BadEnvironment for `gpu` where there is none."""
+    if request == "gpu" and not gpu_present():
+        raise _no_gpu()
+    taken: Device = "gpu" if request == "gpu" else "cpu"
+    log.info("device: %s", taken)
+    return taken
 
-    No stage has a GPU path yet, so `auto` is the CPU. Raises BadEnvironment for `gpu`.
-    """
-    if request == "gpu":
-        came = "a GPU is here, but no stage runs on it in this version" if gpu_present() else "no GPU was found"
-        raise BadEnvironment(came, wanted="a stage that runs on a GPU, and a GPU", do="Use --device cpu, or auto.", key="--device")
-    log.debug("device: cpu")
-    return "cpu"
+
+def _no_gpu() -> BadEnvironment:
+    do = "Use --device cpu, or install the driver and `pip install 'genopipe[gpu]'`."
+    return BadEnvironment("no GPU was found", wanted="an NVIDIA GPU with its driver, and CuPy", do=do, key="--device")
 
 
 def default_threads() -> int:

@@ -22,10 +22,13 @@ rule align_reads:
         f"{OUT}/timings/align.{{sample}}.tsv"
     priority: PRIORITY
     threads: workflow.cores or 1
+    resources:
+        gpu=int(PLAN.device == "gpu"),
     params:
         reads=lambda wildcards: PLAN.read_options(wildcards.sample),
         reference=CASE.reference,
         memory=PLAN.settings.value["memory"],
+        device=PLAN.device,
     shell:
         "genopipe align --reference {params.reference:q} {params.reads} --sample {wildcards.sample} --threads {threads}"
-        " --memory {params.memory} -o {output.bam:q} 2> {log:q}"
+        " --memory {params.memory} --device {params.device} -o {output.bam:q} 2> {log:q}"

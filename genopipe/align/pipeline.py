@@ -26,6 +26,7 @@ from genopipe.align.duplication_metrics import Metrics, duplicates_path, metrics
 from genopipe.align.fragment_ends import FOLLOWERS, Libraries, ends, signatures
 from genopipe.align.index import SeedIndex, load_index
 from genopipe.align.insert_size import LEARN_PAIRS, InsertSize, learn, no_inserts
+from genopipe.align.on_gpu import Placer
 from genopipe.align.pairing import choose, clear_inserts
 from genopipe.align.placement import LONGEST_READ, Placements, Target, Workspace, empty_placements, place, target_of
 from genopipe.align.records import describe
@@ -34,6 +35,7 @@ from genopipe.align.sorting import Sorter, temporary_folder
 from genopipe.align.split import split
 from genopipe.align.tags import tag_text
 from genopipe.align.trimming import COUNTS, trim, trimming_path, write_counts
+from genopipe.device import Card, Device
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats import bai
 from genopipe.formats.bam import LONGEST_NAME, ReadGroup, encode, header_bytes, header_text
@@ -55,7 +57,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run. Threads and memory do not change the result.
+    """How to run. Threads, memory and device do not change the result.
 
     pixels  how far optical duplicates may lie apart
     other_places  a read with at most so many other places has an XA tag
@@ -67,6 +69,7 @@ class Options:
     pixels: int = OPTICAL_PIXELS
     other_places: int = 0
     trim: bool = False
+    device: Device = "cpu"
 
 
 class Batch(NamedTuple):
@@ -110,6 +113,7 @@ class Aligner:
         self.genome: Genome = load_genome(reference)
         self.index: SeedIndex = load_index(reference, self.genome)
         self.target: Target = target_of(self.genome, self.index.alternative)
+        self._placer = Placer(Card(), self.index, self.target) if options.device == "gpu" else None
         self._text = tag_text(self.genome.contigs, options.other_places)
         self._local = threading.local()
 
@@ -138,7 +142,10 @@ class Aligner:
     def _place(self, batch: Batch, placements: Placements) -> _Placed:
         _check(batch.reads)
         reads, trimmed = trim(batch.reads) if self._trim else (batch.reads, np.zeros(len(COUNTS), np.int64))
-        cigar = place(reads, self.index, self.target, placements, self._work())
+        if self._placer is not None:
+            placements, cigar = self._placer.place(reads)
+        else:
+            cigar = place(reads, self.index, self.target, placements, self._work())
         return _Placed(reads, batch.group, placements, cigar, trimmed)
 
     def _work(self) -> Workspace:

@@ -9,12 +9,14 @@ import click
 from genopipe.cli.options import (
     OutputFile,
     check_each_once,
+    device_option,
     memory_option,
     pixels_option,
     platform_option,
     reference_option,
     threads_option,
 )
+from genopipe.device import Request
 
 Reads = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
@@ -41,6 +43,7 @@ Reads = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 @pixels_option
 @threads_option
 @memory_option
+@device_option
 def align(
     reference: Path,
     r1: tuple[Path, ...],
@@ -56,6 +59,7 @@ def align(
     pixels: int,
     threads: int,
     memory: int,
+    device: Request,
 ) -> None:
     """Align reads: sorted, duplicate-marked, indexed.
 
@@ -67,8 +71,9 @@ def align(
     check_each_once([*r1, *r2])
     from genopipe.align.pipeline import Options
     from genopipe.align.run import align_files
+    from genopipe.device import resolve
     from genopipe.formats.bam import ReadGroup
 
     group = ReadGroup(read_group or sample, sample, library or sample, platform)
-    options = Options(threads, memory, pixels, other_places, trim)
+    options = Options(threads, memory, pixels, other_places, trim, resolve(device))
     align_files(r1, r2, reference, output, interleaved=interleaved, read_group=group, options=options)

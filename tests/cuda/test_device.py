@@ -26,11 +26,17 @@ def test_without_a_gpu_auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (device.resolve("auto"), device.resolve("cpu")) == ("cpu", "cpu")
 
 
-@pytest.mark.parametrize(("present", "came"), [(False, "no GPU was found"), (True, "a GPU is here, but no stage")])
-def test_gpu_is_never_replaced_silently(monkeypatch: pytest.MonkeyPatch, present: bool, came: str) -> None:
-    monkeypatch.setattr(device, "gpu_present", lambda: present)
-    with pytest.raises(BadEnvironment, match=came):
+def test_gpu_is_never_replaced_silently(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "gpu_present", lambda: False)
+    with pytest.raises(BadEnvironment, match="no GPU was found"):
         device.resolve("gpu")
+
+
+def test_what_was_taken_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(device, "gpu_present", lambda: True)
+    with caplog.at_level("INFO", logger="genopipe"):
+        assert (device.resolve("gpu"), device.resolve("auto")) == ("gpu", "cpu")
+    assert caplog.messages == ["device: gpu", "device: cpu"]
 
 
 def test_machine_code_goes_where_caches_go(monkeypatch: pytest.MonkeyPatch) -> None:
