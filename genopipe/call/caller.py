@@ -93,7 +93,7 @@ def call_variants(
     if outputs.gvcf is not None and outputs.gvcf.resolve() == outputs.vcf.resolve():
         raise BadConfiguration("-o and --gvcf are the same file", wanted="two files", do="Name the gVCF x.g.vcf.gz.", path=outputs.vcf)
     genome = load_genome(reference)
-    reads = open_input(genome, bam_path, sample.name, accept_other_digests=sample.accept_other_digests)
+    reads = open_input(reference, genome, bam_path, sample=sample.name, accept_other_digests=sample.accept_other_digests)
     spans = wanted_spans(genome, region)
     wanted = read_targets(targets, genome) if targets is not None else None
     model = _model_of(genome, reads, sample, threads=threads, settings=settings)

@@ -87,7 +87,7 @@ def fit(
 ) -> None:
     """Writes the model of one sample. Raises BadInput for a BAM that is damaged, unsorted, unindexed or of another reference."""
     genome = load_genome(reference)
-    reads = open_input(genome, bam_path, sample, accept_other_digests=accept_other_digests)
+    reads = open_input(reference, genome, bam_path, sample=sample, accept_other_digests=accept_other_digests)
     known = open_known_sites(known_sites, genome) if known_sites is not None else None
     write_model(fit_model(genome, reads, known=known, threads=threads), output)
 

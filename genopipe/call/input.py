@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
 from genopipe.formats.bam_index import Bam, BamContig, open_bam, sample_of
-from genopipe.formats.genome import resolve_contig
+from genopipe.formats.cram_stretch import is_cram, open_cram
+from genopipe.formats.genome import fasta_path, resolve_contig
 from genopipe.model import Contig, Genome
 from genopipe.progress import log
 
@@ -25,12 +26,12 @@ class Input:
     sample: str
 
 
-def open_input(genome: Genome, path: Path, sample: str | None, *, accept_other_digests: bool = False) -> Input:
-    """The reads of one sample.
+def open_input(reference: Path, genome: Genome, path: Path, *, sample: str | None = None, accept_other_digests: bool = False) -> Input:
+    """The reads of one sample; `reference` is the folder of the genome.
 
     Raises BadInput for a BAM that is damaged, unsorted, unindexed, of another reference, or of an unclear sample.
     """
-    bam = open_bam(path)
+    bam = open_cram(path, fasta_path(reference)) if is_cram(path) else open_bam(path)
     name, read_groups = sample_of(bam, sample)
     return Input(bam, match_contigs(genome, bam, accept_other_digests=accept_other_digests), read_groups, name)
 
@@ -51,6 +52,8 @@ def match_contigs(genome: Genome, bam: Bam, *, accept_other_digests: bool = Fals
                 strange.append(ours.name)
         if contig is None:
             continue
+        if bam.fasta is not None and contig.name != ours.name:
+            raise _other_reference(bam.path, f"{contig.name} of the reference is {ours.name} in the CRAM, which needs the same names")
         if contig.length != ours.length:
             raise _other_reference(bam.path, f"{ours.name} has {ours.length:,} bases in the BAM and {contig.length:,} in the reference")
         if ours.md5 is not None and ours.md5.lower() != contig.md5:

@@ -12,7 +12,7 @@ from genopipe.cli.options import ExistingFile, OutputFile, accept_other_digests_
 
 @click.command()
 @reference_option
-@click.option("-i", "--input", "bam", type=ExistingFile, required=True, help="BAM: sorted, indexed, duplicates marked.")
+@click.option("-i", "--input", "bam", type=ExistingFile, required=True, help="BAM or CRAM: sorted, indexed, duplicates marked.")
 @click.option("-o", "--output", type=OutputFile, required=True, help="VCF to write (.vcf.gz); its .tbi appears beside.")
 @click.option("--gvcf", type=OutputFile, help="gVCF to write too (.g.vcf.gz), for `genopipe joint`.")
 @click.option("--region", help="Call only CONTIG:START-END (1-based, inclusive) or CONTIG.")

@@ -11,7 +11,7 @@ from genopipe.cli.options import ExistingFile, OutputFile, accept_other_digests_
 
 @click.command()
 @reference_option
-@click.option("-i", "--input", "bam", type=ExistingFile, required=True, help="BAM: sorted, indexed, duplicates marked.")
+@click.option("-i", "--input", "bam", type=ExistingFile, required=True, help="BAM or CRAM: sorted, indexed, duplicates marked.")
 @click.option("-o", "--output", type=OutputFile, required=True, help="Model to write (.json), for `genopipe call --model`.")
 @click.option("--known-sites", type=ExistingFile, help="VCF (bgzip, tabix) of known variants, which are no errors.")
 @click.option("--sample", help="Which sample, where the BAM holds several.")

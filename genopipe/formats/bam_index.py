@@ -1,6 +1,8 @@
-"""Header and index of a BAM: what must be known before its records can be read, checked.
+"""Header and index of a BAM: what must be known before its records can be read, checked. A CRAM begins in `genopipe.formats.cram_stretch`.
 
-Source: SAM/BAM format specification, sections 1.3 (the header), 4.2 (BAM) and 5.2 (BAI).
+A CSI is brought to the form of a BAI's linear index: where the reads over each 16,384 bases begin at the earliest.
+
+Source: SAM/BAM format specification, sections 1.3 (the header), 4.2 (BAM) and 5.2 (BAI); CSI format specification.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import END_OF_FILE, is_bgzf, read_blocks
 
+_INTERVAL_SHIFT = 14
 FNV_OFFSET, FNV_PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)
 
 
@@ -36,6 +39,7 @@ class Bam:
     read_group_sample  sample of each read group
     linear_offset      per contig, (intervals) uint64: virtual offset of the first read over each 16,384 bases
     has_reads          per contig, whether the index knows any read there
+    fasta              of a CRAM: the sequences that its reads are told against; None for a BAM
     """
 
     path: Path
@@ -43,6 +47,7 @@ class Bam:
     read_group_sample: dict[str, str]
     linear_offset: tuple[NDArray[np.uint64], ...]
     has_reads: tuple[bool, ...]
+    fasta: Path | None = None
 
     @property
     def digest(self) -> str:
@@ -60,6 +65,13 @@ def open_bam(path: Path) -> Bam:
     """Header and index, checked. Raises BadInput for a file that is no whole, sorted, indexed BAM."""
     _check_ends(path)
     text, contigs = _read_header(path)
+    check_order(path, text)
+    offsets, has_reads = _read_index(path, [length for _, length in contigs])
+    return Bam(path, with_digests(text, contigs), read_groups_of(text), offsets, has_reads)
+
+
+def check_order(path: Path, text: str) -> None:
+    """Raises BadInput where the header says that the reads are in another order than by coordinate."""
     order = re.search(r"^@HD\t(?:.*\t)?SO:(\w+)", text, re.MULTILINE)
     if order is not None and order[1] != "coordinate":
         raise bad_bam(
@@ -68,8 +80,6 @@ def open_bam(path: Path) -> Bam:
             "a BAM sorted by coordinate",
             "Sort it: samtools sort -o sorted.bam " + path.name,
         )
-    offsets, has_reads = _read_index(path, len(contigs))
-    return Bam(path, _with_digests(text, contigs), _read_groups(text), offsets, has_reads)
 
 
 def sample_of(bam: Bam, wanted: str | None) -> tuple[str, NDArray[np.uint64] | None]:
@@ -144,27 +154,34 @@ def _fields(text: str, kind: str) -> list[dict[str, str]]:
     return [dict(field.split(":", 1) for field in line if ":" in field) for line in lines]
 
 
-def _with_digests(text: str, contigs: list[tuple[str, int]]) -> tuple[BamContig, ...]:
+def with_digests(text: str, contigs: list[tuple[str, int]]) -> tuple[BamContig, ...]:
+    """The contigs with the MD5 that the header's text gives."""
     digest = {fields.get("SN"): fields.get("M5") for fields in _fields(text, "@SQ")}
     return tuple(BamContig(name, length, digest.get(name)) for name, length in contigs)
 
 
-def _read_groups(text: str) -> dict[str, str]:
+def read_groups_of(text: str) -> dict[str, str]:
+    """Sample of each read group of a header that names one."""
     return {fields["ID"]: fields["SM"] for fields in _fields(text, "@RG") if "ID" in fields and "SM" in fields}
 
 
-def _read_index(path: Path, n_contigs: int) -> tuple[tuple[NDArray[np.uint64], ...], tuple[bool, ...]]:
-    index = next((p for p in (path.with_name(path.name + ".bai"), path.with_suffix(".bai")) if p.exists()), None)
+_Index = tuple[tuple[NDArray[np.uint64], ...], tuple[bool, ...]]
+
+
+def _read_index(path: Path, lengths: list[int]) -> _Index:
+    names = [path.with_name(path.name + ".bai"), path.with_suffix(".bai"), path.with_name(path.name + ".csi"), path.with_suffix(".csi")]
+    index = next((name for name in names if name.exists()), None)
     if index is None:
-        raise bad_bam(path, "the BAM has no index", f"{path.name}.bai beside it", f"Make one: samtools index {path.name}")
-    data = index.read_bytes()
+        raise bad_bam(path, "the BAM has no index", f"{path.name}.bai or .csi beside it", f"Make one: samtools index {path.name}")
     try:
-        return _parse_index(data, n_contigs)
+        if index.suffix == ".csi":
+            return _parse_csi(b"".join(payload for _, payload in read_blocks(index)), lengths)
+        return _parse_bai(index.read_bytes(), len(lengths))
     except (struct.error, ValueError):
-        raise bad_bam(index, "the index cannot be read", f"a BAI of {path.name}", f"Make it again: samtools index {path.name}") from None
+        raise bad_bam(index, "the index cannot be read", f"an index of {path.name}", f"Make it again: samtools index {path.name}") from None
 
 
-def _parse_index(data: bytes, n_contigs: int) -> tuple[tuple[NDArray[np.uint64], ...], tuple[bool, ...]]:
+def _parse_bai(data: bytes, n_contigs: int) -> _Index:
     magic, n = struct.unpack_from("<4si", data)
     if magic != b"BAI\1" or n != n_contigs:
         raise ValueError(n)
@@ -180,6 +197,36 @@ def _parse_index(data: bytes, n_contigs: int) -> tuple[tuple[NDArray[np.uint64],
         has_reads.append(n_bins > 0)
         at += 4 + 8 * n_intervals
     return tuple(offsets), tuple(has_reads)
+
+
+def _parse_csi(data: bytes, lengths: list[int]) -> _Index:
+    magic, shift, depth, more = struct.unpack_from("<4siii", data)
+    (n,) = struct.unpack_from("<i", data, 16 + more)
+    if magic != b"CSI\1" or n != len(lengths) or not 0 < shift < 32 or not 0 <= depth < 10:
+        raise ValueError(n)
+    first_leaf = ((1 << 3 * depth) - 1) // 7
+    at, offsets = 20 + more, []
+    for length in lengths:
+        (n_bins,) = struct.unpack_from("<i", data, at)
+        at += 4
+        leaf, earliest = {}, []
+        for _ in range(n_bins):
+            number, offset, n_chunks = struct.unpack_from("<IQi", data, at)
+            if number < first_leaf + (1 << 3 * depth):  # the one behind the last leaf holds counts
+                earliest += list(struct.unpack_from("<Q", data, at + 16)) if n_chunks else []
+            if first_leaf <= number < first_leaf + (1 << 3 * depth):
+                leaf[number - first_leaf] = offset
+            at += 16 + 16 * n_chunks
+        offsets.append(_intervals(leaf, min(earliest), shift, length) if earliest else np.zeros(0, np.uint64))
+    return tuple(offsets), tuple(len(offset) > 0 for offset in offsets)
+
+
+def _intervals(leaf: dict[int, int], earliest: int, shift: int, length: int) -> NDArray[np.uint64]:
+    """Where to begin for each 16,384 bases: at the offset of the last leaf up to there, which reads further on cannot lie before."""
+    places = np.array(sorted(leaf), np.int64)
+    offset = np.array([earliest, *(leaf[place] for place in places.tolist())], np.uint64)
+    wanted = (np.arange((length >> _INTERVAL_SHIFT) + 1) << _INTERVAL_SHIFT) >> shift
+    return offset[np.searchsorted(places, wanted, side="right")]
 
 
 def bad_bam(path: Path, came: str, wanted: str, do: str) -> BadInput:

@@ -1,4 +1,4 @@
-"""A sorted, indexed BAM as arrays: the reads over a stretch of a contig that count as evidence for variants.
+"""A sorted, indexed BAM (or CRAM) as arrays: the reads over a stretch of a contig that count as evidence for variants.
 
 The linear part of the index says where the reads of a stretch begin; blocks are inflated from there on, and two compiled passes over the
 bytes choose the records and unpack them. Left out are unmapped, secondary, supplementary, duplicate and QC-failed reads, those below a
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from genopipe.formats.bam_index import FNV_OFFSET, FNV_PRIME, Bam, bad_bam
 from genopipe.formats.bgzf import read_blocks
+from genopipe.formats.cram_stretch import stretch_pieces
 from genopipe.model import Alignments
 
 LEFT_OUT = 0x4 | 0x100 | 0x200 | 0x400 | 0x800
@@ -56,7 +57,7 @@ def read_stretch(
     last = np.zeros(2, np.int64)
     parts = _Parts(most_depth)
     rest = b""
-    for piece in _pieces(bam, contig, start):
+    for piece in _pieces(bam, contig, start) if bam.fasta is None else stretch_pieces(bam, contig, start, end):
         buffer = np.frombuffer(rest + piece, np.uint8)
         offset = np.empty(len(buffer) // 36 + 1, np.int64)
         n, used, state = _choose(buffer, limits, groups, last, offset)

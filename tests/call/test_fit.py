@@ -102,7 +102,7 @@ def test_cells_are_every_base_once_autosomes_first(world, donor_bam):
 
 def test_known_sites_are_left_out(world, donor_bam, donor_calls, tmp_path):
     genome = load_genome(world.reference)
-    reads = open_input(genome, donor_bam, None)
+    reads = open_input(world.reference, genome, donor_bam)
     known = open_known_sites(donor_calls.vcf, genome)
     assert known.positions("chr1", 4_990, 5_010).tolist() == [5_000]
     assert known.positions("chr1", 9_002, 9_010).tolist() == [9_002, 9_003]

@@ -1,0 +1,117 @@
+"""A sorted, indexed CRAM, read stretch by stretch: htslib decodes the records over a stretch, and they go on as plain BAM bytes.
+
+The reads are told against the FASTA of the reference folder, never against anything looked up elsewhere.
+
+Source: CRAM format specification 3.1, sections 6 and 9 (the end-of-file container) and CRAI.
+"""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from genopipe.errors import BadInput
+from genopipe.formats.bam_index import Bam, bad_bam, check_order, read_groups_of, with_digests
+from genopipe.formats.bgzf import read_blocks
+
+MAGIC = b"CRAM"
+_ENDS = (
+    bytes.fromhex("0f000000ffffffff0fe0454f4600000000010005bdd94f0001000606010001000100ee63014b"),
+    bytes.fromhex("0b000000ffffffff0fe0454f460000000001000001000606010001000100"),
+)
+
+
+def is_cram(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(4) == MAGIC
+
+
+def open_cram(path: Path, fasta: Path) -> Bam:
+    """Header and index, checked. Raises BadInput for a file that is no whole, sorted, indexed CRAM."""
+    import pysam
+
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(size - 64, 0))
+        if not file.read().endswith(_ENDS):
+            came = f"the file ends at byte {size} without the end-of-file container"
+            raise bad_bam(path, came, "a whole CRAM", "Copy or make the file again.")
+    try:
+        with pysam.AlignmentFile(str(path), "rc", reference_filename=str(fasta)) as file:
+            text = str(file.header)
+            contigs = list(zip(file.references, file.lengths, strict=True))
+    except (OSError, ValueError):
+        raise bad_bam(path, "the header cannot be read", "a CRAM", "Copy or make the file again.") from None
+    check_order(path, text)
+    known = _contigs_with_reads(path)
+    nothing = np.zeros(0, np.uint64)
+    has_reads = tuple(row in known for row in range(len(contigs)))
+    return Bam(path, with_digests(text, contigs), read_groups_of(text), tuple(nothing for _ in contigs), has_reads, fasta)
+
+
+def _contigs_with_reads(path: Path) -> set[int]:
+    index = path.with_name(path.name + ".crai")
+    if not index.exists():
+        raise bad_bam(path, "the CRAM has no index", f"{index.name} beside it", f"Make one: samtools index {path.name}")
+    try:
+        with gzip.open(index, "rt") as file:
+            return {int(line.split("\t", 1)[0]) for line in file}
+    except (OSError, EOFError, ValueError):
+        raise bad_bam(index, "the index cannot be read", f"an index of {path.name}", f"Make it again: samtools index {path.name}") from None
+
+
+def stretch_pieces(bam: Bam, contig: int, start: int, end: int) -> Iterator[bytes]:
+    """The BAM records over bases `start` to `end` of a contig as plain bytes. Raises BadInput for records that cannot be decoded."""
+    import pysam
+
+    with tempfile.NamedTemporaryFile(suffix=".bam") as plain:
+        try:
+            with (
+                pysam.AlignmentFile(str(bam.path), "rc", reference_filename=str(bam.fasta)) as source,
+                pysam.AlignmentFile(plain.name, "wbu", template=source) as target,
+            ):
+                for record in source.fetch(bam.contigs[contig].name, start, end):
+                    target.write(record)
+        except (OSError, ValueError) as error:
+            raise _damaged(bam.path, bam.contigs[contig].name, start, error) from None
+        yield from _records(Path(plain.name))
+
+
+def _records(plain: Path) -> Iterator[bytes]:
+    """The bytes behind the header."""
+    held, known = b"", False
+    for _, payload in read_blocks(plain):
+        held += payload
+        if not known:
+            try:
+                held, known = held[_header_size(held) :], True
+            except struct.error:
+                continue
+        yield held
+        held = b""
+
+
+def _header_size(held: bytes) -> int:
+    """Raises struct.error where more bytes are needed."""
+    (text_length,) = struct.unpack_from("<i", held, 4)
+    (n,) = struct.unpack_from("<i", held, 8 + text_length)
+    at = 12 + text_length
+    for _ in range(n):
+        (name_length,) = struct.unpack_from("<i", held, at)
+        struct.unpack_from("<i", held, at + 4 + name_length)
+        at += 8 + name_length
+    return at
+
+
+def _damaged(path: Path, contig: str, start: int, error: Exception) -> BadInput:
+    return bad_bam(
+        path,
+        f"the records from {contig}:{start + 1:,} on cannot be decoded ({error})",
+        "a whole CRAM made with this reference",
+        "Copy or make the file again, or give the reference that it was made with.",
+    )
