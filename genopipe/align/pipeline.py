@@ -43,7 +43,7 @@ from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.genome import load_genome
 from genopipe.model import Genome, Reads
 from genopipe.outputs import whole_file
-from genopipe.progress import log, progress
+from genopipe.progress import Progress, log, progress
 
 COMPRESSION_LEVEL = 1
 WORKING_MEMORY = 600 << 20
@@ -176,16 +176,19 @@ def _name(reads: Reads, read: int) -> str:
 
 
 def align(
-    batches: Iterable[Batch], reference: Path, output: Path, *, groups: Sequence[ReadGroup], options: Options | None = None
+    batches: Iterable[Batch], reference: Path, output: Path, *, groups: Sequence[ReadGroup], options: Options, expected: int | None = None
 ) -> list[Metrics]:
-    """Aligns `batches` to the genome in the folder `reference` and writes `output` (BAM), its index and its duplicate metrics."""
-    options = options or Options()
+    """Aligns `batches` to the genome in the folder `reference` and writes `output` (BAM), its index and its duplicate metrics.
+
+    expected  about how many reads there are, for the progress line
+    """
     aligner = Aligner(reference, groups, options)
     with temporary_folder(output) as folder:
-        sorter, finder = _collectors(aligner, folder, options)
-        examined, trimmed = _collect(aligner, iter(batches), sorter, finder, options.threads)
+        kept = _collectors(aligner, folder, options)
+        with progress("aligning", total=expected) as done:
+            examined, trimmed = _collect(aligner, iter(batches), kept, options.threads, done)
         log.info("marking duplicates")
-        bits, found = finder.find(int(examined[:, :FOLLOWERS].sum()), len(aligner.libraries.name))
+        bits, found = kept.finder.find(int(examined[:, :FOLLOWERS].sum()), len(aligner.libraries.name))
         metrics = metrics_of(aligner.libraries.name, examined, found)
         with ExitStack() as stack:
             table = stack.enter_context(whole_file(duplicates_path(output)))
@@ -193,11 +196,20 @@ def align(
             if options.trim:
                 log.info("adapters: %s of %s pairs, %s bases cut off", *(f"{count:,}" for count in trimmed[[1, 0, 2]]))
                 write_counts(trimmed, stack.enter_context(whole_file(trimming_path(output))))
-            _write(header_text(aligner.genome.contigs, groups, version=__version__), aligner.genome, output, sorter, bits, options.threads)
+            _write(
+                header_text(aligner.genome.contigs, groups, version=__version__), aligner.genome, output, kept.sorter, bits, options.threads
+            )
     return metrics
 
 
-def _collectors(aligner: Aligner, folder: Path, options: Options) -> tuple[Sorter, Finder]:
+class _Kept(NamedTuple):
+    """Where records and signatures go."""
+
+    sorter: Sorter
+    finder: Finder
+
+
+def _collectors(aligner: Aligner, folder: Path, options: Options) -> _Kept:
     """Sorter and duplicate finder with the memory that the index and the work in progress leave them."""
     index = aligner.index
     taken = index.entry.nbytes + index.bucket.nbytes + aligner.genome.packed.nbytes + WORKING_MEMORY
@@ -209,16 +221,16 @@ def _collectors(aligner: Aligner, folder: Path, options: Options) -> tuple[Sorte
             do="Give more with --memory.",
             key="--memory",
         )
-    return Sorter(folder, memory=left * 3 // 4), Finder(folder, memory=left // 4, pixels=options.pixels)
+    return _Kept(Sorter(folder, memory=left * 3 // 4), Finder(folder, memory=left // 4, pixels=options.pixels))
 
 
 def _collect(
-    aligner: Aligner, batches: Iterator[Batch], sorter: Sorter, finder: Finder, threads: int
+    aligner: Aligner, batches: Iterator[Batch], kept: _Kept, threads: int, done: Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Aligns all batches into the sorter and the finder; gives the counts (libraries, 4) of reads, and those of trimming."""
     examined = np.zeros((len(aligner.libraries.name), 4), np.int64)
     trimmed = np.zeros(len(COUNTS), np.int64)
-    with progress("aligning") as reads_done, ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         placed, insert = _learn(aligner, batches, pool, threads)
 
         def work(item: tuple[_Placed | Batch, int]) -> _Finished:
@@ -228,11 +240,11 @@ def _collect(
             return aligner.align(batch, insert, first_read)
 
         for finished in _in_order(pool, work, _numbered(_each(placed, batches)), threads):
-            sorter.add(finished.record, finished.start, finished.key, finished.ordinal)
-            finder.add(finished.signature)
+            kept.sorter.add(finished.record, finished.start, finished.key, finished.ordinal)
+            kept.finder.add(finished.signature)
             examined += finished.count
             trimmed += finished.trimmed
-            reads_done.advance(len(finished.key))
+            done.advance(int(finished.count[:, :FOLLOWERS].sum()))
     return examined, trimmed
 
 
