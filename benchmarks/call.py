@@ -1,11 +1,17 @@
-"""Accuracy and speed of `genopipe call` beside bcftools and freebayes, as JSON.
+"""Accuracy, calibration, speed and memory of `genopipe call` beside bcftools and freebayes, as JSON.
 
-    benchmarks/call.py [--seeds 1,2] [--coverage 30,15] [--data DIR] [--tools DIR] [--work DIR] [--output benchmarks/results/call.json]
+    benchmarks/call.py [--rows 1mb-30x,1mb-15x,...] [--seeds 1,2,3,4,5] [--large-seeds 11,12] [--aligners bwa,genopipe]
+                       [--data DIR] [--tools DIR] [--work DIR] [--output benchmarks/results/call.json]
 
-Donors: one megabase of real sequence with the real variants of NA12878, reads simulated for each seed and coverage, aligned by bwa and by
-genopipe, and called by every caller from both BAMs; then the real NA12878 reads of the same data set. Scores are genotype errors (FP + FN)
-and F1 by the data set's own scorer: ours as filtered by default, the peers at QUAL >= 20. Speed is CPU time of the whole program, kernels
-compiled before, so start-up is in it. Needs art_illumina, bwa and samtools; freebayes is left out where it is not installed.
+Rows `GENOME-COVERAGEx` are donors simulated for each seed: `1mb` is one megabase of real sequence with the real variants of NA12878, `17mb`
+real sequence with random variants. They are aligned by bwa and by genopipe, and called by every caller from each BAM; the peers judge the
+large genome from bwa's BAM only. `na12878_chr21` and `na12878_chr20` are real reads, the latter aligned anew by genopipe only.
+
+Scores are genotype errors (FP + FN) and F1 by the data set's own scorer, pooled over the seeds: ours as filtered by default, the peers at
+QUAL >= 20; `genopipe_learnt` is ours with `--filter learnt`. `gq20` counts our calls with GQ >= 20 and those of them with a wrong
+genotype. CPU seconds are of the whole program, kernels compiled before, so start-up is in them; `start_up` is the same command on 1,000
+bases. `--work` keeps what was made, so that a broken run goes on. Needs art_illumina, bwa and samtools; freebayes is left out where it is
+not installed.
 """
 
 from __future__ import annotations
@@ -16,144 +22,214 @@ import json
 import shutil
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter
 from pathlib import Path
 
 import pysam
-from measure import cpu_seconds, options, program_version, report, versions, work_folder
+from measure import cpu_seconds, options, program_version, report, used, versions, work_folder
 
-MEGABASES = 1.0
-REGION = "chr21:16600001-16800000"
+CHR21 = "chr21:16600001-16800000"
+GENOMES = {
+    "1mb": Path("reference_1mb", "hg38_chr21_22000000_23000000.fa.gz"),
+    "17mb": Path("reference_17mb", "hg38_chr17_1-8M_chr18_1-9M.fa.gz"),
+    "chr21": Path("na12878_chr21", "GRCh38.chr21.partial.fa.gz"),
+    "chr20": Path("na12878_chr20_unbinned", "ucsc.hg19.chr20.unittest.fasta.gz"),
+}
+ROWS = "1mb-30x,1mb-15x,1mb-8x,17mb-30x,na12878_chr21,na12878_chr20"
 _BCFTOOLS = "import sys, pysam.bcftools as b; getattr(b, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
 
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--coverage", default="30")
-    arguments = parser.parse_args()
-    with work_folder(arguments.work) as work:
-        result = {"simulated_1mb": simulated(arguments, work), "na12878_chr21": real(arguments, work)}
+    parser.add_argument("--rows", default=ROWS)
+    parser.add_argument("--seeds", default="1,2,3,4,5")
+    parser.add_argument("--large-seeds", default="11,12")
+    parser.add_argument("--aligners", default="bwa,genopipe")
+    given = parser.parse_args()
+    with work_folder(given.work) as work:
+        subprocess.run([*genopipe("doctor"), "--warm"], capture_output=True, check=False)
+        result = {}
+        for row in given.rows.split(","):
+            result[row] = real(given, work, row) if row.startswith("na12878") else simulated(given, work, row)
     peers = {"bcftools": pysam.version.__bcftools_version__, "freebayes": program_version("freebayes", "--version")}
-    report(result, arguments, versions("numba", "numpy") | peers)
+    report(result, given, versions("numba", "numpy") | peers)
 
 
-def simulated(arguments: argparse.Namespace, work: Path) -> dict:
-    fasta = plain(arguments.data / "reference_1mb" / "hg38_chr21_22000000_23000000.fa.gz", work / "1mb.fa")
-    reference = build(fasta, work / "1mb")
-    pooled: dict = {}
-    for coverage in arguments.coverage.split(","):
-        sums: dict = defaultdict(lambda: defaultdict(float))
-        for seed in arguments.seeds.split(","):
-            folder = donor(arguments, fasta, work, seed, coverage)
-            for aligner, bam in alignments(folder, fasta, reference).items():
-                for caller, (vcf, seconds) in calls(bam, fasta, reference).items():
-                    add(sums[f"{caller} on {aligner}"], score(arguments, fasta, folder / "truth.vcf.gz", vcf, caller), seconds)
-        pooled[f"{coverage}x"] = {name: summary(total) for name, total in sums.items()}
-    return pooled
+def simulated(given: argparse.Namespace, work: Path, row: str) -> dict:
+    name, coverage = row.removesuffix("x").split("-")
+    fasta, reference = genome(given, work, name)
+    pooled: dict[str, Counter] = {}
+    for seed in (given.large_seeds if name == "17mb" else given.seeds).split(","):
+        folder = donor(given, fasta, work / f"{name}-s{seed}-{coverage}x", seed, coverage)
+        for aligner in given.aligners.split(","):
+            bam = aligned(aligner, folder, fasta, reference)
+            for caller in callers(with_peers=name != "17mb" or aligner == "bwa"):
+                vcf, took = called(caller, bam, fasta, reference)
+                counts = pooled.setdefault(f"{caller} on {aligner}", Counter())
+                most = max(counts["memory"], took.pop("memory", 0))
+                counts.update(scores(given, fasta, folder / "truth.vcf.gz", vcf, caller) | took)
+                counts["memory"] = most
+                counts["bases"] += sum(pysam.FastaFile(str(fasta)).lengths)
+    rows = {each: summary(counts) for each, counts in pooled.items()}
+    return rows | ({"start_up": start_up(bam, reference, work)} if "17mb" in row else {})
 
 
-def real(arguments: argparse.Namespace, work: Path) -> dict:
-    folder = arguments.data / "na12878_chr21"
-    fasta = plain(folder / "GRCh38.chr21.partial.fa.gz", work / "chr21.fa")
-    reference = build(fasta, work / "chr21")
-    own = work / "na12878.genopipe.bam"
-    align_own(reference, folder / "reads_R1.fastq.gz", folder / "reads_R2.fastq.gz", own)
-    restrict = ("--bed", folder / "confident.bed.gz", "--region", REGION)
-    results = {}
-    for aligner, bam in {"bwa": folder / "reads.bam", "genopipe": own}.items():
-        for caller, (vcf, seconds) in calls(bam, fasta, reference, region=REGION, out=work / f"na12878.{aligner}").items():
-            total: dict = defaultdict(float)
-            add(total, score(arguments, fasta, folder / "truth.vcf.gz", vcf, caller, restrict), seconds)
-            results[f"{caller} on {aligner}"] = {k: v for k, v in summary(total).items() if k != "megabases_per_cpu_second"}
-    return results
-
-
-def donor(arguments: argparse.Namespace, fasta: Path, work: Path, seed: str, coverage: str) -> Path:
-    """Folder with the reads and truth of a simulated donor."""
-    folder = work / f"donor-{seed}-{coverage}x"
-    if not (folder / "reads_R2.fastq.gz").exists():
-        variants = arguments.data / "na12878_chr21" / "truth.vcf.gz"
-        options = ("--variants", variants, "--contig", "chr21", "--offset", 21_999_999, "--seed", seed, "--coverage", coverage)
-        cpu_seconds(sys.executable, arguments.tools / "simulate_sample.py", fasta, folder, *options)
-    return folder
-
-
-def alignments(folder: Path, fasta: Path, reference: Path) -> dict[str, Path]:
-    reads = folder / "reads_R1.fastq.gz", folder / "reads_R2.fastq.gz"
-    bwa, own = folder / "bwa.bam", folder / "genopipe.bam"
-    if not bwa.exists():
-        if not fasta.with_name(fasta.name + ".bwt").exists():
-            cpu_seconds("bwa", "index", fasta)
-        line = f"bwa mem -R '@RG\\tID:1\\tSM:donor' {fasta} {reads[0]} {reads[1]} | samtools sort -o {bwa} - && samtools index {bwa}"
-        cpu_seconds("bash", "-c", line)
-    align_own(reference, *reads, own)
-    return {"bwa": bwa, "genopipe": own}
-
-
-def align_own(reference: Path, first: Path, second: Path, bam: Path) -> None:
-    cpu_seconds(*genopipe("align"), "--reference", reference, "-1", first, "-2", second, "--sample", "donor", "-o", bam)
-
-
-def calls(bam: Path, fasta: Path, reference: Path, *, region: str | None = None, out: Path | None = None) -> dict[str, tuple[Path, float]]:
-    """VCF and CPU seconds of every caller."""
-    base = out or bam.with_suffix("")
-    name = lambda caller: Path(f"{base}.{caller}.vcf.gz")  # noqa: E731
-    limits = ("--region", region) if region else ()
-    results = {}
-    own = (*genopipe("call"), "--reference", reference, "-i", bam, "-o", name("genopipe"), "--threads", 1, *limits)
-    cpu_seconds(*own)
-    results["genopipe"] = name("genopipe"), cpu_seconds(*own)
-    for caller, more in (("bcftools", ()), ("bcftools_cns", ("--indels-cns",))):
-        pileup = base.with_name(f"{base.name}.{caller}.bcf")
-        place = ("-r", region) if region else ()
-        seconds = cpu_seconds(sys.executable, "-c", _BCFTOOLS, "mpileup", *more, *place, "-f", fasta, "-Ou", "-o", pileup, bam)
-        seconds += cpu_seconds(sys.executable, "-c", _BCFTOOLS, "call", "-mv", "-Oz", "-o", name(caller), pileup)
-        results[caller] = name(caller), seconds
-    if shutil.which("freebayes"):
-        text = base.with_name(f"{base.name}.freebayes.vcf")
-        place = ("-r", region) if region else ()
-        seconds = cpu_seconds("freebayes", "-f", fasta, "-v", text, *place, bam)
-        results["freebayes"] = text, seconds
-    return results
-
-
-def score(arguments: argparse.Namespace, fasta: Path, truth: Path, vcf: Path, caller: str, restrict: tuple = ()) -> dict:
-    quality = 0 if caller == "genopipe" else 20
-    command = (sys.executable, arguments.tools / "compare_calls.py", fasta, truth, vcf, "--min-qual", quality, "--json", *restrict)
-    return json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout)
-
-
-def add(total: dict, scores: dict, seconds: float) -> None:
-    for kind in ("snv", "indel"):
-        for count in ("tp", "fp", "fn"):
-            total[f"{kind}_{count}"] += scores[f"{kind}_genotype"][count]
-    total["cpu_seconds"] += seconds
-    total["runs"] += 1
-
-
-def summary(total: dict) -> dict:
+def real(given: argparse.Namespace, work: Path, row: str) -> dict:
+    """The real reads of NA12878: chr21 from bwa's BAM and our own, chr20 aligned anew."""
+    name = row.removeprefix("na12878_")
+    folder = work / row
+    folder.mkdir(exist_ok=True)
+    fasta, reference = genome(given, work, name)
+    restrict: tuple = ()
+    if name == "chr21":
+        source = given.data / row
+        truth, restrict = source / "truth.vcf.gz", ("--bed", source / "confident.bed.gz", "--region", CHR21)
+        for end in ("R1", "R2"):
+            link(source / f"reads_{end}.fastq.gz", folder / f"reads_{end}.fastq.gz")
+        link(source / "reads.bam", folder / "bwa.bam")
+        link(source / "reads.bam.bai", folder / "bwa.bam.bai")
+    else:
+        source = given.data / "na12878_chr20_unbinned"
+        truth, bed = renamed(source, folder)
+        restrict = ("--bed", bed)
+        if not (folder / "reads_R2.fastq.gz").exists():
+            bam = source / "gatk_mini_bundle_extract.bam"
+            reads = f"-1 {folder}/reads_R1.fastq.gz -2 {folder}/reads_R2.fastq.gz -0 /dev/null -s /dev/null"
+            cpu_seconds("bash", "-c", f"samtools collate -u -O {bam} {folder}/collate | samtools fastq -n {reads} -")
     out = {}
-    for kind in ("snv", "indel"):
-        tp, fp, fn = (int(total[f"{kind}_{count}"]) for count in ("tp", "fp", "fn"))
-        out[kind] = {"fp": fp, "fn": fn, "errors": fp + fn, "f1": round(2 * tp / max(2 * tp + fp + fn, 1), 5)}
-    out["cpu_seconds"] = round(total["cpu_seconds"], 2)
-    out["megabases_per_cpu_second"] = round(MEGABASES * total["runs"] / total["cpu_seconds"], 3)
+    for aligner in given.aligners.split(",") if name == "chr21" else ["genopipe"]:
+        bam = aligned(aligner, folder, fasta, reference)
+        for caller in callers():
+            vcf, took = called(caller, bam, fasta, reference, CHR21 if name == "chr21" else "")
+            counts = scores(given, fasta, truth, vcf, caller, restrict) | took
+            out[f"{caller} on {aligner}"] = summary(Counter(counts))
     return out
 
 
-def build(fasta: Path, folder: Path) -> Path:
+def renamed(source: Path, folder: Path) -> tuple[Path, Path]:
+    """Truth and BED of the chr20 data under the name that its reference has."""
+    truth, bed = folder / "truth.vcf.gz", folder / "confident.bed"
+    lines = gzip.decompress((source / "test_nist.b37_chr20_100kbp_at_10mb.vcf.gz").read_bytes()).decode().splitlines()
+    text = "\n".join(line if line.startswith("#") else "chr" + line.removeprefix("chr") for line in lines)
+    with pysam.BGZFile(str(truth), "w") as file:
+        file.write((text.replace("##contig=<ID=20", "##contig=<ID=chr20") + "\n").encode())
+    spans = (source / "test_nist.b37_chr20_100kbp_at_10mb.bed").read_text().splitlines()
+    bed.write_text("".join("chr" + span.removeprefix("chr") + "\n" for span in spans))
+    return truth, bed
+
+
+def genome(given: argparse.Namespace, work: Path, name: str) -> tuple[Path, Path]:
+    """FASTA with its indices, and the folder of the reference."""
+    fasta, folder = work / f"{name}.fa", work / f"ref-{name}"
+    if not fasta.exists():
+        fasta.write_bytes(gzip.decompress((given.data / GENOMES[name]).read_bytes()))
     if not folder.exists():
         cpu_seconds(*genopipe("reference"), "build", fasta, "-o", folder)
-    if not fasta.with_name(fasta.name + ".fai").exists():
+    if not Path(f"{fasta}.fai").exists():
         cpu_seconds("samtools", "faidx", fasta)
+    return fasta, folder
+
+
+def donor(given: argparse.Namespace, fasta: Path, folder: Path, seed: str, coverage: str) -> Path:
+    """Folder with the reads and truth of a simulated donor."""
+    if not (folder / "reads_R2.fastq.gz").exists():
+        variants = given.data / "na12878_chr21" / "truth.vcf.gz"
+        real = ("--variants", variants, "--contig", "chr21", "--offset", 21_999_999) if fasta.stem == "1mb" else ()
+        command = (given.tools / "simulate_sample.py", fasta, folder, "--seed", seed, "--coverage", coverage, *real)
+        cpu_seconds(sys.executable, *command)
     return folder
 
 
-def plain(source: Path, target: Path) -> Path:
+def aligned(aligner: str, folder: Path, fasta: Path, reference: Path) -> Path:
+    """The sorted and indexed BAM of an aligner."""
+    bam, first, second = folder / f"{aligner}.bam", folder / "reads_R1.fastq.gz", folder / "reads_R2.fastq.gz"
+    if Path(f"{bam}.bai").exists():
+        return bam
+    if aligner == "genopipe":
+        cpu_seconds(*genopipe("align"), "--reference", reference, "-1", first, "-2", second, "--sample", "donor", "-o", bam)
+    else:
+        if not Path(f"{fasta}.bwt").exists():
+            cpu_seconds("bwa", "index", fasta)
+        line = f"bwa mem -R '@RG\\tID:1\\tSM:donor' {fasta} {first} {second} | samtools sort -o {bam} - && samtools index {bam}"
+        cpu_seconds("bash", "-c", line)
+    return bam
+
+
+def callers(*, with_peers: bool = True) -> list[str]:
+    peers = ["bcftools", "bcftools_cns", *(["freebayes"] if shutil.which("freebayes") else [])]
+    return ["genopipe", "genopipe_learnt", *(peers if with_peers else [])]
+
+
+def called(caller: str, bam: Path, fasta: Path, reference: Path, region: str = "") -> tuple[Path, dict[str, float]]:
+    """VCF of a caller with its CPU seconds and, for ours, the most memory (bytes); what a peer has done before is not done again."""
+    vcf = bam.with_suffix(f".{caller}.vcf" + ("" if caller == "freebayes" else ".gz"))
+    told = Path(f"{vcf}.json")
+    if caller.startswith("genopipe"):
+        # the reference of the chr21 data is masked, so its digest is not that of the BAM
+        command = (*genopipe("call"), "--reference", reference, "-i", bam, "-o", vcf, "--threads", 1, "--accept-other-digests")
+        learnt = ("--filter", "learnt") if caller == "genopipe_learnt" else ()
+        took = used(*command, *learnt, *(("--region", region) if region else ()))
+        return vcf, {"cpu_seconds": took.cpu_seconds, "memory": took.peak_bytes}
+    if not told.exists():
+        place = ("-r", region) if region else ()
+        if caller == "freebayes":
+            seconds = cpu_seconds("freebayes", "-f", fasta, "-v", vcf, *place, bam)
+        else:
+            pileup, more = vcf.with_suffix(".bcf"), ("--indels-cns",) if caller == "bcftools_cns" else ()
+            seconds = cpu_seconds(sys.executable, "-c", _BCFTOOLS, "mpileup", *more, *place, "-f", fasta, "-Ou", "-o", pileup, bam)
+            seconds += cpu_seconds(sys.executable, "-c", _BCFTOOLS, "call", "-mv", "-Oz", "-o", vcf, pileup)
+            pileup.unlink()
+        told.write_text(json.dumps({"cpu_seconds": seconds}))
+    return vcf, json.loads(told.read_text())
+
+
+def start_up(bam: Path, reference: Path, work: Path) -> float:
+    """CPU seconds of calling 1,000 bases."""
+    contig = pysam.AlignmentFile(str(bam)).references[0]
+    command = (*genopipe("call"), "--reference", reference, "-i", bam, "-o", work / "start.vcf.gz", "--region", f"{contig}:1-1000")
+    return cpu_seconds(*command)
+
+
+def scores(given: argparse.Namespace, fasta: Path, truth: Path, vcf: Path, caller: str, restrict: tuple = ()) -> dict[str, float]:
+    """Counts of true and false genotypes; of ours also those with GQ >= 20."""
+    ours = caller.startswith("genopipe")
+    counts = compared(given, fasta, truth, vcf, 0 if ours else 20, restrict)
+    if ours:
+        sure = vcf.with_name("gq20.vcf.gz")
+        with pysam.VariantFile(str(vcf)) as source, pysam.VariantFile(str(sure), "wz", header=source.header) as target:
+            for record in source:
+                if record.samples[0]["GQ"] >= 20:
+                    target.write(record)
+        of_sure = compared(given, fasta, truth, sure, 0, restrict)
+        counts["gq20_wrong"] = of_sure["snv_fp"] + of_sure["indel_fp"]
+        counts["gq20_calls"] = counts["gq20_wrong"] + of_sure["snv_tp"] + of_sure["indel_tp"]
+    return counts
+
+
+def compared(given: argparse.Namespace, fasta: Path, truth: Path, vcf: Path, quality: int, restrict: tuple) -> dict[str, float]:
+    command = (sys.executable, given.tools / "compare_calls.py", fasta, truth, vcf, "--min-qual", quality, "--json", *restrict)
+    told = json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout)
+    return {f"{kind}_{count}": told[f"{kind}_genotype"][count] for kind in ("snv", "indel") for count in ("tp", "fp", "fn")}
+
+
+def summary(counts: Counter) -> dict:
+    out: dict = {}
+    for kind in ("snv", "indel"):
+        tp, fp, fn = (int(counts[f"{kind}_{count}"]) for count in ("tp", "fp", "fn"))
+        out[kind] = {"fp": fp, "fn": fn, "errors": fp + fn, "f1": round(2 * tp / max(2 * tp + fp + fn, 1), 5)}
+    if counts["gq20_calls"]:
+        out["gq20"] = {"calls": int(counts["gq20_calls"]), "wrong": int(counts["gq20_wrong"])}
+        out["gq20"]["share_wrong"] = round(counts["gq20_wrong"] / counts["gq20_calls"], 5)
+        out["most_memory_mb"] = round(counts["memory"] / 2**20)
+    out["cpu_seconds"] = round(counts["cpu_seconds"], 2)
+    if counts["bases"]:
+        out["megabases_per_cpu_second"] = round(counts["bases"] / 1e6 / counts["cpu_seconds"], 3)
+    return out
+
+
+def link(source: Path, target: Path) -> None:
     if not target.exists():
-        target.write_bytes(gzip.decompress(source.read_bytes()))
-    return target
+        target.symlink_to(source.resolve())
 
 
 def genopipe(command: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import TextIO
 
 from genopipe.call.coverage import Tally
 from genopipe.call.fit import fit_model
+from genopipe.call.forest import load_forest
 from genopipe.call.input import Input, open_input
 from genopipe.call.lines import KINDS, block_line, gvcf_line, vcf_line
 from genopipe.call.model import Model, check_model, read_model, reference_digest
@@ -62,12 +63,14 @@ class Writers:
 class Sample:
     """Whom to call: the name where the BAM holds several, the sex where it is known, and the model where it is fitted already.
 
+    filter                 a learnt filter in place of the plain thresholds
     accept_other_digests   contigs of the BAM may have other sequences than the reference's, if name and length agree
     """
 
     name: str | None = None
     sex: Sex | None = None
     model: Path | None = None
+    filter: Path | None = None
     accept_other_digests: bool = False
 
 
@@ -104,20 +107,21 @@ def call_variants(
         if not is_absent(contig, sex)
         for w in cells(contig, reads.row.get(contig.name), start, end, settings)
     ]
-    source = Source(reads.bam, reads.read_groups, model, wanted)
+    source = Source(reads.bam, reads.read_groups, model, wanted, load_forest(sample.filter) if sample.filter is not None else None)
 
     def work(window: Window) -> Found:
         return call_window(source, genome, window, sex=sex, settings=settings, with_blocks=outputs.gvcf is not None)
 
     notes = {SEX_NOTE: note}
+    kinds = KINDS if source.forest is None else (*KINDS, "FILTER/Learnt")
     with ExitStack() as stack:
         bed = stack.enter_context(whole_text(outputs.uncallable))
         coverage = stack.enter_context(whole_text(outputs.coverage))
-        write = stack.enter_context(vcf_writer(outputs.vcf, header(contigs_of(genome), [reads.sample], KINDS, notes)))
+        write = stack.enter_context(vcf_writer(outputs.vcf, header(contigs_of(genome), [reads.sample], kinds, notes)))
         write_gvcf = None
         if outputs.gvcf is not None:
             write_gvcf = stack.enter_context(
-                vcf_writer(outputs.gvcf, header(contigs_of(genome), [reads.sample], ("ALT/NON_REF", "INFO/END", *KINDS), notes))
+                vcf_writer(outputs.gvcf, header(contigs_of(genome), [reads.sample], ("ALT/NON_REF", "INFO/END", *kinds), notes))
             )
         writers = Writers(write, write_gvcf, bed.write)
         tally = Tally.of(source.targets)
@@ -160,9 +164,9 @@ def _write_all(
     n_sites = n_regions = n_simple = 0
     with progress("calling", total=sum(w.end - w.start for w in windows), unit="bases") as counter:
         for window, found in in_order(windows, work, threads):
-            writers.vcf("".join(vcf_line(window.contig, site, settings) for site in found.sites))
+            writers.vcf("".join(vcf_line(window.contig, site) for site in found.sites))
             if writers.gvcf is not None:
-                writers.gvcf(_gvcf_text(window, found, settings))
+                writers.gvcf(_gvcf_text(window, found))
             writers.uncallable("".join(f"{window.contig.name}\t{start}\t{end}\n" for start, end in found.coverage.uncallable))
             tally.add(window.contig.name, found.coverage)
             n_sites, n_regions, n_simple = n_sites + len(found.sites), n_regions + found.n_regions, n_simple + found.n_simple
@@ -170,8 +174,8 @@ def _write_all(
     log.info("%s records; %s simple sites and %s regions compared", f"{n_sites:,}", f"{n_simple:,}", f"{n_regions:,}")
 
 
-def _gvcf_text(window: Window, found: Found, settings: Settings) -> str:
-    lines = [(site.position, gvcf_line(window.contig, site, settings)) for site in found.sites]
+def _gvcf_text(window: Window, found: Found) -> str:
+    lines = [(site.position, gvcf_line(window.contig, site)) for site in found.sites]
     lines += [(block.start, block_line(window.contig, block)) for block in found.blocks]
     return "".join(line for _, line in sorted(lines, key=lambda pair: pair[0]))
 

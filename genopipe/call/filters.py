@@ -1,15 +1,29 @@
-"""Which filters a record fails, by plain thresholds."""
+"""Which filters a record fails: plain thresholds, or a learnt filter."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.call.forest import Forest
 from genopipe.call.settings import Settings
 from genopipe.call.sites import Site
 
+Filters = tuple[str, ...]
+"""Names of the filters that a record fails, none for one that passes."""
 
-def failed_filters(site: Site, settings: Settings) -> list[str]:
-    """Names of the filters, none for a record that passes."""
-    failed = ["LowQual"] if site.quality < settings.min_quality else []
+
+def failed_thresholds(site: Site, settings: Settings) -> Filters:
+    """By QUAL and strand bias."""
+    low = ("LowQual",) if site.quality < settings.min_quality else ()
     bias = site.strand_bias
-    if bias >= settings.min_strand_bias and site.quality < settings.strand_bias_weight * bias:
-        failed.append("StrandBias")
-    return failed
+    biased = bias >= settings.min_strand_bias and site.quality < settings.strand_bias_weight * bias
+    return (*low, "StrandBias") if biased else low
+
+
+def by_trees(sites: list[Site], features: NDArray[np.int64], forest: Forest) -> list[Site]:
+    """The sites, those failed that the trees hold for likelier wrong than right by `features` (sites, features)."""
+    scores = forest.scores(features).tolist()
+    return [replace(site, filters=("Learnt",) if score > 0 else ()) for site, score in zip(sites, scores, strict=True)]

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genopipe.call.blocks import Block
-from genopipe.call.filters import failed_filters
 from genopipe.call.ploidy import is_mitochondrial
-from genopipe.call.settings import Settings
 from genopipe.call.sites import Site, genotypes
 from genopipe.formats.vcf import ANY_OTHER
 from genopipe.model import Contig
@@ -23,16 +21,16 @@ KINDS = (
 _AF_DIGITS = 4
 
 
-def vcf_line(contig: Contig, site: Site, settings: Settings) -> str:
+def vcf_line(contig: Contig, site: Site) -> str:
     """The record of a site."""
     n = len(site.alleles)
     likelihood = [pl for genotype, pl in zip(genotypes(n + 1, len(site.genotype)), site.likelihood, strict=True) if max(genotype) < n]
-    return _line(contig, site, settings, site.alleles[1:], site.allele_depth, likelihood)
+    return _line(contig, site, site.alleles[1:], site.allele_depth, likelihood)
 
 
-def gvcf_line(contig: Contig, site: Site, settings: Settings) -> str:
+def gvcf_line(contig: Contig, site: Site) -> str:
     """The record of a site with <NON_REF> as last allele."""
-    return _line(contig, site, settings, (*site.alleles[1:], ANY_OTHER), (*site.allele_depth, 0), site.likelihood)
+    return _line(contig, site, (*site.alleles[1:], ANY_OTHER), (*site.allele_depth, 0), site.likelihood)
 
 
 def block_line(contig: Contig, block: Block) -> str:
@@ -43,10 +41,8 @@ def block_line(contig: Contig, block: Block) -> str:
     return f"{place}\t.\t.\tEND={block.end}\tGT:DP:GQ:PL\t{sample}\n"
 
 
-def _line(
-    contig: Contig, site: Site, settings: Settings, alternatives: Sequence[str], allele_depth: Sequence[int], likelihood: Sequence[int]
-) -> str:
-    filters = ";".join(failed_filters(site, settings)) or "PASS"
+def _line(contig: Contig, site: Site, alternatives: Sequence[str], allele_depth: Sequence[int], likelihood: Sequence[int]) -> str:
+    filters = ";".join(site.filters) or "PASS"
     names, values = "GT:AD:DP:GQ:PL:SB", _sample(site, allele_depth, likelihood)
     if site.phase_set is not None:
         names, values = names + ":PS", f"{values}:{site.phase_set + 1}"

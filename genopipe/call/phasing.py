@@ -23,9 +23,9 @@ _LEAST_SHARE = 0.75
 """Share of the votes that it must have."""
 
 
-def phased(sites: list[Site], passes: list[bool]) -> list[Site]:
+def phased(sites: list[Site]) -> list[Site]:
     """The same sites; those in a phase set of two and more have it, and the genotype in the order of the copies."""
-    votes = pair_votes([site if ok else None for site, ok in zip(sites, passes, strict=True)])
+    votes = pair_votes(sites)
     turned = joined(len(sites), votes)
     members: dict[int, list[int]] = defaultdict(list)
     for row, (root, _) in enumerate(turned):
@@ -39,11 +39,11 @@ def phased(sites: list[Site], passes: list[bool]) -> list[Site]:
     return out
 
 
-def pair_votes(sites: list[Site | None]) -> dict[tuple[int, int], tuple[int, int]]:
+def pair_votes(sites: list[Site]) -> dict[tuple[int, int], tuple[int, int]]:
     """By pair of rows: fragments that show both lower or both higher alleles, and those that show one of each."""
     seen: dict[int, list[tuple[int, bool]]] = defaultdict(list)
     for row, site in enumerate(sites):
-        if site is None or site.shown is None or len(set(site.genotype)) != 2:
+        if site.filters or site.shown is None or len(set(site.genotype)) != 2:
             continue
         low, high = sorted(site.genotype)
         for fragment, allele in zip(*site.shown, strict=True):

@@ -35,6 +35,7 @@ class Site:
     strand       reference forward and reverse, alternative forward and reverse
     assembled    whether haplotypes were compared, rather than the bases at one place
     phase_set    position of the first site of the phase set, None for a site that is in none
+    filters      names of the filters that it fails
     shown        name hashes of fragments, and the allele that each clearly shows
     nuclear      whether a mitochondrial allele is shown so rarely that it may come from a copy in the nucleus
     """
@@ -50,6 +51,7 @@ class Site:
     strand: tuple[int, int, int, int]
     assembled: bool
     phase_set: int | None = None
+    filters: tuple[str, ...] = ()
     shown: tuple[list[int], list[int]] | None = field(default=None, repr=False, compare=False)
     nuclear: bool = False
 

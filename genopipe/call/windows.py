@@ -8,7 +8,8 @@ is cut.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from genopipe.call.blocks import Block, reference_blocks
 from genopipe.call.coverage import Coverage, measure, measure_targets
 from genopipe.call.evidence import gather_evidence
-from genopipe.call.filters import failed_filters
+from genopipe.call.features import FEATURES, site_features
+from genopipe.call.filters import by_trees, failed_thresholds
+from genopipe.call.forest import Forest
 from genopipe.call.genotypes import region_sites
 from genopipe.call.haplotypes import settle
 from genopipe.call.mitochondria import low_shares, marked
@@ -38,12 +41,15 @@ from genopipe.model import Alignments, Contig, Genome
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where reads come from: a BAM and the sample's read groups; what was learnt of them; the intervals whose coverage is wanted too."""
+    """Where reads come from: a BAM and the sample's read groups; what was learnt of them; the intervals whose coverage is wanted too; a
+    learnt filter in place of the thresholds; and whether the features that one goes by are wanted."""
 
     bam: Bam
     read_groups: NDArray[np.uint64] | None
     model: Model
     targets: Targets | None = None
+    forest: Forest | None = None
+    with_features: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +63,17 @@ class Window:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
-    """What a window gives: sites and blocks that begin in it, both sorted, its coverage, and how many regions and simple sites it had."""
+    """What a window gives: sites and blocks that begin in it, both sorted, its coverage, how many regions and simple sites it had, and, if
+    wanted, the features of its sites (sites, features) int64."""
 
     sites: list[Site]
     blocks: list[Block]
     coverage: Coverage
     n_regions: int
     n_simple: int
+    features: NDArray[np.int64]
 
 
 def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | None, settings: Settings, with_blocks: bool = False) -> Found:
@@ -75,7 +83,7 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
     reference = fetch(genome, window.contig.name, low, high)
     here = view(_reads(source, window, low, high, settings), reference, low, gap_rate=source.model.gap_chance)
     regions, simple = find_regions(here, settings=settings)
-    found = Found([], [], Coverage(), len(regions), len(simple))
+    found = Found([], [], Coverage(), len(regions), len(simple), np.empty((0, len(FEATURES)), np.int64))
     for a, b, ploidy in ploidy_spans(window.contig, sex):
         cell = max(a, window.cell[0]), min(b, window.cell[1]), ploidy
         span = max(a, window.start), min(b, window.end), ploidy
@@ -93,9 +101,16 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
             if source.targets is not None:
                 over = source.targets.over(window.contig.name, span[0], span[1])
                 found.coverage.targets.append(measure_targets(each, over, span[0]))
+    if source.with_features or source.forest is not None:
+        found.features = site_features(here, found.sites)
+    found.sites[:] = [replace(site, filters=failed_thresholds(site, settings)) for site in found.sites]
     if not is_mitochondrial(window.contig):
-        found.sites[:] = phased(found.sites, [not failed_filters(site, settings) for site in found.sites])
-    found.sites[:] = [site for site in found.sites if window.start <= site.position < window.end]
+        if source.forest is not None:
+            found.sites[:] = by_trees(found.sites, found.features, source.forest)
+        found.sites[:] = phased(found.sites)
+    inside = [window.start <= site.position < window.end for site in found.sites]
+    found.sites[:] = list(compress(found.sites, inside))
+    found.features = found.features[np.array(inside[: len(found.features)], bool)]
     found.blocks[:] = [block for block in found.blocks if window.start <= block.start < window.end]
     return found
 

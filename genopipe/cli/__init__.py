@@ -31,6 +31,7 @@ COMMANDS = {
     "fit": "Learn what a sample's reads are like.",
     "secondary": "Align and call in one go: FASTQ to variants.",
     "call": "Call small variants.",
+    "train-filter": "Train a filter on donors with a truth.",
     "joint": "Genotype a family from its gVCFs.",
     "evidence": "Keep versioned annotation data.",
     "interpret": "Rank and explain variants.",

@@ -20,6 +20,7 @@ from genopipe.cli.options import ExistingFile, OutputFile, accept_other_digests_
 @click.option("--sex", type=click.Choice(["female", "male"]), help="X and Y of a male are called with one copy.  [default: by depth]")
 @click.option("--sample", help="Which sample, where the BAM holds several.")
 @click.option("--model", type=ExistingFile, help="Model of this BAM by `genopipe fit`.  [default: fitted first]")
+@click.option("--filter", "learnt", help="`learnt`, or a file of `genopipe train-filter`.  [default: plain thresholds]")
 @accept_other_digests_option
 @threads_option
 def call(
@@ -32,6 +33,7 @@ def call(
     sex: Literal["female", "male"] | None,
     sample: str | None,
     model: Path | None,
+    learnt: str | None,
     accept_other_digests: bool,
     threads: int,
 ) -> None:
@@ -43,7 +45,9 @@ def call(
     genopipe call --reference refs/GRCh38 -i S1.bam -o S1.vcf.gz --gvcf S1.g.vcf.gz
     """
     from genopipe.call.caller import Outputs, Sample, call_variants
+    from genopipe.call.forest import SHIPPED
 
     outputs = Outputs(output, gvcf)
-    whom = Sample(sample, sex, model, accept_other_digests)
+    trees = SHIPPED if learnt == "learnt" else Path(learnt) if learnt else None
+    whom = Sample(sample, sex, model, trees, accept_other_digests)
     call_variants(reference, bam, outputs, sample=whom, region=region, targets=targets, threads=threads)

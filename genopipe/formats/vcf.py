@@ -25,6 +25,7 @@ LEAST_FREE = 64 << 10
 _DESCRIPTIONS = {
     "FILTER/LowQual": "QUAL below the threshold of the caller",
     "FILTER/StrandBias": "The alternative alleles stand on other strands than the reference, and QUAL is low",
+    "FILTER/Learnt": "The learnt filter holds the genotype for likelier wrong than right",
     "ALT/NON_REF": "Any allele that is not listed",
     "INFO/END": ("1", "Integer", "Last base of the reference block"),
     "INFO/FS": ("1", "Integer", "Phred of Fisher's exact test for strand bias"),

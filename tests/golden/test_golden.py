@@ -219,6 +219,7 @@ ELSEWHERE = {
     "doctor": "tests/cases/test_doctor.py",
     "secondary": "tests/cases/test_secondary.py",
     "ingest interop": "tests/ingest/test_lane_metrics.py",
+    "train-filter": "tests/call/test_filter.py",
 }
 
 
