@@ -7,7 +7,17 @@ from typing import Literal
 
 import click
 
-from genopipe.cli.options import ExistingFile, OutputFile, check_each_once, memory_option, platform_option, reference_option, threads_option
+from genopipe.cli.options import (
+    ExistingFile,
+    OutputFile,
+    check_each_once,
+    device_option,
+    memory_option,
+    platform_option,
+    reference_option,
+    threads_option,
+)
+from genopipe.device import Request
 
 
 @click.command()
@@ -23,6 +33,7 @@ from genopipe.cli.options import ExistingFile, OutputFile, check_each_once, memo
 @click.option("--no-bam", is_flag=True, help="Do not keep PREFIX.bam.")
 @threads_option
 @memory_option
+@device_option
 def secondary(
     reference: Path,
     r1: tuple[Path, ...],
@@ -36,6 +47,7 @@ def secondary(
     no_bam: bool,
     threads: int,
     memory: int,
+    device: Request,
 ) -> None:
     """Align reads and call their variants: PREFIX.vcf.gz, PREFIX.g.vcf.gz and PREFIX.bam.
 
@@ -50,7 +62,10 @@ def secondary(
     from genopipe.align.pipeline import Options
     from genopipe.call.caller import Sample
     from genopipe.cases.secondary import Reads, run_secondary
+    from genopipe.device import resolve
     from genopipe.formats.bam import ReadGroup
 
     reads = Reads(r1, r2, ReadGroup(read_group or sample, sample, library or sample, platform))
-    run_secondary(reads, reference, prefix, options=Options(threads, memory), whom=Sample(None, sex), keep_bam=not no_bam)
+    run_secondary(
+        reads, reference, prefix, options=Options(threads, memory, device=resolve(device)), whom=Sample(None, sex), keep_bam=not no_bam
+    )

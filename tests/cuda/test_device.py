@@ -32,6 +32,17 @@ def test_gpu_is_never_replaced_silently(monkeypatch: pytest.MonkeyPatch) -> None
         device.resolve("gpu")
 
 
+@pytest.mark.parametrize("command", ["align", "secondary"])
+def test_commands_refuse_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str) -> None:
+    monkeypatch.setattr(device, "gpu_present", lambda: False)
+    (tmp_path / "r.fastq").write_text("")
+    options = [f"--reference={tmp_path}", f"-1{tmp_path / 'r.fastq'}", "--sample=S", f"-o{tmp_path / 'out.bam'}", "--device=gpu"]
+    cli = pytest.importorskip("genopipe.cli", reason="commands need click")
+    done = pytest.importorskip("click.testing").CliRunner().invoke(cli.genopipe, [command, *options])
+    assert "no GPU was found; wanted an NVIDIA GPU" in done.output + str(done.exception)
+    assert list(tmp_path.iterdir()) == [tmp_path / "r.fastq"]
+
+
 def test_what_was_taken_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(device, "gpu_present", lambda: True)
     with caplog.at_level("INFO", logger="genopipe"):
