@@ -34,6 +34,9 @@ PHRED_OF_POINT = 5
 PHRED_OF_GAP_BASE = 2
 """Of fewer points than a mismatch costs: then places differ in the lengths of gaps, which says little."""
 
+LEAST_RIVAL = 19
+"""What some bases may score anywhere in a genome by chance: places below that were not looked at."""
+
 CLEAR_MARGIN = 20
 FAR_BELOW = -(1 << 20)
 
@@ -171,6 +174,12 @@ def is_rival(p, read, slot, other, length):
 
 
 @inner
+def least_rival(p, read, slot, length):
+    """What is taken as the score of the best place that was not looked at: two fifths of the bases of `slot` may fit there."""
+    return max((last_base(p, read, slot, length) - first_base(p, read, slot)) // 5 * 2, LEAST_RIVAL)
+
+
+@inner
 def _set(p, read, slot, length, margin, rivals, choice):
     choice.slot[read] = slot
     choice.quality[read] = quality_of(margin, rivals, p.crowded[read])
@@ -186,7 +195,6 @@ def _choose_one(p, read, length, chance, choice):
     """The best place of a read for itself."""
     best = -1
     rivals = 0
-    rival_score = np.int64(length) // 5 * 2
     for turn in range(p.n[read]):
         slot = np.int64((np.uint64(turn) + chance) % np.uint64(p.n[read]))
         score = p.score[read, slot]
@@ -196,6 +204,7 @@ def _choose_one(p, read, length, chance, choice):
             best = slot
     if best < 0:
         return
+    rival_score = np.int64(least_rival(p, read, best, length))
     for slot in range(p.n[read]):
         if p.score[read, slot] < rival_score or not is_rival(p, read, best, slot, length):
             continue
@@ -260,7 +269,7 @@ def _choose_pairs(target, p, length, chance, penalty, insert, orientation, choic
             read = a + mate
             chosen = best_b if mate else best_a
             margin_top = np.int64(p.score[a, best_a]) + p.score[b, best_b]
-            rival_score = margin_top - max(p.score[read, chosen] - np.int64(length[read]) // 5 * 2, 0)
+            rival_score = margin_top - max(p.score[read, chosen] - least_rival(p, read, chosen, length[read]), 0)
             rivals = 0
             for slot in range(p.n[read]):
                 if best_with[mate, slot] < rival_score or not is_rival(p, read, chosen, slot, length[read]):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.align.index import SeedIndex
-from genopipe.align.pairing import LEAST_SCORE, Choice, leave_out_alternatives, own_score, quality_of
+from genopipe.align.pairing import LEAST_SCORE, Choice, least_rival, leave_out_alternatives, own_score, quality_of
 from genopipe.align.placement import (
     SLOTS,
     Bases,
@@ -33,9 +33,6 @@ from genopipe.model import Reads
 
 LEAST_PART = 24
 """Bases of a clipped end that is looked up: a little more than a seed."""
-
-LEAST_RIVAL = 19
-"""What a part may score anywhere in a genome by chance: places below that were not looked at."""
 
 
 class Parts(NamedTuple):
@@ -122,7 +119,7 @@ def _best_part(p, read, slots, found, row, length):
 def _part_quality(found, row, best, length):
     """The mapping quality of a place by the other places of the same bases, and the score of the best of these."""
     start, end = first_base(found, row, best), last_base(found, row, best, length)
-    rival_score, rivals, second = max((end - start) // 5 * 2, LEAST_RIVAL), 0, 0
+    rival_score, rivals, second = least_rival(found, row, best, length), 0, 0
     for slot in range(found.n[row]):
         score = np.int64(found.score[row, slot])
         if slot == best or score <= 0:

@@ -202,6 +202,16 @@ def test_reads_without_a_border_have_one_record(genome: Genome) -> None:
     assert sorted(str(record.query_name) for record in genome.align(reads)) == sorted(reads)
 
 
+def test_reads_through_into_adapters_keep_their_quality(genome: Genome) -> None:
+    rng = np.random.default_rng(9)
+    adapters = ["".join(rng.choice(list("ACGT"), 100)) for _ in range(2)]
+    fragment = genome.contigs["one"][3000:3050]
+    records = genome.align({"short": fragment + adapters[0]}, {"short": reverse_complement(fragment) + adapters[1]})
+    assert [record.reference_start for record in records] == pytest.approx([3000, 3000], abs=2)
+    assert [(record.query_alignment_length // 10, record.is_proper_pair) for record in records] == [(5, True)] * 2
+    assert min(record.mapping_quality for record in records) >= 40
+
+
 @pytest.mark.skipif(shutil.which("bwa") is None, reason="bwa is not installed")
 def test_bwa_finds_no_more(genome: Genome, single: dict[str, list[pysam.AlignedSegment]]) -> None:
     known = borders(genome)
