@@ -30,6 +30,9 @@ Device = Literal["cpu", "gpu"]
 NVRTC_OPTIONS = ("--std=c++17", "--fmad=false")
 """No product and sum is fused unless the source says so: results have the bits of the CPU."""
 
+WORKING_MEMORY = 1 << 30
+"""Bytes on the device for batches under way."""
+
 log = logging.getLogger("genopipe")
 
 
@@ -69,6 +72,9 @@ class Gpu(Protocol):
 
     def room(self, row_bytes: int) -> int:
         """Rows of so many bytes that a step may take for itself, at least 1."""
+
+    def need(self, n_bytes: int, what: str) -> None:
+        """Raises BadEnvironment where there is no room for `what`, which is to stay on the device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +129,22 @@ class Card:
         return copied
 
     def room(self, row_bytes: int) -> int:
-        """See `Gpu.room`: half of what is free, memory that CuPy keeps for later use included."""
-        free = self._cupy.cuda.runtime.memGetInfo()[0] + self._cupy.get_default_memory_pool().free_bytes()
-        return max(1, int(free) // (2 * row_bytes))
+        """See `Gpu.room`: half of what is free."""
+        return max(1, self._free() // (2 * row_bytes))
+
+    def need(self, n_bytes: int, what: str) -> None:
+        """See `Gpu.need`."""
+        if self._free() < n_bytes + WORKING_MEMORY:
+            raise BadEnvironment(
+                f"{self._free() >> 20:,} MB of GPU memory are free",
+                wanted=f"at least {(n_bytes + WORKING_MEMORY >> 20) + 1:,} MB for {what}",
+                do="End other programs on the GPU, take a larger one, or use --device cpu.",
+                key="--device",
+            )
+
+    def _free(self) -> int:
+        """Free bytes, those included that CuPy keeps for later use."""
+        return int(self._cupy.cuda.runtime.memGetInfo()[0]) + int(self._cupy.get_default_memory_pool().free_bytes())
 
     def facts(self) -> CardFacts:
         """What this card is."""

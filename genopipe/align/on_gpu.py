@@ -51,6 +51,7 @@ class Placer:
     def __init__(self, gpu: Gpu, index: SeedIndex, target: Target) -> None:
         self._gpu = gpu
         xp = gpu.xp
+        gpu.need(index.entry.nbytes + index.bucket.nbytes + target.packed.nbytes, "the genome and its index")
         self._index = kernels.Index(xp.asarray(index.entry), xp.asarray(index.bucket), index.bucket_bits)
         packed, unknown_start, contig_start = (xp.asarray(array) for array in (target.packed, target.unknown_start, target.contig_start))
         unknowns = (unknown_start, xp.asarray(target.unknown_end), np.int64(len(unknown_start)))

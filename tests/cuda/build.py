@@ -65,6 +65,8 @@ class Shim:
     def room(self, row_bytes: int) -> int:
         return ROOM
 
+    def need(self, n_bytes: int, what: str) -> None: ...
+
 
 @dataclass(frozen=True)
 class Taken:

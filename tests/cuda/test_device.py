@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -76,6 +77,17 @@ def test_no_option_fuses_products_or_flushes_denormals() -> None:
     options = " ".join(on_gpu.PAIRHMM.options())
     assert "--fmad=false" in options
     assert "ftz" not in options and "fast_math" not in options
+
+
+def test_too_little_memory_of_a_card_is_told() -> None:
+    card = device.Card.__new__(device.Card)
+    runtime = SimpleNamespace(memGetInfo=lambda: (3 << 30, 16 << 30))
+    pool = SimpleNamespace(free_bytes=lambda: 1 << 30)
+    card._cupy = SimpleNamespace(cuda=SimpleNamespace(runtime=runtime), get_default_memory_pool=lambda: pool)
+    card.need(3 << 30, "the genome and its index")
+    with pytest.raises(BadEnvironment, match=r"4,096 MB of GPU memory are free; wanted at least 5,121 MB for the genome and its index"):
+        card.need(4 << 30, "the genome and its index")
+    assert card.room(1 << 20) == 2048
 
 
 class Refusing:
