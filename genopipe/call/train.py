@@ -111,7 +111,7 @@ def rows_of(donors: list[Donor], settings: Settings = DEFAULT) -> Rows:
 
 def _donor_rows(donor: Donor, settings: Settings) -> list[Rows]:
     genome, truth = load_genome(donor.reference), read_truth(donor.truth)
-    reads = open_input(genome, donor.bam, None)
+    reads = open_input(donor.reference, genome, donor.bam)
     model = fit_model(genome, reads, threads=1, settings=settings)
     source = Source(reads.bam, reads.read_groups, model, with_features=True)
     parts = []
