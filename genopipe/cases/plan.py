@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
@@ -16,7 +16,7 @@ from typing import Any
 
 from genopipe import device
 from genopipe.cases.gates import Gate, gates_with
-from genopipe.config import Case, Settings, load_case, load_settings
+from genopipe.config import Case, ReadFiles, Settings, load_case, load_settings
 from genopipe.errors import BadConfiguration
 from genopipe.outputs import make_folder, whole_file
 from genopipe.progress import log
@@ -25,7 +25,7 @@ STAGES = ("ingest", "align", "call", "interpret", "archive", "ehr")
 """The stages in the order data takes; also the names of the workflow's target rules."""
 
 RULES = {
-    "ingest": ("measure_reads", "judge"),
+    "ingest": ("demultiplex", "measure_reads", "judge"),
     "align": ("align_reads", "measure_alignments", "compare_family", "judge"),
     "call": ("fit_model", "call_variants", "genotype_family", "measure_calls", "judge"),
     "interpret": ("name_star_alleles", "rank_findings"),
@@ -54,6 +54,11 @@ class Plan:
         """The stages this case goes through."""
         return STAGES[: 4 + (self.case.archive is not None) + (self.case.archive is not None and self.case.ehr is not None)]
 
+    def rules(self, stage: str) -> list[str]:
+        """The rules that do a stage's work in this case."""
+        absent = set() if self.case.pgx else {"name_star_alleles"}
+        return [rule for rule in RULES[stage] if rule not in absent]
+
     @property
     def parameters(self) -> dict[str, Any]:
         """What the run record keeps of the plan."""
@@ -64,6 +69,18 @@ class Plan:
         """The FASTQ files of a sample as `-1`, `-2` options, lane by lane."""
         lanes = [files for files in self.case.reads if files.sample == sample]
         return " ".join(f"-1 {quote(str(files.r1))}" + (f" -2 {quote(str(files.r2))}" if files.r2 else "") for files in lanes)
+
+    @property
+    def reads_folder(self) -> Path:
+        """Where a run folder's reads go."""
+        return self.folder / "reads"
+
+    @property
+    def run_options(self) -> str:
+        """What `genopipe ingest run` is told: to follow a run that is not complete."""
+        assert self.case.run_folder is not None
+        markers = {"copycomplete.txt", "rtacomplete.txt"}
+        return "" if any(entry.name.lower() in markers for entry in self.case.run_folder.iterdir()) else "--follow"
 
     def sex_option(self, sample: str) -> str:
         """What `genopipe call` is told of the sex; nothing where it is unknown."""
@@ -116,8 +133,14 @@ def plan_case(configfiles: Sequence[str | Path], overrides: Mapping[str, Any] | 
     case = load_case(Path(configfiles[0]).resolve())
     settings = load_settings({key: (overrides or {}).get(key) for key in SETTING_KEYS})
     folder = Path(settings.value["results"]) / case.case
+    if case.run_folder is not None:
+        case = replace(case, reads=tuple(_placed(files, folder / "reads") for files in case.reads))
     _check_needs(case)
     return Plan(case, settings, folder, device.resolve(settings.value["device"]), _issued(folder, settings.value.get("issued")))
+
+
+def _placed(files: ReadFiles, folder: Path) -> ReadFiles:
+    return replace(files, r1=folder / files.r1, r2=None if files.r2 is None else folder / files.r2)
 
 
 def _write_new(path: Path, text: str) -> None:

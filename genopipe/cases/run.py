@@ -19,7 +19,7 @@ import genopipe
 from genopipe import device
 from genopipe.cases.gate_report import case_verdicts
 from genopipe.cases.gates import WARN
-from genopipe.cases.plan import RULES, STAGES, Plan
+from genopipe.cases.plan import STAGES, Plan
 from genopipe.cases.watch import failures, run_watched
 from genopipe.errors import BadEnvironment, GenopipeError
 from genopipe.outputs import PARTIAL
@@ -57,7 +57,7 @@ def snakemake_command(
     if first:
         end = STAGES.index(last) + 1 if last else len(STAGES)
         forced = [stage for stage in STAGES[STAGES.index(first) : end] if stage in plan.stages]
-        command += ["--forcerun", *(rule for stage in forced for rule in RULES[stage])]
+        command += ["--forcerun", *(rule for stage in forced for rule in plan.rules(stage))]
     return [*command, *more, "--", last or "all"]
 
 

@@ -9,11 +9,17 @@ from pathlib import Path
 import pytest
 
 from genopipe.cases.plan import plan_case
+from genopipe.cases.run import snakemake_command
 from genopipe.errors import BadConfiguration
 from tests.cases.test_plan import CASE, folder
 from tests.conftest import ROOT
 
 __all__ = ["folder"]
+
+
+def test_a_forced_interpretation_does_not_ask_for_what_the_case_does_not_name(folder: Path) -> None:
+    forced = snakemake_command(plan_case([folder / "case.yaml"]), first="interpret", last="interpret")
+    assert "rank_findings" in forced and "name_star_alleles" not in forced
 
 
 def test_definitions_that_are_not_there_are_told_before_work_starts(folder: Path) -> None:
