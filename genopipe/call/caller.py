@@ -24,7 +24,7 @@ from genopipe.call.model import Model, check_model, read_model, reference_digest
 from genopipe.call.ploidy import Sex, is_absent
 from genopipe.call.pool import in_order
 from genopipe.call.settings import DEFAULT, Settings
-from genopipe.call.targets import read_targets
+from genopipe.call.targets import wanted_targets
 from genopipe.call.windows import Found, Source, Window, call_window
 from genopipe.errors import BadConfiguration
 from genopipe.formats.genome import load_genome, resolve_contig
@@ -82,11 +82,12 @@ def call_variants(
     sample: Sample = Sample(),
     region: str | None = None,
     targets: Path | None = None,
+    genes: Path | None = None,
     threads: int = 1,
     settings: Settings = DEFAULT,
 ) -> None:
-    """Calls the variants of one sample. `reference` is a folder made by `genopipe reference build`, `targets` a BED of intervals whose
-    coverage is told too.
+    """Calls the variants of one sample. `reference` is a folder made by `genopipe reference build`, `targets` a BED of intervals and
+    `genes` a gene model (GFF3, GTF) whose coverage is told too.
 
     Raises BadInput for a BAM that is damaged, unsorted, unindexed, of another reference, or of an unclear sample, and for such a BED.
     """
@@ -98,7 +99,7 @@ def call_variants(
     genome = load_genome(reference)
     reads = open_input(reference, genome, bam_path, sample=sample.name, accept_other_digests=sample.accept_other_digests)
     spans = wanted_spans(genome, region)
-    wanted = read_targets(targets, genome) if targets is not None else None
+    wanted = wanted_targets(targets, genes, genome)
     model = _model_of(genome, reads, sample, threads=threads, settings=settings)
     sex, note = _sex_of(sample, model)
     windows = [
@@ -167,7 +168,7 @@ def _write_all(
             writers.vcf("".join(vcf_line(window.contig, site) for site in found.sites))
             if writers.gvcf is not None:
                 writers.gvcf(_gvcf_text(window, found))
-            writers.uncallable("".join(f"{window.contig.name}\t{start}\t{end}\n" for start, end in found.coverage.uncallable))
+            writers.uncallable("".join(f"{window.contig.name}\t{start}\t{end}\t{why}\n" for start, end, why in found.coverage.uncallable))
             tally.add(window.contig.name, found.coverage)
             n_sites, n_regions, n_simple = n_sites + len(found.sites), n_regions + found.n_regions, n_simple + found.n_simple
             counter.advance(window.end - window.start)

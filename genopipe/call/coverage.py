@@ -1,13 +1,14 @@
 """What could be seen at all: depth of coverage, and the bases where a reference genotype could not be told.
 
 A negative result means something only where the reads could show a variant. A base is callable where the reference is known and either
-a record settles it, or the confidence in the reference genotype (GQ) reaches `Settings.callable_quality`. The same is told of each contig,
-of all of them, and of every interval that a laboratory names.
+a record settles it, or the confidence in the reference genotype (GQ) reaches `Settings.callable_quality`; of the others the reason is told.
+Coverage is told of each contig, of all of them, of every interval that a laboratory names, and of genes and their exons.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,13 @@ from genopipe.call.settings import Settings
 from genopipe.call.sites import Site
 from genopipe.call.targets import Targets
 from genopipe.call.view import View
+from genopipe.kernels.pileup import HALF
 
 DEEPEST = 1000
 """Depths from here on count as this one."""
+
+REASONS = ("", "unknown_reference", "no_reads", "low_depth", "unclear")
+"""Why a base is not callable: what the reference is, or that no read counts there, or too few to tell, or enough that do not agree."""
 
 COLUMNS = ("contig", "bases", "mean_depth", "share_10x", "share_20x", "share_30x", "share_callable", "start", "end", "name")
 _THRESHOLDS = (10, 20, 30)
@@ -30,12 +35,12 @@ class Coverage:
     """Counts of a stretch or of many.
 
     counts      int64: known reference bases, their depths together, those at 10x, 20x and 30x, and those that are callable
-    uncallable  start and end of runs of bases that are not callable, unknown ones included
+    uncallable  start and end of runs of bases that are not callable, unknown ones included, and the reason
     targets     rows of the intervals that lie over the stretch, and (intervals, 6) the counts of what it holds of them
     """
 
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(_THRESHOLDS) + 3, np.int64))
-    uncallable: list[tuple[int, int]] = field(default_factory=list)
+    uncallable: list[tuple[int, int, str]] = field(default_factory=list)
     targets: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
 
 
@@ -59,11 +64,16 @@ class Tally:
             self.targets[row] += counts
 
     def table(self) -> str:
-        """A line a contig, one for all, and one an interval; shares and means are of the known reference bases."""
+        """A line a contig, one for all, and one an interval, a gene before its exons; shares and means are of the known reference bases."""
         total = sum(self.contigs.values(), Coverage().counts)
         lines = ["\t".join(COLUMNS), *(_line(name, counts) for name, counts in [*self.contigs.items(), ("all", total)])]
-        for (contig, start, end, name), counts in zip(self.wanted.intervals if self.wanted else (), self.targets, strict=True):
-            lines.append(_line(contig, counts, (str(start), str(end), name or ".")))
+        genes = {gene.first: gene for gene in self.wanted.genes} if self.wanted else {}
+        for row, (contig, start, end, name) in enumerate(self.wanted.intervals if self.wanted else ()):
+            if row in genes:
+                gene = genes[row]
+                whole = self.targets[gene.first : gene.last].sum(axis=0)
+                lines.append(_line(contig, whole, (str(gene.start), str(gene.end), gene.name)))
+            lines.append(_line(contig, self.targets[row], (str(start), str(end), name or ".")))
         return "\n".join(lines) + "\n"
 
 
@@ -77,8 +87,11 @@ def measure(view: View, sites: list[Site], *, span: tuple[int, int, int], settin
     for site in sites:
         seen[max(site.position - start, 0) : max(site.end - start, 0)] = True
     seen &= known
-    bounds = np.flatnonzero(np.diff(seen, prepend=True, append=True)) + start
-    runs = list(zip(bounds[0::2].tolist(), bounds[1::2].tolist(), strict=True))
+    enough = -(-1000 * settings.callable_quality // HALF)
+    deep = pileup.depth[here]
+    reason = np.select([seen, ~known, deep == 0, deep < enough], [0, 1, 2, 3], 4)
+    bounds = np.concatenate(([0], np.flatnonzero(np.diff(reason)) + 1, [len(reason)]))
+    runs = [(a + start, b + start, REASONS[reason[a]]) for a, b in pairwise(bounds.tolist()) if reason[a]]
     depth = np.where(known, np.minimum(pileup.depth[here], DEEPEST), 0)
     each = np.stack([known, depth, *(depth >= threshold for threshold in _THRESHOLDS), seen]).astype(np.int64)
     return Coverage(each.sum(axis=1), runs), each

@@ -17,6 +17,7 @@ from genopipe.cli.options import ExistingFile, OutputFile, accept_other_digests_
 @click.option("--gvcf", type=OutputFile, help="gVCF to write too (.g.vcf.gz), for `genopipe joint`.")
 @click.option("--region", help="Call only CONTIG:START-END (1-based, inclusive) or CONTIG.")
 @click.option("--targets", type=ExistingFile, help="BED of intervals, such as exons: OUT.coverage.tsv tells the coverage of each.")
+@click.option("--genes", type=ExistingFile, help="Gene model (GFF3 or GTF): OUT.coverage.tsv tells the coverage of each gene and exon.")
 @click.option("--sex", type=click.Choice(["female", "male"]), help="X and Y of a male are called with one copy.  [default: by depth]")
 @click.option("--sample", help="Which sample, where the BAM holds several.")
 @click.option("--model", type=ExistingFile, help="Model of this BAM by `genopipe fit`.  [default: fitted first]")
@@ -30,6 +31,7 @@ def call(
     gvcf: Path | None,
     region: str | None,
     targets: Path | None,
+    genes: Path | None,
     sex: Literal["female", "male"] | None,
     sample: str | None,
     model: Path | None,
@@ -50,4 +52,4 @@ def call(
     outputs = Outputs(output, gvcf)
     trees = SHIPPED if learnt == "learnt" else Path(learnt) if learnt else None
     whom = Sample(sample, sex, model, trees, accept_other_digests)
-    call_variants(reference, bam, outputs, sample=whom, region=region, targets=targets, threads=threads)
+    call_variants(reference, bam, outputs, sample=whom, region=region, targets=targets, genes=genes, threads=threads)

@@ -196,7 +196,7 @@ def test_a_bam_without_a_contig_of_the_reference(world, donor_bam, tmp_path):
     pysam.index(str(tmp_path / "x.bam"))
     call_variants(world.reference, tmp_path / "x.bam", Outputs(tmp_path / "x.vcf.gz"))
     assert {line.split("\t")[0] for line in records(tmp_path / "x.vcf.gz")} == {"chr1"}
-    assert "chrX\t0\t8000\n" in (tmp_path / "x.uncallable.bed").read_text()
+    assert "chrX\t0\t8000\tno_reads\n" in (tmp_path / "x.uncallable.bed").read_text()
 
 
 def test_a_bam_with_a_damaged_block(world, donor_bam, tmp_path):

@@ -7,7 +7,7 @@ import pysam
 import pytest
 
 from genopipe.call.caller import Outputs, call_variants
-from genopipe.call.coverage import COLUMNS, Coverage, Tally
+from genopipe.call.coverage import COLUMNS, REASONS, Coverage, Tally
 from tests.call.conftest import READ, Person, World, build_genome, write_reads
 
 
@@ -43,14 +43,21 @@ def depths(bam):
 
 def test_unknown_and_unseen_bases_are_uncallable(half_seen):
     outputs, bam = half_seen
-    named = np.zeros(3000, bool)
+    named, reason = np.zeros(3000, bool), np.zeros(3000, int)
     for line in outputs.uncallable.read_text().splitlines():
-        contig, start, end = line.split("\t")
+        contig, start, end, why = line.split("\t")
         assert contig == "chr1"
+        assert not named[int(start) : int(end)].any()
         named[int(start) : int(end)] = True
+        reason[int(start) : int(end)] = REASONS.index(why)
     assert named[500:600].all()
     assert named[2000:].all()
     assert np.array_equal(named[READ:500], (depths(bam) < 7)[READ:500])
+    depth = depths(bam)
+    known = np.r_[0:500, 600:3000]
+    expected = np.select([depth == 0, depth < 7], [REASONS.index("no_reads"), REASONS.index("low_depth")], 0)
+    assert np.array_equal(reason[known], expected[known])
+    assert (reason[500:600] == REASONS.index("unknown_reference")).all()
 
 
 def test_the_table_counts_known_bases(half_seen):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from genopipe.call.caller import Outputs, call_variants
 from genopipe.call.coverage import measure_targets
-from genopipe.call.targets import Targets, _by_contig, read_targets
+from genopipe.call.targets import Targets, _by_contig, wanted_targets
 from genopipe.cli.call import call
 from genopipe.errors import BadInput
 from genopipe.formats.genome import load_genome
@@ -80,7 +80,7 @@ def test_bases_outside_the_region_are_not_counted(world, donor_bam, tmp_path):
 def test_other_names_are_recognised_and_logged_once(world, tmp_path, names_untold, caplog):
     path = bed(tmp_path, ("1", 10, 20, "a"), ("MT", 10, 20, "b"), ("1", 30, 40, "c"))
     with caplog.at_level("INFO", logger="genopipe"):
-        targets = read_targets(path, load_genome(world.reference))
+        targets = wanted_targets(path, None, load_genome(world.reference))
     assert [contig for contig, _, _, _ in targets.intervals] == ["chr1", "chrM", "chr1"]
     assert caplog.text.count("contig 1 is taken as chr1") == 1
     assert caplog.text.count("contig MT is taken as chrM") == 1
@@ -106,3 +106,64 @@ def test_from_the_command_line_with_a_compressed_bed(world, donor_bam, tmp_path)
     done = CliRunner().invoke(call, [*map(str, options), "--region", "chrM"])
     assert done.exit_code == 0, done.output
     assert rows(tmp_path / "x.coverage.tsv")[0][7:] == ["100", "200", "exon 1"]
+
+
+def gene_model(folder, *features):
+    """A GFF3 of (contig, kind, start, end, strand, attributes)."""
+    text = "##gff-version 3\n" + "".join(
+        f"{contig}\tx\t{kind}\t{start + 1}\t{end}\t.\t{strand}\t{0 if kind == 'CDS' else '.'}\t{more}\n"
+        for contig, kind, start, end, strand, more in features
+    )
+    (folder / "genes.gff3").write_text(text)
+    return folder / "genes.gff3"
+
+
+def transcript(contig, strand, gene, number, exons, coding, *, tag=""):
+    first, last = exons[0][0], exons[-1][1]
+    name = f"{gene}-{number}"
+    yield contig, "mRNA", first, last, strand, f"ID=transcript:{name};Parent=gene:{gene}" + (f";tag={tag}" if tag else "")
+    for start, end in exons:
+        yield contig, "exon", start, end, strand, f"ID=exon:{name}:{start};Parent=transcript:{name}"
+    for start, end in coding:
+        yield contig, "CDS", start, end, strand, f"ID=CDS:{name};Parent=transcript:{name}"
+
+
+def test_genes_and_their_exons_have_rows(world, donor_bam, tmp_path):
+    """Coding parts of the MANE transcript, numbered in the direction of the gene, or the exons where there are none, after a BED's rows."""
+    exons = [(1000, 1100), (2000, 2200), (65_500, 65_700)]
+    model = gene_model(
+        tmp_path,
+        ("chr1", "gene", 1000, 65_700, "-", "ID=gene:A;Name=AAA"),
+        *transcript("chr1", "-", "A", 1, exons, [(1050, 1100), (2000, 2200), (65_500, 65_600)], tag="MANE_Select"),
+        *transcript("chr1", "-", "A", 2, [(3000, 3500)], [(3000, 3500)]),
+        ("chrX", "gene", 100, 400, "+", "ID=gene:B;Name=BBB"),
+        *transcript("chrX", "+", "B", 1, [(100, 200), (300, 400)], []),
+        *transcript("chrX", "+", "B", 2, [(150, 250)], []),
+        ("chr9", "gene", 0, 10, "+", "ID=gene:C;Name=CCC"),
+        *transcript("chr9", "+", "C", 1, [(0, 10)], [(0, 10)]),
+    )
+    outputs = Outputs(tmp_path / "x.vcf.gz")
+    call_variants(world.reference, donor_bam, outputs, targets=bed(tmp_path, ("chr1", 1050, 1100, "mine")), genes=model, threads=2)
+    found = rows(outputs.coverage)
+    assert [(row[0], *map(int, row[7:9]), row[9], int(row[1])) for row in found] == [
+        ("chr1", 1050, 1100, "mine", 50),
+        ("chr1", 1050, 65_600, "AAA", 350),
+        ("chr1", 1050, 1100, "AAA:3", 50),
+        ("chr1", 2000, 2200, "AAA:2", 200),
+        ("chr1", 65_500, 65_600, "AAA:1", 100),
+        ("chrX", 100, 400, "BBB", 250),
+        ("chrX", 100, 250, "BBB:1", 150),
+        ("chrX", 300, 400, "BBB:2", 100),
+    ]
+    assert found[0][1:7] == found[2][1:7]
+    mean = sum(float(row[2]) * int(row[1]) for row in found[2:5]) / 350
+    assert float(found[1][2]) == pytest.approx(mean, abs=0.01)
+
+
+def test_a_gene_beyond_its_contig(world, donor_bam, tmp_path):
+    model = gene_model(tmp_path, *transcript("chrX", "+", "B", 1, [(7900, 8001)], []))
+    with pytest.raises(
+        BadInput, match=r"genes\.gff3: gene .* reaches beyond chrX, which has 8,000 bases; wanted a gene model of this reference"
+    ):
+        call_variants(world.reference, donor_bam, Outputs(tmp_path / "out.vcf.gz"), genes=model)
+    assert not list(tmp_path.glob("*out*"))
