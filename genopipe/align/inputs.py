@@ -20,15 +20,17 @@ from numpy.typing import NDArray
 
 from genopipe.align.fragment_ends import Libraries, group_of
 from genopipe.align.pipeline import Batch
+from genopipe.align.placement import LONGEST_READ
 from genopipe.errors import BadInput
 from genopipe.formats import bam_stream, cram
-from genopipe.formats.bam import ReadGroup
+from genopipe.formats.bam import LONGEST_NAME, ReadGroup
 from genopipe.formats.bam_reads import Held, reads_of, sequenced
 from genopipe.formats.bam_stream import BamStream, int32, open_stream
 from genopipe.formats.fastq import read_fastq
 from genopipe.formats.genome import fasta_path
 from genopipe.formats.inflate import STANDARD_INPUT
 from genopipe.kernels.compiled import kernel
+from genopipe.model import Reads
 
 BATCH_BASES = 1 << 19
 
@@ -78,7 +80,10 @@ class Lanes:
             if stream is not None:
                 yield from self._of_records(stream, folder)
                 continue
+            n_reads = 0
             for reads in read_fastq(first, second, interleaved=self._given.interleaved, batch_bases=BATCH_BASES):
+                _check_lines(reads, n_reads, [path for path in (first, second) if path is not None])
+                n_reads += len(reads)
                 yield Batch(reads, 0)
 
     def _all_groups(self) -> list[ReadGroup]:
@@ -107,7 +112,10 @@ class Lanes:
                 group[1::2] = group[::2]
             for number in np.unique(group).tolist():
                 for rows in _cut(np.flatnonzero(group == number), held.start):
-                    yield Batch(reads_of(held.take(rows), paired=paired), index[number])
+                    part = held.take(rows)
+                    reads = reads_of(part, paired=paired)
+                    _check_records(reads, part, stream.path)
+                    yield Batch(reads, index[number])
 
 
 def kind_of(path: Path) -> str:
@@ -136,6 +144,35 @@ def _stream(path: Path, kind: str, reference: Path, threads: int) -> BamStream:
     if kind == "cram":
         return BamStream(path, cram.cram_pieces(path, fasta_path(reference)))
     return open_stream(path, threads=threads)
+
+
+def _check_lines(reads: Reads, n_before: int, files: Sequence[Path]) -> None:
+    """Raises BadInput for a read that is too long, or whose name is, with its file and the line of its header."""
+    for row, came, wanted, do in _too_long(reads):
+        line = 4 * ((n_before + row) // len(files)) + 1
+        raise BadInput(came, wanted=wanted, do=do, path=files[row % len(files)], line=line)
+
+
+def _check_records(reads: Reads, held: Held, path: Path) -> None:
+    """The same for the reads of records, with the number of the record."""
+    for row, came, wanted, do in _too_long(reads):
+        raise BadInput(f"record {int(held.number[row]) + 1:,}: {came}", wanted=wanted, do=do, path=path)
+
+
+def _too_long(reads: Reads) -> Iterator[tuple[int, str, str, str]]:
+    """Row and words for reads that the kernels, and names that a BAM, cannot hold."""
+    length = np.diff(reads.base_start)
+    for row in np.flatnonzero(length > LONGEST_READ).tolist():
+        came = f"read {_name(reads, row)!r} has {length[row]:,} bases"
+        yield row, came, f"short reads of at most {LONGEST_READ} bases", "Use an aligner for long reads, or trim them."
+    for row in np.flatnonzero(reads.name_length > LONGEST_NAME).tolist():
+        name = _name(reads, row)
+        yield row, f"the read name {name[:40]!r}... has {len(name)} bytes", f"at most {LONGEST_NAME}", "Shorten the names."
+
+
+def _name(reads: Reads, row: int) -> str:
+    first = int(reads.header_start[row])
+    return reads.header[first : first + int(reads.name_length[row])].tobytes().decode(errors="replace")
 
 
 def _other_group(stream: BamStream | None, came: str, wanted: str) -> BadInput:

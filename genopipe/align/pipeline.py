@@ -28,7 +28,7 @@ from genopipe.align.index import SeedIndex, load_index
 from genopipe.align.insert_size import LEARN_PAIRS, InsertSize, learn, no_inserts
 from genopipe.align.on_gpu import Placer
 from genopipe.align.pairing import choose, clear_inserts
-from genopipe.align.placement import LONGEST_READ, Placements, Target, Workspace, empty_placements, place, target_of
+from genopipe.align.placement import Placements, Target, Workspace, empty_placements, place, target_of
 from genopipe.align.records import describe
 from genopipe.align.rescue import rescue
 from genopipe.align.sorting import Sorter, temporary_folder
@@ -36,9 +36,9 @@ from genopipe.align.split import split
 from genopipe.align.tags import tag_text
 from genopipe.align.trimming import COUNTS, trim, trimming_path, write_counts
 from genopipe.device import Card, Device
-from genopipe.errors import BadEnvironment, BadInput
+from genopipe.errors import BadEnvironment
 from genopipe.formats import bai
-from genopipe.formats.bam import LONGEST_NAME, ReadGroup, encode, header_bytes, header_text
+from genopipe.formats.bam import ReadGroup, encode, header_bytes, header_text
 from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.genome import load_genome
 from genopipe.model import Genome, Reads
@@ -140,7 +140,6 @@ class Aligner:
         return _Finished(record, start, key, ordinal, signatures(row).signature, count, placed.trimmed)
 
     def _place(self, batch: Batch, placements: Placements) -> _Placed:
-        _check(batch.reads)
         reads, trimmed = trim(batch.reads) if self._trim else (batch.reads, np.zeros(len(COUNTS), np.int64))
         if self._placer is not None:
             placements, cigar = self._placer.place(reads)
@@ -153,26 +152,6 @@ class Aligner:
             self._local.work = Workspace()
         work: Workspace = self._local.work
         return work
-
-
-def _check(reads: Reads) -> None:
-    """Raises BadInput for a read that is too long, or whose name is."""
-    length = np.diff(reads.base_start)
-    if len(length) and int(length.max()) > LONGEST_READ:
-        read = int(np.argmax(length))
-        raise BadInput(
-            f"read {_name(reads, read)!r} has {length[read]:,} bases",
-            wanted=f"short reads of at most {LONGEST_READ} bases",
-            do="Use an aligner for long reads, or trim them.",
-        )
-    if len(length) and int(reads.name_length.max()) > LONGEST_NAME:
-        name = _name(reads, int(np.argmax(reads.name_length)))
-        raise BadInput(f"the read name {name[:40]!r}... has {len(name)} bytes", wanted=f"at most {LONGEST_NAME}", do="Shorten the names.")
-
-
-def _name(reads: Reads, read: int) -> str:
-    first = int(reads.header_start[read])
-    return reads.header[first : first + int(reads.name_length[read])].tobytes().decode(errors="replace")
 
 
 def align(

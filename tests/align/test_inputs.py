@@ -269,3 +269,13 @@ def test_a_cut_bam_is_told(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.bam").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BadInput, match=r"cut\.bam: the file is cut short"):
         list(opened(folder, [tmp_path / "cut.bam"]).batches(tmp_path))
+
+
+def test_a_record_too_long_is_named(folder: Path, tmp_path: Path) -> None:
+    with pysam.AlignmentFile(str(tmp_path / "long.bam"), "wb", header={"HD": {"VN": "1.6"}}, add_sq_text=False) as out:
+        for length in (100, 600):
+            record = pysam.AlignedSegment(out.header)
+            record.query_name, record.flag, record.query_sequence = f"r{length}", 4, "A" * length
+            out.write(record)
+    with pytest.raises(BadInput, match=r"long\.bam: record 2: read 'r600' has 600 bases; wanted short reads of at most 512 bases"):
+        list(opened(folder, [tmp_path / "long.bam"]).batches(tmp_path))

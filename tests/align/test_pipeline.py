@@ -250,14 +250,14 @@ def left_over(sample: Sample, output: str) -> list[str]:
 
 def test_a_read_too_long_is_told(sample: Sample) -> None:
     path = sample.fastq("long.fastq.gz", [("very", "ACGT" * 200)])
-    with pytest.raises(BadInput, match="read 'very' has 800 bases; wanted short reads of at most 512 bases"):
+    with pytest.raises(BadInput, match=r"long\.fastq\.gz:1: read 'very' has 800 bases; wanted short reads of at most 512 bases"):
         sample.align([path], [], "long.bam")
     assert left_over(sample, "long.bam") == []
 
 
 def test_a_name_too_long_is_told(sample: Sample) -> None:
-    path = sample.fastq("name.fastq.gz", [("n" * 255, "ACGT" * 20)])
-    with pytest.raises(BadInput, match="has 255 bytes; wanted at most 254"):
+    path = sample.fastq("name.fastq.gz", [("short", "ACGT" * 20), ("n" * 255, "ACGT" * 20)])
+    with pytest.raises(BadInput, match=r"name\.fastq\.gz:5: .* has 255 bytes; wanted at most 254"):
         sample.align([path], [], "name.bam")
 
 
