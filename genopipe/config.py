@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from genopipe.errors import BadConfiguration
+from genopipe.formats.ped import read_ped
+from genopipe.formats.read_structure import parse_override_cycles, whole_reads
+from genopipe.formats.run_info import read_run_info
+from genopipe.formats.sample_sheet import read_sample_sheet
 from genopipe.formats.yaml_document import Lines, check, read_yaml
 
 SITE_FILE = "site.yaml"
@@ -72,7 +76,10 @@ class Ehr:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case as its file describes it, paths resolved. `archive` and `ehr` are None where the case has none."""
+    """One case as its file describes it, paths resolved. `archive` and `ehr` are None where the case has none.
+
+    With a `run_folder`, `reads` are what `genopipe ingest run` will make of it, relative to the folder of the case's reads.
+    """
 
     path: Path
     case: str
@@ -87,6 +94,8 @@ class Case:
     ehr: Ehr | None
     gates: Mapping[str, Mapping[str, float] | None] = field(default_factory=dict)
     pgx: Path | None = None
+    run_folder: Path | None = None
+    sample_sheet: Path | None = None
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -129,14 +138,61 @@ def load_case(path: Path) -> Case:
         ),
         family=tuple(Relative(**relative) for relative in document.get("family", ())),
         pedigree=base / document["pedigree"] if "pedigree" in document else None,
-        reads=tuple(_read_files(document["reads"], base, path, lines)),
+        reads=_reads(document, base, path, lines),
         archive=base / document["archive"] if "archive" in document else None,
         ehr=Ehr(**document["ehr"]) if "ehr" in document else None,
         gates=document.get("gates", {}),
         pgx=base / document["pgx"] if "pgx" in document else None,
+        run_folder=base / document["run_folder"] if "run_folder" in document else None,
+        sample_sheet=_sample_sheet(document, base),
     )
     _check_people(case, lines)
     return case
+
+
+def _reads(document: dict[str, Any], base: Path, path: Path, lines: Lines) -> tuple[ReadFiles, ...]:
+    """The reads of `reads:`, or of the run folder in its place."""
+    if ("reads" in document) == ("run_folder" in document) or ("sample_sheet" in document and "reads" in document):
+        raise BadConfiguration(
+            "`reads` or `run_folder` is missing, or both are there",
+            wanted="`reads:`, or `run_folder:` with its `sample_sheet:`",
+            do="Add or remove one.",
+            path=path,
+            line=lines.at(()),
+        )
+    if "reads" in document:
+        return tuple(_read_files(document["reads"], base, path, lines))
+    people = {person["sample"] for person in (document["proband"], *document.get("family", ()))}
+    if "pedigree" in document:
+        people |= {member.sample for member in read_ped(base / document["pedigree"])}
+    sheet = _sample_sheet(document, base)
+    assert sheet is not None
+    return tuple(_reads_of_run(base / document["run_folder"], sheet, people))
+
+
+def _sample_sheet(document: Mapping[str, Any], base: Path) -> Path | None:
+    if "run_folder" not in document:
+        return None
+    return base / document.get("sample_sheet", Path(document["run_folder"]) / "SampleSheet.csv")
+
+
+def _reads_of_run(run_folder: Path, sheet: Path, people: set[str]) -> Iterator[ReadFiles]:
+    """The files that a run's reads of `people` will be in, by the names that BCL Convert gives too. Raises BadInput."""
+    run = read_run_info(run_folder / "RunInfo.xml")
+    samples = read_sample_sheet(sheet)
+    number = {name: n for n, name in enumerate(dict.fromkeys(sample.name for sample in samples.samples), 1)}
+    for sample in samples.samples:
+        mask = sample.override_cycles or samples.settings.get("overridecycles")
+        try:
+            segments = parse_override_cycles(mask, run.reads) if mask else whole_reads(run.reads)
+        except ValueError as error:
+            raise samples.bad(f"OverrideCycles {mask}: {error}", "a mask for the reads of the run", sample.line) from error
+        paired = len({segment.read for segment in segments if segment.kind == "Y"}) > 1
+        for lane in range(1, run.lanes + 1) if sample.lane is None else (sample.lane,):
+            stem = f"{sample.name}_S{number[sample.name]}_L{lane:03d}"
+            r1, r2 = (Path(f"{stem}_R{mate}_001.fastq.gz") for mate in (1, 2))
+            if sample.name in people:
+                yield ReadFiles(sample.name, lane, r1, r2 if paired else None)
 
 
 def _read_files(reads: str | list[dict[str, Any]], base: Path, path: Path, lines: Lines) -> Iterator[ReadFiles]:

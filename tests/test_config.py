@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genopipe.config import load_case, load_settings
-from genopipe.errors import BadConfiguration
+from genopipe.errors import BadConfiguration, BadInput
 
 GOOD = """\
 case: NICU-0001
@@ -62,12 +62,51 @@ def test_reads_may_stand_in_a_table(folder: Path) -> None:
     assert [(files.sample, files.lane, files.r2 is None) for files in case.reads] == [("S1", 2, False), ("S2", 1, True)]
 
 
+def run_folder_case(folder: Path, sheet: str) -> Path:
+    """A case whose reads come from a run of two lanes."""
+    (folder / "run").mkdir()
+    (folder / "run" / "RunInfo.xml").write_text(
+        '<RunInfo><Run Id="R" Number="1"><Flowcell>F</Flowcell><Instrument>I</Instrument><Reads>'
+        '<Read Number="1" NumCycles="9"/><Read Number="2" NumCycles="8" IsIndexedRead="Y"/><Read Number="3" NumCycles="9"/>'
+        '</Reads><FlowcellLayout LaneCount="2"/></Run></RunInfo>'
+    )
+    (folder / "run" / "SampleSheet.csv").write_text(sheet)
+    return write(folder, GOOD[: GOOD.index("reads:")] + "run_folder: run\n")
+
+
+def test_the_reads_of_a_run_folder_are_those_of_its_sheet(folder: Path) -> None:
+    sheet = "[BCLConvert_Data]\nLane,Sample_ID,Index,OverrideCycles\n,OTHER,AAAAAAAA,\n2,S2,ACGTACGT,Y9;I8;N9\n,S1,TTTTTTTT,\n"
+    case = load_case(run_folder_case(folder, sheet))
+    assert case.sample_sheet == folder / "run" / "SampleSheet.csv"
+    assert case.samples == ("S2", "S1")
+    assert [(files.r1.name, files.r2 and files.r2.name) for files in case.reads] == [
+        ("S2_S2_L002_R1_001.fastq.gz", None),
+        ("S1_S3_L001_R1_001.fastq.gz", "S1_S3_L001_R2_001.fastq.gz"),
+        ("S1_S3_L002_R1_001.fastq.gz", "S1_S3_L002_R2_001.fastq.gz"),
+    ]
+
+
+def test_a_mask_that_does_not_fit_the_run_is_named(folder: Path) -> None:
+    with pytest.raises(BadInput, match=r"SampleSheet.csv:3: OverrideCycles Y9: 1 masks for 3 reads"):
+        load_case(run_folder_case(folder, "[BCLConvert_Data]\nSample_ID,OverrideCycles\nS1,Y9\n"))
+
+
+def test_a_person_who_is_not_in_the_sheet_is_named(folder: Path) -> None:
+    with pytest.raises(BadConfiguration, match="no reads of S2"):
+        load_case(run_folder_case(folder, "[Data]\nSample_ID,Index\nS1,ACGTACGT\n"))
+
+
 FAULTS = {
     "unknown key": (("priority:", "prioritty:"), r"case.yaml:2: unknown key `prioritty`.*Did you mean `priority`\?"),
     "unknown inner key": (("onset:", "onest:"), r"case.yaml:10: unknown key `onest`.*Did you mean `onset`\?"),
     "unknown key of reads": (("r2: S1", "r3: S1"), r"case.yaml:14: unknown key `r3`.*Did you mean `r[12]`\?"),
     "missing key": (("evidence: evidence/now\n", ""), r"case.yaml:1: `evidence` is missing"),
     "key twice": (("priority: stat", "priority: stat\npriority: urgent"), r"case.yaml:3: key `priority` for the second time \(line 2\)"),
+    "no reads at all": (
+        ("reads:\n  - {sample: S1, lane: 1, r1: S1_R1.fq, r2: S1_R2.fq}\n  - {sample: S2, r1: S2.fq}\n", ""),
+        r"`reads` or",
+    ),
+    "reads and run folder": (("archive: archive", "archive: archive\nrun_folder: run"), r"`reads` or `run_folder` is missing, or both"),
     "bad value": (("priority: stat", "priority: now"), r"case.yaml:2: priority: 'now' does not fit; wanted one of stat, urgent, routine"),
     "bad name": (("NICU-0001", "Jane Doe"), r"case.yaml:1: case: 'Jane Doe' does not fit"),
     "bad term": (("HP:0000252", "HP:252"), r"case.yaml:9: .*'HP:252' does not fit; wanted matching \^HP"),

@@ -7,6 +7,29 @@ rule ingest:
         expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gate_names("ingest")),
 
 
+if CASE.run_folder:
+
+    rule demultiplex:
+        input:
+            run=CASE.run_folder / "RunInfo.xml",
+            sheet=CASE.sample_sheet,
+        output:
+            [path for sample in CASE.samples for path in CASE.read_files(sample)],
+        log:
+            f"{OUT}/logs/demultiplex.log",
+        benchmark:
+            f"{OUT}/timings/demultiplex.tsv"
+        priority: PRIORITY
+        threads: workflow.cores or 1
+        params:
+            run=CASE.run_folder,
+            options=PLAN.run_options,
+            folder=PLAN.reads_folder,
+        shell:
+            "genopipe ingest run {params.run:q} --sample-sheet {input.sheet:q} --lane-splitting {params.options}"
+            " --threads {threads} -o {params.folder:q} 2> {log:q}"
+
+
 rule measure_reads:
     input:
         lambda wildcards: CASE.read_files(wildcards.sample),

@@ -25,7 +25,7 @@ STAGES = ("ingest", "align", "call", "interpret", "archive", "ehr")
 """The stages in the order data takes; also the names of the workflow's target rules."""
 
 RULES = {
-    "ingest": ("demultiplex", "measure_reads", "judge"),
+    "ingest": ("measure_reads", "judge"),
     "align": ("align_reads", "measure_alignments", "compare_family", "judge"),
     "call": ("fit_model", "call_variants", "genotype_family", "measure_calls", "judge"),
     "interpret": ("name_star_alleles", "rank_findings"),
@@ -56,8 +56,12 @@ class Plan:
 
     def rules(self, stage: str) -> list[str]:
         """The rules that do a stage's work in this case."""
-        absent = set() if self.case.pgx else {"name_star_alleles"}
-        return [rule for rule in RULES[stage] if rule not in absent]
+        asked = {
+            "demultiplex": self.case.run_folder is not None,
+            "compare_family": len(self.case.samples) > 1,
+            "name_star_alleles": self.case.pgx is not None,
+        }
+        return [rule for rule in RULES[stage] if asked.get(rule, True)]
 
     @property
     def parameters(self) -> dict[str, Any]:
