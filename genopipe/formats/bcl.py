@@ -13,6 +13,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
@@ -22,12 +23,15 @@ from genopipe.formats.inflate import inflated
 COPY_AGAIN = "Copy the file again from the instrument, or leave its tile out with --exclude-tiles."
 
 _COUNT = 4
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WINDOW_BITS = 31
+_SHORTEST_GZIP = 18
 _TILE = np.dtype([("tile", "<u4"), ("clusters", "<u4")])
 
 
 def read_bcl(path: Path) -> NDArray[np.uint8]:
     """(clusters) uint8: the base calls of a `.bcl` or `.bcl.gz` file. Raises BadInput where length and cluster count disagree."""
-    content = b"".join(inflated(path))
+    content = _inflated_at_once(path) or b"".join(inflated(path))
     clusters = _cluster_count(content, path)
     if clusters != len(content) - _COUNT:
         raise damaged(
@@ -38,19 +42,30 @@ def read_bcl(path: Path) -> NDArray[np.uint8]:
     return np.frombuffer(content, np.uint8, offset=_COUNT)
 
 
-def check_qualities(calls: NDArray[np.uint8], minimum: int, path: Path, *, offset: int = _COUNT) -> None:
-    """Raises BadInput for a base with a quality below `minimum`; `offset` is where the first call stands in the file."""
-    if minimum < 1:
-        return
-    low = calls - np.uint8(1) < np.uint8(4 * minimum - 1)
-    if low.any():
-        first = int(np.argmax(low))
-        raise damaged(
-            f"byte {offset + first} is a base of quality {calls[first] >> 2}",
-            f"qualities of {minimum} or more",
-            path,
-            do="Say --minimum-quality 0 if the instrument writes such qualities; otherwise copy the file again.",
-        )
+def _inflated_at_once(path: Path) -> bytes:
+    """The content of a gzip file of one whole member; empty for anything else, which is read, or refused, with more care."""
+    if not path.is_file():
+        return b""
+    with open(path, "rb") as file:
+        packed = file.read() if file.read(2) == _GZIP_MAGIC and not file.seek(0) else b""
+    if len(packed) < _SHORTEST_GZIP:
+        return b""
+    member = isal_zlib.decompressobj(_GZIP_WINDOW_BITS)
+    try:
+        content = member.decompress(packed, int.from_bytes(packed[-4:], "little") + 1)
+    except (isal_zlib.error, MemoryError, OverflowError):  # type: ignore[misc]
+        return b""
+    return bytes(content) if member.eof and not member.unused_data else b""
+
+
+def low_quality(quality: int, minimum: int, path: Path, *, offset: int) -> BadInput:
+    """The error for a base of a quality that instruments do not write, at byte `offset`."""
+    return damaged(
+        f"byte {offset} is a base of quality {quality}",
+        f"qualities of {minimum} or more",
+        path,
+        do="Say --minimum-quality 0 if the instrument writes such qualities; otherwise copy the file again.",
+    )
 
 
 def read_tile_index(path: Path) -> NDArray[np.void]:

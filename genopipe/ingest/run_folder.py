@@ -245,9 +245,8 @@ def _cbcl_header(path: Path, written: int, mask_q0: bool) -> cbcl.CbclHeader:
 
 
 def _called(raw: NDArray[np.uint8], path: Path, decoding: Decoding, offset: int) -> NDArray[np.uint8]:
-    lowest = 4 if decoding.mask_q0 else 1
-    if not decoding.mask_q0:
-        bcl.check_qualities(raw, decoding.minimum_quality, path, offset=offset)
     calls = np.empty_like(raw)
-    mark_no_calls(raw, lowest, calls)
+    low = mark_no_calls(raw, 4 if decoding.mask_q0 else 1, 4 * decoding.minimum_quality, calls)
+    if low >= 0:
+        raise bcl.low_quality(int(raw[low]) >> 2, decoding.minimum_quality, path, offset=offset + low)
     return calls

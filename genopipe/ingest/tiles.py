@@ -7,6 +7,7 @@ of one tile and little more. All files of a tile must agree about its clusters.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +26,7 @@ from genopipe.progress import log
 class Tile:
     """One tile.
 
-    calls     (clusters, columns) uint8: quality << 2 | base, or NO_CALL
+    calls     (clusters, columns, some more without meaning) uint8: quality << 2 | base, or NO_CALL
     position  (clusters, 2) int32: x and y as in a read name
     passed    (clusters) bool
     """
@@ -68,15 +69,22 @@ class TileReader:
         known = self.filter_needed or self.files.filter_path(tile).is_file()
         passed = self.files.passed(tile) if known else np.ones(len(self._calls(tile, self.cycles[0])), bool)
         only_passed = any(self.files.only_passed(tile, cycle) for cycle in self.cycles)
-        calls = np.empty((int(passed.sum()) if only_passed else len(passed), len(self.cycles)), np.uint8)
-        row = partial(self._row, tile, passed, only_passed)
-        for first in range(0, len(self.cycles), CYCLES_AT_ONCE):
-            columns = range(first, min(first + CYCLES_AT_ONCE, len(self.cycles)))
-            turn(np.stack(list(pool.map(row, columns))), first, calls)
+        calls = self._matrix(int(passed.sum()) if only_passed else len(passed), partial(self._row, tile, passed, only_passed), pool)
         position = self._positions(tile, passed)
         if only_passed:
             position, passed = position[passed], passed[passed]
         return Tile(self.lane, tile, calls, position, passed)
+
+    def _matrix(self, clusters: int, row: Callable[[int], NDArray[np.uint8]], pool: Executor) -> NDArray[np.uint8]:
+        """All columns, and empty ones up to a multiple of eight."""
+        matrix = np.empty((clusters, -(-len(self.cycles) // 8)), np.uint64)
+        rows = np.zeros((CYCLES_AT_ONCE, -(-clusters // 8)), np.uint64)
+        for first in range(0, len(self.cycles), CYCLES_AT_ONCE):
+            columns = range(first, min(first + CYCLES_AT_ONCE, len(self.cycles)))
+            for at, calls in enumerate(pool.map(row, columns)):
+                rows[at].view(np.uint8)[:clusters] = calls
+            turn(rows[: -(-len(columns) // 8) * 8], first // 8, matrix)
+        return matrix.view(np.uint8).reshape(clusters, -1)
 
     def _row(self, tile: int, passed: NDArray[np.bool_], only_passed: bool, column: int) -> NDArray[np.uint8]:
         """The base calls of one column; of the clusters that passed alone where another cycle holds no more."""

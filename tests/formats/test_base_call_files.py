@@ -16,7 +16,7 @@ from genopipe.errors import BadInput
 from genopipe.formats import bcl, cbcl
 from genopipe.formats.cluster_filter import read_filter
 from genopipe.formats.cluster_positions import read_positions
-from genopipe.kernels.base_calls import NO_CALL
+from genopipe.kernels.base_calls import NO_CALL, mark_no_calls
 
 fuzz = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -28,17 +28,15 @@ def reader_tests(data: Path) -> Path:
 
 def test_a_bcl_is_read_with_its_qualities_checked(reader_tests: Path) -> None:
     path = reader_tests / "bcl_passing.bcl"
-    calls = bcl.read_bcl(path)
-    bcl.check_qualities(calls, 2, path)
-    assert len(calls) == 118
-    assert bytes(calls[:11]) == b"It Doesn't "
+    raw = bcl.read_bcl(path)
+    assert mark_no_calls(raw, 1, 2 << 2, np.empty_like(raw)) == -1
+    assert len(raw) == 118
+    assert bytes(raw[:11]) == b"It Doesn't "
 
 
 @pytest.mark.parametrize(
     "name, message",
     [
-        ("bcl_failing.bcl", "byte 110 is a base of quality 0; wanted qualities of 2 or more"),
-        ("bcl_failing2.bcl", "byte 110 is a base of quality 1"),
         ("bcl_tooLong.bcl", "10 clusters by the count at byte 0 and 118 base calls from byte 4"),
         ("bcl_tooShort.bcl", "16777334 clusters by the count at byte 0 and 118 base calls"),
     ],
@@ -46,7 +44,7 @@ def test_a_bcl_is_read_with_its_qualities_checked(reader_tests: Path) -> None:
 def test_every_broken_bcl_names_the_byte(reader_tests: Path, name: str, message: str) -> None:
     path = reader_tests / name
     with pytest.raises(BadInput, match=f"{name}: {message}"):
-        bcl.check_qualities(bcl.read_bcl(path), 2, path)
+        bcl.read_bcl(path)
 
 
 @pytest.mark.parametrize(

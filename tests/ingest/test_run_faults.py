@@ -11,6 +11,7 @@ import pytest
 
 from genopipe.errors import BadInput
 from genopipe.formats.read_structure import RunRead
+from genopipe.ingest.run_folder import Decoding
 from tests.ingest.runs import READS, TILES, convert, drawn, files, make_run
 
 BASE_CALLS = Path("Data/Intensities/BaseCalls")
@@ -60,6 +61,18 @@ def test_a_damaged_file_of_a_tile_is_named(tmp_path: Path, name: str, change: Ca
     else:
         rewritten(path, change)
     assert message in str(fault(run, tmp_path / "out"))
+
+
+@pytest.mark.parametrize("name, quality", [("bcl_failing.bcl", 0), ("bcl_failing2.bcl", 1)])
+def test_a_bcl_of_qualities_that_no_instrument_writes_is_refused(tmp_path: Path, data: Path, name: str, quality: int) -> None:
+    reads = (RunRead(1, False),)
+    run = make_run(tmp_path / "run", tiles=drawn(reads, places=TILES[:1], clusters=118), reads=reads)
+    (run / "SampleSheet.csv").write_text("[Data]\nSample_ID\nONLY\n")
+    path = run / BASE_CALLS / "L001/C1.1/s_1_1101.bcl"
+    path.write_bytes((data / "run_folders" / "readerTests" / name).read_bytes())
+    assert f"s_1_1101.bcl: byte 110 is a base of quality {quality}; wanted qualities of 2 or more" in str(fault(run, tmp_path / "out"))
+    report = convert(run, tmp_path / "out", decoding=Decoding(minimum_quality=0), include_non_pf=True)
+    assert report["lanes"][0]["samples"][0]["reads"] == 118
 
 
 @pytest.mark.parametrize("cut", [12, 40])
