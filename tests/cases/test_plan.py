@@ -75,7 +75,7 @@ def test_planning_alone_writes_nothing(folder: Path) -> None:
 
 def test_a_stage_can_be_forced_or_be_the_last(folder: Path) -> None:
     command = snakemake_command(plan(folder), first="call", last="interpret")
-    assert command[command.index("--forcerun") + 1 :][:3] == ["call_variants", "genotype_family", "rank_findings"]
+    assert command[command.index("--forcerun") + 1 : command.index("--")] == [*plan(folder).rules("call"), *plan(folder).rules("interpret")]
     assert command[-2:] == ["--", "interpret"]
 
 
@@ -98,7 +98,7 @@ def test_what_a_case_needs_is_looked_for_before_work_starts(folder: Path, name: 
 
 def test_stages_after_the_last_one_are_not_forced(folder: Path) -> None:
     command = snakemake_command(plan(folder), first="align", last="call")
-    assert command[command.index("--forcerun") + 1 : command.index("--")] == ["align_reads", "call_variants", "genotype_family"]
+    assert command[command.index("--forcerun") + 1 : command.index("--")] == [*plan(folder).rules("align"), *plan(folder).rules("call")]
 
 
 def test_another_date_for_a_case_that_started_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
