@@ -279,6 +279,20 @@ def pile(gpu: Gpu, reads: Alignments, reference: Any, start: int) -> pileup.Pile
     return pileup.Pileup(start, count, depth, deleted, clipped, fit, indel, quality, mate)
 
 
+def mark_sites(gpu: Gpu, piled: pileup.Pileup, reference: Any, *, min_support: int, shares: tuple[float, float]) -> Any:
+    """Where something differs from the reference, (bases) uint8: bit c where the bases of code c are enough, bit 4 where soft clips are.
+
+    shares  of the bases there, and of the depth, which bases and clips must reach besides `min_support` (clips: one more)
+    """
+    n = len(reference)
+    mark = gpu.xp.empty(n, np.uint8)
+    limits = (np.int32(min_support), np.float64(shares[0]), np.float64(shares[1]))
+    if n:
+        seen = (piled.count, piled.depth, piled.clipped, reference)
+        gpu.launch(PILEUP, "mark_sites", blocks(n), *seen, np.int64(n), *limits, mark)
+    return mark
+
+
 def pair_costs(gpu: Gpu, cost: Any) -> Any:
     """Cost of all fragments given each pair of haplotypes, (haplotypes, haplotypes) int64; see `genotype.pair_costs`."""
     xp = gpu.xp

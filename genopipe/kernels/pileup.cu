@@ -121,3 +121,19 @@ walk(i64 n_reads, const i64 *position, const unsigned short *flag, const u8 *map
         if (aligns(kind) || inserts(kind)) offset += length;
     }
 }
+
+// Marks where something differs from the reference: mark (n) out, bit c where enough bases are of code c, bit 4 where enough reads are clipped.
+extern "C" __global__ void __launch_bounds__(128)
+mark_sites(const int *count, const int *depth, const int *clipped, const u8 *reference, i64 n, int min_support, double min_snv_share,
+           double min_clip_share, u8 *mark) {
+    const i64 site = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (site >= n) return;
+    int of_code[4], total = 0, marked = 0;
+    for (int code = 0; code < 4; code++) total += of_code[code] = count[8 * site + 2 * code] + count[8 * site + 2 * code + 1];
+    const int here = reference[site];
+    if (here < 4 && total - of_code[here] >= min_support)
+        for (int code = 0; code < 4; code++)
+            if (code != here && of_code[code] >= min_support && of_code[code] >= min_snv_share * total) marked |= 1 << code;
+    if (clipped[site] > min_support && clipped[site] >= min_clip_share * depth[site]) marked |= 1 << 4;
+    mark[site] = (u8)marked;
+}

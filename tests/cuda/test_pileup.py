@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genopipe.call import regions
+from genopipe.call.settings import Settings
 from genopipe.device import Gpu
 from genopipe.kernels import genotype, on_gpu, pileup
 from genopipe.model import Alignments
@@ -48,6 +51,25 @@ def test_the_pileup_of_many_reads_equals_the_cpu(gpu: Gpu) -> None:
     assert len(wanted.indel) > 100
     assert (wanted.mate >= 0).sum() > 100
     assert wanted.clipped.any()
+
+
+def test_marked_sites_are_those_that_make_regions(gpu: Gpu) -> None:
+    """Random counts around the limits, against what the caller finds on the CPU."""
+    rng = np.random.default_rng(6)
+    n, limits = 4_000, Settings()
+    reference = rng.integers(0, 5, n).astype(np.uint8)
+    count = rng.choice([0, 0, 1, 2, 3, 20], (n, 8)).astype(np.int32)
+    depth, clipped = rng.integers(0, 60, n).astype(np.int32), rng.integers(0, 12, n).astype(np.int32)
+    none, costs = np.zeros(0, np.int64), np.zeros((n, 3), np.int64)
+    piled = pileup.Pileup(100, count, depth, np.zeros(n, np.int32), clipped, costs, none.reshape(0, 4), none.astype(np.uint8), none)
+    there = replace(piled, **{name: gpu.xp.asarray(getattr(piled, name)) for name in ("count", "depth", "clipped")})
+    shares = (limits.min_snv_share, limits.min_clip_share)
+    mark = gpu.host(on_gpu.mark_sites(gpu, there, gpu.xp.asarray(reference), min_support=limits.min_support, shares=shares))
+    site, alternative = regions.differing_sites(SimpleNamespace(reference=reference, pileup=piled), settings=limits)
+    assert np.flatnonzero(mark & 15).tolist() == (site - 100).tolist()
+    assert (mark[site - 100, None] >> np.arange(4, dtype=np.uint8) & 1).astype(bool).tolist() == alternative.tolist()
+    assert np.flatnonzero(mark & 16).tolist() == [position - 100 for position in regions._clip_sites(piled, limits)]
+    assert 100 < len(site) < n and 100 < (mark & 16 > 0).sum() < n
 
 
 def test_no_reads_pile_up_to_nothing(gpu: Gpu) -> None:
