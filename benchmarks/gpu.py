@@ -19,6 +19,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,9 @@ HAPLOTYPE = 300
 PAIRS = 1 << 18
 DENSE = 4_000_000
 """Bases of the stretch that is piled up, at 30x."""
+
+ALIGNED = 20_000_000
+"""Bases of the genome that the whole command is timed on, at 10x."""
 
 Row = dict[str, Any]
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from genopipe.device import Card, Gpu, gpu_present
 from tests.cuda.build import Shim
 
+with warnings.catch_warnings():
+    # CuPy, imported here for the first time, warns of what it does not find
+    warnings.simplefilter("ignore")
+    gpu_present()
 
-@pytest.fixture(params=["shim", pytest.param("device", marks=pytest.mark.gpu)])
+ON_A_CARD = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture(params=["shim", pytest.param("device", marks=ON_A_CARD)])
 def gpu(request: pytest.FixtureRequest) -> Gpu:
     """What a test launches on; its results are asked for with `gpu.host`."""
     if request.param == "shim":
