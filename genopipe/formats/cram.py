@@ -22,6 +22,7 @@ from genopipe.outputs import whole_file
 
 MAGIC = b"CRAM"
 _VIEW = "import sys, pysam; pysam.view(*sys.argv[1:], catch_stdout=False)"
+_REHEADER = "import sys, pysam; pysam.reheader(*sys.argv[1:], catch_stdout=False)"
 _PIECE = 1 << 20
 
 
@@ -50,17 +51,33 @@ def cram_pieces(cram: Path, fasta: Path) -> Iterator[bytes]:
 
 
 def write_cram(bam: Path, fasta: Path, output: Path, *, threads: int) -> None:
-    """Writes `bam` as a CRAM with its index beside it, whole or not at all."""
+    """Writes `bam` as a CRAM with its index beside it, whole or not at all; working files go beside `bam`.
+
+    htslib puts the name of the file into a CRAM, and the path of the FASTA into its header: so it writes to a file of a fixed name, and the
+    header of `bam` is put back.
+    """
     import pysam
     from pysam.utils import SamtoolsError
 
     index = output.with_name(output.name + ".crai")
     with whole_file(index) as partial_index, whole_file(output) as partial:
         try:
-            pysam.view("-C", "-T", str(fasta), "--no-PG", "-@", str(threads - 1), "-o", str(partial), str(bam), catch_stdout=False)
+            with_path, header = bam.with_name("alignments.cram"), bam.with_name("header.sam")
+            pysam.view("-C", "-T", str(fasta), "--no-PG", "-@", str(threads - 1), "-o", str(with_path), str(bam), catch_stdout=False)
+            header.write_text(str(pysam.view("-H", "--no-PG", str(bam))))
+            if failure := _reheader(header, with_path, partial):
+                raise _write_error(failure, output)
             pysam.index("-o", str(partial_index), str(partial))
         except SamtoolsError as error:
             raise _write_error(str(error), output) from error
+
+
+def _reheader(header: Path, cram: Path, output: Path) -> str:
+    """Writes `cram` with another header; gives why it could not."""
+    with open(output, "wb") as out:
+        command = [sys.executable, "-c", _REHEADER, "--no-PG", str(header), str(cram)]
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    return "" if done.returncode == 0 else done.stderr.strip() or f"exit status {done.returncode}"
 
 
 def _unreadable(cram: Path, messages: str) -> BadInput:
