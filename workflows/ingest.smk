@@ -24,9 +24,10 @@ if CASE.run_folder:
         params:
             run=CASE.run_folder,
             options=PLAN.run_options,
+            only=[f"--only={sample}" for sample in CASE.samples],
             folder=PLAN.reads_folder,
         shell:
-            "genopipe ingest run {params.run:q} --sample-sheet {input.sheet:q} --lane-splitting {params.options}"
+            "genopipe ingest run {params.run:q} --sample-sheet {input.sheet:q} --lane-splitting {params.only} {params.options}"
             " --threads {threads} -o {params.folder:q} 2> {log:q}"
 
 

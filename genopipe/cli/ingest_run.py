@@ -65,6 +65,7 @@ class Tiles(click.ParamType[frozenset[tuple[int, int]]]):
     "--format", "form", type=click.Choice(["fastq", "bam", "cram"]), default="fastq", show_default=True, help="BAM and CRAM are unaligned."
 )
 @click.option("--sample", help="With -o -: the sample whose reads are written, interleaved.")
+@click.option("--only", multiple=True, help="Write the reads of this sample alone; may be given several times.")
 @click.option("--read-structure", help="Cycles in place of RunInfo.xml: T read, B barcode, M molecular index, S skip; 151T8B8B151T.")
 @click.option("--follow", is_flag=True, help="Convert while the sequencer runs, until the run is complete.")
 @click.option(
@@ -109,7 +110,7 @@ def run(run_folder: Path, sample_sheet: Path | None, output: Path, form: Any, sa
     follow, stalled_after = given.pop("follow"), given.pop("stalled_after")
     following = Following(stalled_after if follow else None, given.pop("checkpoint_cycles"))
     decoding = Decoding(given.pop("mask_q0"), given.pop("minimum_quality"))
-    options = Options(decoding=decoding, **given)
+    options = Options(decoding=decoding, only=frozenset(given.pop("only")), **given)
     sheet = sample_sheet or run_folder / "SampleSheet.csv"
     if sample is not None:
         stream_run(run_folder, sheet, sample, options, bam=form == "bam", threads=threads, sink=sys.stdout.buffer)

@@ -139,6 +139,8 @@ class Converter:
         return "_".join(parts) + ".bam" if stream.bam else "_".join([*parts, stream.kind, "001"]) + ".fastq.gz"
 
     def _streams(self, output: Output) -> list[encode.Stream]:
+        if self.plan.only and output.name not in self.plan.only:
+            return []
         if self.form == "fastq":
             return encode.fastq_streams(output, index_reads=self.plan.index_reads)
         return [encode.interleaved(output, bam=True)]
@@ -176,11 +178,10 @@ def settings_digest(form: Format, files: Sequence[Path], options: object) -> str
 def convert_all(converter: Converter) -> dict[str, Any]:
     """Converts every tile that is not done yet and writes the report. Raises BadInput at the first tile that cannot be read."""
     total = sum(len(lane.tiles) for lane in converter.lanes.values())
-    with progress("demultiplexing", total=total, unit="tiles") as counter:
-        with converter.saving():
-            for unit, lanes in converter.units:
-                if not unit.finished:
-                    _convert_unit(converter, unit, lanes, counter)
+    with progress("demultiplexing", total=total, unit="tiles") as counter, converter.saving():
+        for unit, lanes in converter.units:
+            if not unit.finished:
+                _convert_unit(converter, unit, lanes, counter)
     return converter.report()
 
 

@@ -43,6 +43,7 @@ class Options:
     no_lane_splitting: bool | None = None
     index_reads: bool | None = None
     exclude_tiles: frozenset[tuple[int, int]] = frozenset()
+    only: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class RunPlan:
     """A run; names are those of its read headers. `read1_cycles` are the cycles (from 0) of read 1.
 
     Where the sheet does not say it, clusters that failed the filter are left out, and no tail is masked (`eamss`); with Picard's parameter
-    files both are as Picard does: with BCL files all clusters are written and tails masked, with CBCL files neither.
+    files both are as Picard does: with BCL files all clusters are written and tails masked, with CBCL files neither. `only`
+    are the samples whose reads are written; where it is empty, all, and the rest.
     """
 
     folder: Path
@@ -89,6 +91,7 @@ class RunPlan:
     flowcell: str
     lanes: tuple[LanePlan, ...]
     samples: tuple[str, ...]
+    only: frozenset[str]
     include_non_pf: bool
     eamss: bool
     lane_splitting: bool
@@ -123,6 +126,7 @@ def plan_run(folder: Path, sheet_path: Path, options: Options) -> RunPlan:
         flowcell=options.flowcell or (run.info.flowcell if run.info else "flowcell"),
         lanes=lanes,
         samples=tuple(numbers),
+        only=_known(options.only, sheet),
         include_non_pf=as_picard if options.include_non_pf is None else options.include_non_pf,
         eamss=as_picard if options.eamss is None else options.eamss,
         lane_splitting=not (
@@ -238,6 +242,13 @@ class _Run:
                     f"lane {sample.lane} of sample {sample.name}", f"a lane of the run: {', '.join(map(str, lanes))}", sample.line
                 )
         return lanes
+
+
+def _known(only: frozenset[str], sheet: SampleSheet) -> frozenset[str]:
+    unknown = only - {sample.name for sample in sheet.samples}
+    if unknown:
+        raise sheet.bad(f"no sample {min(unknown)}", "the samples asked for with --only", None, do="Correct the command or the sheet.")
+    return only
 
 
 def _parameters(folder: Path) -> RunParameters | None:

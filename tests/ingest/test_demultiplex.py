@@ -238,6 +238,17 @@ def test_a_second_run_goes_on_where_the_first_one_stopped(tmp_path: Path, monkey
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
+def test_only_the_samples_asked_for_are_written_and_all_are_counted(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    everyone = convert(run, tmp_path / "all")
+    assert convert(run, tmp_path / "out", only=frozenset({"B"})) == everyone
+    written = files(tmp_path / "out")
+    assert sorted(written) == [*(f"B_S2_L00{lane}_R{mate}_001.fastq.gz" for lane in (1, 2) for mate in (1, 2)), "demultiplex.json"]
+    assert all(files(tmp_path / "all")[name] == content for name, content in written.items())
+    with pytest.raises(BadInput, match="no sample X; wanted the samples asked for with --only"):
+        convert(run, tmp_path / "none", only=frozenset({"X"}))
+
+
 def test_other_settings_begin_anew(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     convert(run, tmp_path / "out")
