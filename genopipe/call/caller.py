@@ -25,7 +25,7 @@ from genopipe.call.ploidy import Sex, is_absent
 from genopipe.call.pool import in_order
 from genopipe.call.settings import DEFAULT, Settings
 from genopipe.call.targets import wanted_targets
-from genopipe.call.windows import Found, Source, Window, call_window
+from genopipe.call.windows import Found, Source, Tried, Window, call_window
 from genopipe.errors import BadConfiguration
 from genopipe.formats.genome import load_genome, resolve_contig
 from genopipe.formats.vcf import SEX_NOTE, check_name, contigs_of, header, vcf_writer
@@ -162,7 +162,7 @@ def _write_all(
     windows: list[Window], work: Callable[[Window], Found], writers: Writers, tally: Tally, *, threads: int, settings: Settings
 ) -> None:
     """Writes all records, and adds the coverage to `tally`."""
-    n_sites = n_regions = n_simple = 0
+    n_sites, tried = 0, Tried()
     with progress("calling", total=sum(w.end - w.start for w in windows), unit="bases") as counter:
         for window, found in in_order(windows, work, threads):
             writers.vcf("".join(vcf_line(window.contig, site) for site in found.sites))
@@ -170,9 +170,12 @@ def _write_all(
                 writers.gvcf(_gvcf_text(window, found))
             writers.uncallable("".join(f"{window.contig.name}\t{start}\t{end}\t{why}\n" for start, end, why in found.coverage.uncallable))
             tally.add(window.contig.name, found.coverage)
-            n_sites, n_regions, n_simple = n_sites + len(found.sites), n_regions + found.n_regions, n_simple + found.n_simple
+            n_sites, tried = n_sites + len(found.sites), Tried(*(a + b for a, b in zip(tried, found.tried, strict=True)))
             counter.advance(window.end - window.start)
-    log.info("%s records; %s simple sites and %s regions compared", f"{n_sites:,}", f"{n_simple:,}", f"{n_regions:,}")
+    log.info("%s records; %s simple sites and %s regions compared", f"{n_sites:,}", f"{tried.simple:,}", f"{tried.regions:,}")
+    if tried.deep or tried.crowded:
+        text = "%s regions were compared by %d of their fragments, %s by %d of their events, the best supported ones"
+        log.info(text, f"{tried.deep:,}", settings.max_fragments, f"{tried.crowded:,}", settings.max_events)
 
 
 def _gvcf_text(window: Window, found: Found) -> str:

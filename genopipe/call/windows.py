@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,16 +64,24 @@ class Window:
     end: int
 
 
+class Tried(NamedTuple):
+    """How many simple sites were settled and regions compared, and how many of these by a part of their fragments, or of their events."""
+
+    simple: int = 0
+    regions: int = 0
+    deep: int = 0
+    crowded: int = 0
+
+
 @dataclass(slots=True)
 class Found:
-    """What a window gives: sites and blocks that begin in it, both sorted, its coverage, how many regions and simple sites it had, and, if
-    wanted, the features of its sites (sites, features) int64."""
+    """What a window gives: sites and blocks that begin in it, both sorted, its coverage, what was tried, and, if wanted, the features of
+    its sites (sites, features) int64."""
 
     sites: list[Site]
     blocks: list[Block]
     coverage: Coverage
-    n_regions: int
-    n_simple: int
+    tried: Tried
     features: NDArray[np.int64]
 
 
@@ -83,7 +92,7 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
     reference = fetch(genome, window.contig.name, low, high)
     here = view(_reads(source, window, low, high, settings), reference, low, gap_rate=source.model.gap_chance)
     regions, simple = find_regions(here, settings=settings)
-    found = Found([], [], Coverage(), len(regions), len(simple), np.empty((0, len(FEATURES)), np.int64))
+    found = Found([], [], Coverage(), _tried(here, (regions, simple), window.cell, settings), np.empty((0, len(FEATURES)), np.int64))
     for a, b, ploidy in ploidy_spans(window.contig, sex):
         cell = max(a, window.cell[0]), min(b, window.cell[1]), ploidy
         span = max(a, window.start), min(b, window.end), ploidy
@@ -113,6 +122,16 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
     found.features = found.features[np.array(inside[: len(found.features)], bool)]
     found.blocks[:] = [block for block in found.blocks if window.start <= block.start < window.end]
     return found
+
+
+def _tried(here: View, candidates: tuple[list[Region], NDArray[np.int64]], cell: tuple[int, int], settings: Settings) -> Tried:
+    """Counts of what begins in the cell."""
+    regions = [region for region in candidates[0] if cell[0] <= region.start < cell[1]]
+    simple = np.count_nonzero((candidates[1] >= cell[0]) & (candidates[1] < cell[1]))
+    start = here.stretch.start
+    most = [int(here.pileup.depth[max(region.start - start, 0) : region.end - start].max(initial=0)) for region in regions]
+    deep = sum(n > settings.max_fragments for n in most)
+    return Tried(int(simple), len(regions), deep, sum(len(region.events) > settings.max_events for region in regions))
 
 
 def _with_mixtures(here: View, sites: list[Site], span: tuple[int, int], settings: Settings) -> list[Site]:

@@ -17,6 +17,7 @@ from genopipe.call.caller import Outputs, Sample, call_variants
 from genopipe.call.fit import DEEPEST, cells_of, fit, fit_model, judge_sex, middle_depth
 from genopipe.call.gap_errors import HIGHEST_RATE, SCALE, learn_gap_rates
 from genopipe.call.input import open_input
+from genopipe.call.joint import joint_genotypes
 from genopipe.call.model import read_model, write_model
 from genopipe.cli import genopipe
 from genopipe.errors import BadInput
@@ -228,3 +229,13 @@ def test_a_given_sex_that_the_depth_contradicts_is_warned_of(sexes, tmp_path, ca
         call_variants(world.reference, bams["male"], Outputs(tmp_path / "x.vcf.gz"), sample=Sample(sex="female"))
     assert "called as female, as asked, but the depth says male" in caplog.text
     assert sex_note(tmp_path / "x.vcf.gz").startswith("female, given; WARNING: the depth says male: X ")
+
+
+def test_a_gvcf_of_the_other_sex_is_refused_in_a_family(sexes, tmp_path):
+    world, bams = sexes
+    outputs = Outputs(tmp_path / "x.vcf.gz", tmp_path / "x.g.vcf.gz")
+    call_variants(world.reference, bams["male"], outputs, sample=Sample(sex="female"), region="chr1:1-2000")
+    (tmp_path / "family.ped").write_text("F\tmale\t0\t0\t1\t1\n")
+    with pytest.raises(BadInput, match=r"x\.g\.vcf\.gz: male was called as female, and the pedigree says male; wanted .*--sex"):
+        joint_genotypes([outputs.gvcf], tmp_path / "family.ped", tmp_path / "family.vcf.gz")
+    assert not (tmp_path / "family.vcf.gz").exists()

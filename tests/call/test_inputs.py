@@ -4,12 +4,14 @@ should; what is not whole, not indexed, or not clear is refused and leaves nothi
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pysam
 import pytest
 
 from genopipe.call.caller import Outputs, Sample, call_variants
+from genopipe.call.settings import DEFAULT
 from genopipe.errors import BadInput
 from genopipe.formats.bam_index import open_bam
 from genopipe.formats.bam_reader import read_stretch
@@ -204,3 +206,11 @@ def test_overlapping_mates_count_once(world, tmp_path):
         with pysam.VariantFile(str(tmp_path / f"{name}.vcf.gz")) as file:
             lines.append([(r.start, r.samples[0]["GT"], r.samples[0]["AD"], r.samples[0]["DP"]) for r in file])
     assert lines[0] == lines[1] != []
+
+
+def test_what_was_tried_and_where_not_all_counted_is_told(world, donor_bam, tmp_path, caplog):
+    with caplog.at_level("INFO", logger="genopipe"):
+        few = replace(DEFAULT, max_fragments=20, max_events=1)
+        call_variants(world.reference, donor_bam, Outputs(tmp_path / "x.vcf.gz"), region="chr1:1-60000", settings=few)
+    assert "2 simple sites and 4 regions compared" in caplog.text
+    assert "4 regions were compared by 20 of their fragments, 2 by 1 of their events" in caplog.text
