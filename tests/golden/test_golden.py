@@ -23,6 +23,7 @@ from genopipe.cases.demo import EVIDENCE_FILES
 from genopipe.cli import genopipe as program
 from genopipe.simulate.case_file import write_case
 from genopipe.simulate.family import simulate_family
+from tests.ingest.runs import make_run
 from tests.test_structure import commands
 
 GOLDEN = Path(__file__).parent
@@ -51,6 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for member in family.members[:2]:
         for path in (member.r1, member.r2):
             shutil.copy(path, folder / "reads" / path.name)
+    make_run(folder / "sequencer-run", layout="cbcl")
     return folder
 
 
@@ -101,6 +103,7 @@ STEPS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("evidence lock", ("demo", "--store", "evidence"), ("evidence/demo",)),
     ("evidence list", ("--store", "evidence"), ()),
     ("evidence diff", ("evidence/demo", "evidence/demo"), ()),
+    ("ingest run", ("sequencer-run", "-o", "from-run"), ("from-run/demultiplex.json", "from-run/A_S1_L001_R1_001.fastq.gz")),
     (
         "ingest fastq",
         (*(word.format("newborn") for word in READS), "--sample", "newborn", "-o", "qc"),
