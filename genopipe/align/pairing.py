@@ -26,6 +26,9 @@ from genopipe.kernels.ungapped import END_BONUS, MATCH, MISMATCH
 from genopipe.model import Reads
 
 UNPAIRED_PENALTY = 17
+PARTS_OF_POINT = 64
+"""Penalties of insert sizes are this fine: among the copies of a tandem repeat the likelier size decides, not chance."""
+
 LEAST_SCORE = 30
 """Alignments that score less are none (reads under 38 bases: four fifths of their length)."""
 
@@ -97,9 +100,10 @@ def clear_inserts(reads: Reads, target: Target, placements: Placements, most_pai
 
 
 def _penalties(insert: InsertSize) -> NDArray[np.int32]:
-    """Points that each insert size up to the largest proper one costs: 0.4 times the squared number of standard deviations."""
+    """What each insert size up to the largest proper one costs, in parts of a point: 0.4 points times the square of its deviations."""
     distance = np.arange(insert.high + 1, dtype=np.int64) - insert.mean
-    return np.minimum(2 * distance * distance // (5 * insert.variance), UNPAIRED_PENALTY - 1).astype(np.int32)
+    penalty = PARTS_OF_POINT * 2 * distance * distance // (5 * insert.variance)
+    return np.minimum(penalty, PARTS_OF_POINT * UNPAIRED_PENALTY - 1).astype(np.int32)
 
 
 @kernel
@@ -242,7 +246,7 @@ def _choose_pairs(target, p, length, chance, penalty, insert, orientation, choic
             for slot in range(p.n[read]):
                 fits = p.score[read, slot] > 0 and own_score(p, read, slot) >= _least(length[read])
                 best_with[mate, slot] = p.score[read, slot] + alone[1 - mate] - UNPAIRED_PENALTY if fits else FAR_BELOW
-        best = alone[0] + alone[1] - UNPAIRED_PENALTY
+        best = PARTS_OF_POINT * (alone[0] + alone[1] - UNPAIRED_PENALTY)
         best_a = best_b = -1
         best_chance = np.uint64(0)
         for slot_a in range(p.n[a]):
@@ -257,7 +261,7 @@ def _choose_pairs(target, p, length, chance, penalty, insert, orientation, choic
                 score = np.int64(p.score[a, slot_a]) + p.score[b, slot_b]
                 best_with[0, slot_a] = max(best_with[0, slot_a], score)
                 best_with[1, slot_b] = max(best_with[1, slot_b], score)
-                score -= penalty[size]
+                score = PARTS_OF_POINT * score - penalty[size]
                 luck = (chance[a] + np.uint64(slot_a * SLOTS + slot_b)) * np.uint64(0x9E3779B97F4A7C15)
                 if score > best or (score == best and (best_a < 0 or luck > best_chance)):
                     best, best_a, best_b, best_chance = score, slot_a, slot_b, luck
