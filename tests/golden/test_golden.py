@@ -223,7 +223,10 @@ ELSEWHERE = {
     "secondary": "tests/cases/test_secondary.py",
     "ingest interop": "tests/ingest/test_lane_metrics.py",
     "train-filter": "tests/call/test_filter.py",
+    "evidence fetch": "tests/interpret/test_evidence_fetch.py",
+    "pgx": "tests/interpret/test_pgx.py",
 }
+"""Commands tested whole in another place."""
 
 
 def test_every_command_writes_what_it_wrote_before(folder: Path) -> None:
