@@ -8,17 +8,19 @@ so that their CIGARs come to stand where the CPU puts them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.align.index import SeedIndex
 from genopipe.align.placement import FULL_LENGTH_MISMATCHES, LONGEST_READ, SLOTS, Placements, Target
 from genopipe.device import Gpu, Source
 from genopipe.kernels import extend as extension
 from genopipe.kernels import on_gpu as kernels
 from genopipe.model import Reads
+
+if TYPE_CHECKING:
+    from genopipe.align.index import SeedIndex
 
 PLACE = Source(
     kernels.EXTEND.path.with_name("place.cu"),

@@ -12,17 +12,19 @@ there, and what lies beyond the border is clipped.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.align.index import SeedIndex
 from genopipe.kernels import extend as extension
 from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.seed import MAX_CANDIDATES, candidates
 from genopipe.kernels.ungapped import END_BONUS, MATCH, MISMATCH, best_stretch, mismatches, pack_read
 from genopipe.model import Genome, Reads
+
+if TYPE_CHECKING:
+    from genopipe.align.index import SeedIndex
 
 LONGEST_READ = 512
 """Bases. The working space of the kernels and the byte that numbers a read's seeds are sized for it."""

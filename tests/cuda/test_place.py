@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytest.importorskip("deflate", reason="the aligner's files are compressed by libdeflate")
-
 from genopipe.align import placement
-from genopipe.align.index import SeedIndex
 from genopipe.align.on_gpu import PLACE, Placer
 from genopipe.device import Gpu
+from genopipe.kernels.on_gpu import Index
 from genopipe.model import Contig, Genome, Reads
 from tests.cuda.build import nvrtc_compile
 from tests.cuda.inputs import Codes, index_of, reads_of, repetitive
@@ -27,7 +25,7 @@ def packed(code: Codes) -> NDArray[np.uint64]:
     return words
 
 
-def a_genome(rng: np.random.Generator, copies: int) -> tuple[Codes, SeedIndex, placement.Target]:
+def a_genome(rng: np.random.Generator, copies: int) -> tuple[Codes, Index, placement.Target]:
     """Four contigs, one shorter than a read, with runs of unknown bases at their ends and inside, and a tandem repeat."""
     genome = repetitive(rng, 60_000, copies=copies)
     genome[40_100:40_300] = np.tile(genome[40_000:40_025], 8)
@@ -38,7 +36,7 @@ def a_genome(rng: np.random.Generator, copies: int) -> tuple[Codes, SeedIndex, p
     contigs = tuple(Contig(f"c{start}", start, end - start, "", "") for start, end in CONTIGS)
     words = packed(np.where(known < 4, known, 0).astype(np.uint8))
     target = placement.target_of(Genome("four", contigs, words, unknown[:, 0].copy(), unknown[:, 1].copy()))
-    return genome, SeedIndex(*index_of(known)), target
+    return genome, Index(*index_of(known)), target
 
 
 def as_reads(base: Codes, base_start: NDArray[np.int64]) -> Reads:
@@ -47,7 +45,7 @@ def as_reads(base: Codes, base_start: NDArray[np.int64]) -> Reads:
     return Reads(False, nothing, np.zeros(n + 1, np.int64), np.zeros(n, np.int32), base, np.full(len(base), 30, np.uint8), base_start)
 
 
-def compare(gpu: Gpu, reads: Reads, index: SeedIndex, target: placement.Target) -> placement.Placements:
+def compare(gpu: Gpu, reads: Reads, index: Index, target: placement.Target) -> placement.Placements:
     """Fails where the GPU places a read otherwise than the CPU, whose placements are returned."""
     wanted = placement.empty_placements(len(reads))
     cigar = placement.place(reads, index, target, wanted, placement.Workspace())
