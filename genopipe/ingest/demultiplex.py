@@ -94,7 +94,7 @@ class Converter:
             unit.append(name, data, first=first)
         counts = unit.counts or {}
         of_lane = counts.setdefault(str(lane.number), tally.empty_counts())
-        tally.add_tile(of_lane, lane, assigned.tile.passed, assigned.output, assigned.mismatches, assigned.kept)
+        tally.add_tile(of_lane, lane, assigned.tile, assigned.output, assigned.mismatches, assigned.kept)
         nobody = assigned.kept & (assigned.output == len(lane.outputs) - 1)
         tally.add_unknown(of_lane, lane, assigned.tile.calls[nobody])
         unit.tile_done(f"{lane.number}_{number}", counts)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from genopipe.ingest.barcodes import Matching
 from genopipe.ingest.run_plan import LanePlan, Output, RunPlan
+from genopipe.ingest.tiles import Tile
 from genopipe.kernels.base_calls import NO_CALL
 from genopipe.progress import log
 
@@ -35,19 +36,14 @@ def empty_counts() -> dict[str, Any]:
 
 
 def add_tile(
-    counts: dict[str, Any],
-    lane: LanePlan,
-    tile_passed: NDArray[np.bool_],
-    sample: NDArray[np.int32],
-    mismatches: NDArray[np.int32],
-    kept: NDArray[np.bool_],
+    counts: dict[str, Any], lane: LanePlan, tile: Tile, sample: NDArray[np.int32], mismatches: NDArray[np.int32], kept: NDArray[np.bool_]
 ) -> None:
     """Adds the clusters of one tile: which sample each belongs to (the last output: nobody), and which are written."""
-    counts["clusters"] += len(kept)
-    counts["passed"] += int(tile_passed.sum())
+    counts["clusters"] += tile.all_clusters
+    counts["passed"] += int(tile.passed.sum())
     n = len(lane.outputs)
     reads = np.bincount(sample[kept], minlength=n)
-    passed = np.bincount(sample[tile_passed], minlength=n)
+    passed = np.bincount(sample[tile.passed], minlength=n)
     perfect = np.bincount(sample[kept & (mismatches == 0)], minlength=n)
     for number, output in enumerate(lane.outputs):
         of_sample = counts["samples"].setdefault(output.name, {"reads": 0, "passed": 0, "perfect_barcode": 0})

@@ -24,7 +24,7 @@ from genopipe.progress import log
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One tile.
+    """One tile; `all_clusters` counts those too that its files leave out because they failed the filter.
 
     calls     (clusters, columns, some more without meaning) uint8: quality << 2 | base, or NO_CALL
     position  (clusters, 2) int32: x and y as in a read name
@@ -36,6 +36,7 @@ class Tile:
     calls: NDArray[np.uint8]
     position: NDArray[np.int32]
     passed: NDArray[np.bool_]
+    all_clusters: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,10 @@ class TileReader:
         passed = self.files.passed(tile) if known else np.ones(len(self._calls(tile, self.cycles[0])), bool)
         only_passed = any(self.files.only_passed(tile, cycle) for cycle in self.cycles)
         calls = self._matrix(int(passed.sum()) if only_passed else len(passed), partial(self._row, tile, passed, only_passed), pool)
-        position = self._positions(tile, passed)
+        position, all_clusters = self._positions(tile, passed), len(passed)
         if only_passed:
             position, passed = position[passed], passed[passed]
-        return Tile(self.lane, tile, calls, position, passed)
+        return Tile(self.lane, tile, calls, position, passed, all_clusters)
 
     def _matrix(self, clusters: int, row: Callable[[int], NDArray[np.uint8]], pool: Executor) -> NDArray[np.uint8]:
         """All columns, and empty ones up to a multiple of eight."""

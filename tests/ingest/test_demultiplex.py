@@ -72,6 +72,11 @@ def test_threads_do_not_change_a_byte_and_the_report_counts_every_cluster(tmp_pa
         assert row["perfect_barcode"] <= row["reads"]
 
 
+def test_clusters_that_the_files_leave_out_are_counted(tmp_path: Path) -> None:
+    report = convert(make_run(tmp_path / "run", layout="cbcl"), tmp_path / "out")
+    assert [lane["clusters"] for lane in report["lanes"]] == [120, 60]
+
+
 def test_clusters_that_failed_the_filter_are_kept_when_asked_for(tmp_path: Path) -> None:
     convert(make_run(tmp_path / "run"), tmp_path / "out", include_non_pf=True)
     found = [header for path in (tmp_path / "out").glob("*_R1_*") for header, _, _ in fastq(path)]

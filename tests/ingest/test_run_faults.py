@@ -212,6 +212,14 @@ def test_reads_are_named_by_number_where_there_are_no_positions(tmp_path: Path, 
     assert "lane 1 tile 1101 has no positions; reads are named by their number" in caplog.text
 
 
+def test_positions_may_be_one_file_for_all_tiles(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", tiles=drawn(places=TILES[:1]))
+    convert(run, tmp_path / "own")
+    (run / "Data/Intensities/L001/s_1_1101.locs").rename(run / "Data/Intensities/s.locs")
+    convert(run, tmp_path / "shared")
+    assert files(tmp_path / "own") == files(tmp_path / "shared")
+
+
 def test_a_run_without_index_gives_all_reads_to_its_one_sample(tmp_path: Path) -> None:
     reads = (RunRead(20, False),)
     run = make_run(tmp_path / "run", tiles=drawn(reads, places=TILES[:1]), reads=reads)
