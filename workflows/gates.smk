@@ -14,6 +14,6 @@ rule judge:
     priority: PRIORITY
     params:
         limits=str(PLAN.gates),
-        results=OUT,
+        folder=OUT,
     shell:
-        "genopipe gate {input.measures:q} --case {input.case:q} --results {params.results:q} -o {output:q} 2> {log:q}"
+        "genopipe gate {input.measures:q} --case {input.case:q} --results {params.folder:q} -o {output:q} 2> {log:q}"

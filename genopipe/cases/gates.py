@@ -37,7 +37,7 @@ DEFAULTS: dict[str, Gate] = {
     "poly_g_fraction": Gate("reads that end in G only", None, 0.02, None, 0.20, "no signal on two-colour machines"),
     "mapped_fraction": Gate("mapped reads", 0.95, None, 0.80, None, "reads of another species or a wrong reference"),
     "duplicate_fraction": Gate("duplicates", None, 0.25, None, 0.60, "too little DNA in the library"),
-    "mean_coverage": Gate("mean depth of the autosomes", 20, None, 8, None, "below 8 one heterozygous variant in ten shows no second read"),
+    "mean_coverage": Gate("mean depth of the autosomes", 20, None, 8, None, "at 8, a heterozygous variant in ten has fewer than two reads"),
     "fraction_10x": Gate("autosomal bases at 10x", 0.90, None, None, None, "what is not covered cannot be found"),
     "contamination": Gate("reads of somebody else", None, 0.02, None, 0.05, "Jun et al. 2012: calls suffer from 2 %, and badly from 5 %"),
     "sex_conflicts": Gate("samples of another sex than said", None, None, None, 0, "a swapped sample"),

@@ -8,7 +8,7 @@ import click
 
 from genopipe.cli.ingest_measured import aligned, called, family, interop
 from genopipe.cli.ingest_run import run
-from genopipe.cli.options import OutputFolder, check_each_once, threads_option
+from genopipe.cli.options import ExistingFolder, OutputFolder, check_each_once, threads_option
 
 ReadsFile = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
@@ -27,17 +27,26 @@ def ingest() -> None:
 @click.option("-1", "r1", multiple=True, type=ReadsFile, help="First reads of a lane; may be given once for each lane.")
 @click.option("-2", "r2", multiple=True, type=ReadsFile, help="Second reads of a lane, in the order of -1.")
 @click.option("--interleaved", is_flag=True, help="Mates follow each other in one file.")
+@click.option("--reference", type=ExistingFolder, help="Genome that a CRAM of aligned reads was written with.")
 @click.option("--sample", required=True, help="Name of the sample: letters, digits, - _ and .")
 @click.option("-o", "--output", type=OutputFolder, required=True, help="Folder for SAMPLE.qc.json and SAMPLE.qc.html.")
 @threads_option
 def fastq(
-    files: tuple[Path, ...], r1: tuple[Path, ...], r2: tuple[Path, ...], interleaved: bool, sample: str, output: Path, threads: int
+    files: tuple[Path, ...],
+    r1: tuple[Path, ...],
+    r2: tuple[Path, ...],
+    interleaved: bool,
+    reference: Path | None,
+    sample: str,
+    output: Path,
+    threads: int,
 ) -> None:
-    """Check every record of FASTQ files and measure them; writes SAMPLE.qc.json and SAMPLE.qc.html.
+    """Check every record of FASTQ, BAM or CRAM files and measure them; writes SAMPLE.qc.json and SAMPLE.qc.html.
 
     \b
     genopipe ingest fastq S1_R1.fastq.gz S1_R2.fastq.gz --sample S1 -o qc
     genopipe ingest fastq -1 L1_R1.fq.gz -2 L1_R2.fq.gz -1 L2_R1.fq.gz -2 L2_R2.fq.gz --sample S1 -o qc
+    genopipe ingest fastq movie.hifi_reads.bam --sample S1 -o qc
     """
     from genopipe.ingest.measure import measure_fastq, paired_lanes
 
@@ -48,7 +57,7 @@ def fastq(
     if len(r2) not in (0, len(r1)) or (r2 and interleaved):
         raise click.UsageError("Give -2 once for each -1, or not at all; with --interleaved, not at all.")
     check_each_once([*r1, *r2])
-    measure_fastq(paired_lanes(r1, r2, interleaved=interleaved), sample, output, threads=threads)
+    measure_fastq(paired_lanes(r1, r2, interleaved=interleaved), sample, output, reference=reference, threads=threads)
 
 
 for command in (run, aligned, family, called, interop):

@@ -26,13 +26,14 @@ _REHEADER = "import sys, pysam; pysam.reheader(*sys.argv[1:], catch_stdout=False
 _PIECE = 1 << 20
 
 
-def cram_pieces(cram: Path, fasta: Path) -> Iterator[bytes]:
+def cram_pieces(cram: Path, fasta: Path | None) -> Iterator[bytes]:
     """The BAM that a CRAM holds, in pieces of plain bytes; `fasta` is used where it embeds no reference.
 
     Raises BadInput where htslib cannot decode it.
     """
     environment = {name: value for name, value in os.environ.items() if name not in ("REF_PATH", "REF_CACHE")}
-    command = [sys.executable, "-c", _VIEW, "-u", "--no-PG", "-T", str(fasta), str(cram), "-o", "-"]
+    reference = [] if fasta is None else ["-T", str(fasta)]
+    command = [sys.executable, "-c", _VIEW, "-u", "--no-PG", *reference, str(cram), "-o", "-"]
     with tempfile.TemporaryFile() as messages:
         child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=messages)
         assert child.stdout is not None

@@ -28,7 +28,7 @@ from genopipe.outputs import whole_file
 
 _Number = TypeVar("_Number", bound=np.generic)
 
-BATCH_BASES = 8_000_000
+BATCH_BASES = 2_000_000
 BATCH_READS = 1 << 17
 
 

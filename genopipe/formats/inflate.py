@@ -1,8 +1,9 @@
-"""The bytes of a file in pieces, whether it is plain, gzip or bgzip, found out from its first two bytes and never from its name.
+"""The bytes of a file in pieces, whether it is plain, gzip, bgzip or zstd, found out from its first bytes and never from its name.
 
 isal inflates; it is fastest when fed at most 32 kB at a time, because the pieces that come out then stay in recycled memory. A gzip file
 may hold many members (bgzip is nothing else); zero bytes after the last member are padding, anything else is damage. The checksum and the
-length of every member are checked by isal at its end. bgzip that lacks its closing empty block is read with a warning, as htslib does.
+length of every member are checked by isal at its end. bgzip that lacks its closing empty block is damaged: whole blocks may be missing. A
+zstd file may hold many frames.
 """
 
 from __future__ import annotations
@@ -18,26 +19,29 @@ from isal import isal_zlib
 
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import END_OF_FILE, is_bgzf
-from genopipe.progress import log
 
 COMPRESSED_PIECE = 32 << 10
 PLAIN_PIECE = 256 << 10
 STANDARD_INPUT = Path("-")
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_WINDOW_BITS = 31
 
 
 def inflated(path: Path) -> Iterator[bytes]:
     """Pieces of the file's content, none of them empty; `-` is standard input.
 
-    Raises BadInput for a file that is missing, or gzip that is damaged or ends too early.
+    Raises BadInput for a file that is missing, or compressed data that is damaged or ends too early.
     """
     with _opened(path) as source:
         first = source.read(COMPRESSED_PIECE)
         if first.startswith(_GZIP_MAGIC):
             yield from _members(path, source, first)
             _look_for_end_mark(path)
+            return
+        if first.startswith(_ZSTD_MAGIC):
+            yield from _frames(path, source, first)
             return
         while first:
             yield first
@@ -77,13 +81,34 @@ def _members(path: Path, source: BinaryIO, piece: bytes) -> Iterator[bytes]:
 
 
 def _look_for_end_mark(path: Path) -> None:
-    """Warns when bgzip lacks its last, empty block: whole blocks may be missing, or the program that wrote it left it out."""
+    """bgzip without its last, empty block may have lost whole blocks, which no checksum tells; few programs leave it out."""
     if path.is_file() and is_bgzf(path):
         with open(path, "rb") as source:
             source.seek(-len(END_OF_FILE), os.SEEK_END)
             if source.read() != END_OF_FILE:
-                log.warning("%s: bgzip without an end mark; the file may have been cut", path)
+                do = "Copy it again; if it is whole, write it anew with bgzip."
+                raise BadInput("the bgzip data has no end mark: it may have been cut", wanted="a whole bgzip file", do=do, path=path)
 
 
-def _damaged(path: Path, reason: str) -> BadInput:
-    return BadInput(f"the gzip data is damaged ({reason})", wanted="intact gzip data", do="Copy or write the file again.", path=path)
+def _frames(path: Path, source: BinaryIO, piece: bytes) -> Iterator[bytes]:
+    import zstandard
+
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    started = False
+    while piece or (piece := source.read(COMPRESSED_PIECE)):
+        started = True
+        try:
+            content = frame.decompress(piece)
+        except zstandard.ZstdError as error:
+            raise _damaged(path, str(error), "zstd") from error
+        piece = frame.unused_data
+        if frame.eof:
+            frame, started = zstandard.ZstdDecompressor().decompressobj(), False
+        if content:
+            yield content
+    if started:
+        raise BadInput("the zstd data ends before its end", wanted="a whole zstd file", do="Copy or write the file again.", path=path)
+
+
+def _damaged(path: Path, reason: str, kind: str = "gzip") -> BadInput:
+    return BadInput(f"the {kind} data is damaged ({reason})", wanted=f"intact {kind} data", do="Copy or write the file again.", path=path)

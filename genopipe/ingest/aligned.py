@@ -23,6 +23,7 @@ from genopipe.ingest.alignment_counts import BASES, DUPLICATES, MAPPED, PROPER, 
 from genopipe.ingest.alignment_pass import THRESHOLDS, AlignmentCounts, Wanted, count_alignments, known_bases
 from genopipe.ingest.contamination import estimate_contamination
 from genopipe.ingest.fingerprint import fingerprint_table
+from genopipe.ingest.multiqc import write_alignments
 from genopipe.ingest.ratios import ratio
 from genopipe.ingest.sites import Sites
 from genopipe.model import Contig, Genome
@@ -55,6 +56,7 @@ def measure_aligned(bam: Path, sample: str, folder: Path, *, wanted: Wanted, sex
         with whole_file(folder / f"{sample}.aligned.html") as page:
             page.write_text(aligned_page(measures), encoding="utf-8")
             write_json(folder / f"{sample}.aligned.json", measures)
+            write_alignments(folder, measures)
     return measures
 
 
@@ -69,7 +71,7 @@ def aligned_summary(counts: AlignmentCounts, sample: str, *, wanted: Wanted, sex
         "sample": sample,
         "reads": _reads(counts.flags),
         "template_length": _template_length(counts.template),
-        "coverage": _coverage(whole),
+        "coverage": {**_coverage(whole), "depth_bases": np.trim_zeros(whole, "b").tolist()},
         "contigs": [{"name": name, **_coverage(one)} for name, one in depth.items() if one.sum() and counts.depth.get(name) is not None],
         "genes": _genes(counts.gene),
         "sex": _sex(depth, mean_depth(whole), sex),

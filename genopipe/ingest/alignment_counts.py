@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from genopipe.formats.bam_pieces import int32_at
+from genopipe.formats.bam_stream import int32
 
 LEAST_MAPPING_QUALITY = 20
 LEAST_BASE_QUALITY = 20
@@ -65,8 +65,8 @@ def count_flags(buffer: NDArray[np.uint8], offset: NDArray[np.int64], flags: NDA
         flags[DUPLICATES] += flag & 0x400 != 0
         flags[WELL_MAPPED] += mapped and well
         flags[FAILED] += flag & 0x200 != 0
-        flags[BASES] += int32_at(buffer, at + 20)
-        length = int32_at(buffer, at + 32)
+        flags[BASES] += int32(buffer, at + 20)
+        length = int32(buffer, at + 32)
         if flag & 0x2 and flag & 0x400 == 0 and length > 0 and mapped and well:
             template[min(length, LONGEST_TEMPLATE)] += 1
 
@@ -87,7 +87,7 @@ def count_contig(
     """
     for row in range(len(offset)):
         at = offset[row]
-        if int32_at(buffer, at + 4) != contig:
+        if int32(buffer, at + 4) != contig:
             return row, True
         flag: int = np.int64(buffer[at + 18]) | np.int64(buffer[at + 19]) << 8  # type: ignore[assignment]
         if flag & _LEFT_OUT or buffer[at + 13] < LEAST_MAPPING_QUALITY:
@@ -101,9 +101,9 @@ def count_contig(
 @njit(cache=True, nogil=True)
 def _mate_start(buffer: NDArray[np.uint8], at: int, flag: int, length: int) -> int:
     """Where the mate takes over: its start, if it begins to the right (or at the same base, for the first mate); else the contig's end."""
-    if flag & 0x1 == 0 or flag & 0x8 or flag & _SUPPLEMENTARY or int32_at(buffer, at + 24) != int32_at(buffer, at + 4):
+    if flag & 0x1 == 0 or flag & 0x8 or flag & _SUPPLEMENTARY or int32(buffer, at + 24) != int32(buffer, at + 4):
         return length
-    start, mate = int32_at(buffer, at + 8), int32_at(buffer, at + 28)
+    start, mate = int32(buffer, at + 8), int32(buffer, at + 28)
     return mate if mate > start or (mate == start and flag & 0x40) else length
 
 
@@ -117,16 +117,16 @@ def _add_record(
     allele: NDArray[np.int64],
     code: NDArray[np.uint8],
 ) -> bool:
-    position, read = int32_at(buffer, at + 8), 0
+    position, read = int32(buffer, at + 8), 0
     n_cigar: int = np.int64(buffer[at + 16]) | np.int64(buffer[at + 17]) << 8  # type: ignore[assignment]
-    n_bases = int32_at(buffer, at + 20)
+    n_bases = int32(buffer, at + 20)
     cigar: int = at + 36 + np.int64(buffer[at + 12])  # type: ignore[assignment]
     base = cigar + 4 * n_cigar
     quality = base + (n_bases + 1) // 2
     if position < 0:
         return False
     for k in range(n_cigar):
-        word = int32_at(buffer, cigar + 4 * k) & 0xFFFFFFFF
+        word = int32(buffer, cigar + 4 * k) & 0xFFFFFFFF
         operation, size = word & 15, word >> 4
         if operation == 0 or operation == 7 or operation == 8:
             if position + size > len(difference) - 1 or read + size > n_bases:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
 from genopipe.formats.bam_index import bad_bam
-from genopipe.formats.bam_pieces import BamPieces, int32_at
+from genopipe.formats.bam_stream import BamStream, open_stream
 from genopipe.formats.contig_names import resolve_contig
 from genopipe.formats.gff import Transcript
 from genopipe.ingest.alignment_counts import (
@@ -67,13 +67,14 @@ def count_alignments(path: Path, wanted: Wanted, *, threads: int = 1) -> Alignme
     """Counts all records of a BAM sorted by coordinate. Raises BadInput for one that is damaged, unsorted or of another reference."""
     counts = AlignmentCounts()
     counts.allele = np.zeros((len(wanted.sites) if wanted.sites else 0, 5), np.int64)
-    bam = BamPieces(path, threads=threads)
+    bam = open_stream(path, threads=threads)
     done = _Contigs(bam, wanted, counts)
     with progress(f"measuring {path.name}", unit="reads") as told:
-        for buffer, offset in bam.pieces():
-            count_flags(buffer, offset, counts.flags, counts.template)
-            done.add(buffer, offset)
-            told.advance(len(offset))
+        for batch in bam.batches():
+            offset = batch.start[:-1]
+            count_flags(batch.record, offset, counts.flags, counts.template)
+            done.add(batch.record, offset)
+            told.advance(len(batch))
     done.finish()
     for transcript in wanted.transcripts:
         bases = sum(end - start for start, end in transcript.coding)
@@ -84,7 +85,7 @@ def count_alignments(path: Path, wanted: Wanted, *, threads: int = 1) -> Alignme
 class _Contigs:
     """The contigs of a BAM, one after another."""
 
-    def __init__(self, bam: BamPieces, wanted: Wanted, counts: AlignmentCounts) -> None:
+    def __init__(self, bam: BamStream, wanted: Wanted, counts: AlignmentCounts) -> None:
         self._bam, self._wanted, self._counts = bam, wanted, counts
         self._digest = dict(re.findall(r"^@SQ\t(?:.*\t)?SN:([^\t\n]*)(?:.*)\tM5:([0-9a-fA-F]{32})", bam.text, re.MULTILINE))
         self._number = {contig.name: i for i, contig in enumerate(wanted.genome.contigs)}
@@ -95,7 +96,7 @@ class _Contigs:
 
     def add(self, buffer: NDArray[np.uint8], offset: NDArray[np.int64]) -> None:
         while len(offset):
-            contig = int(int32_at(buffer, offset[0] + 4))
+            contig = int.from_bytes(buffer[offset[0] + 4 : offset[0] + 8].tobytes(), "little", signed=True)
             if contig != self._last:
                 self._begin(contig)
             n, sound = count_contig(buffer, offset, contig, self._one.difference, self._one.site, self._one.allele)

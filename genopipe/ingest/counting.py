@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from genopipe.ingest.duplicates import DuplicateSample
+from genopipe.ingest.frequent import FrequentSequences
 from genopipe.model import BASES, Reads
 
 CYCLES = 1000
@@ -31,6 +32,9 @@ OVERLAP_BASES = 30
 OVERLAP_MISMATCHES = 3
 OVERLAP_BASES_PER_MISMATCH = 10
 """Mates overlap in `OVERLAP_BASES` bases or more, at most `OVERLAP_MISMATCHES` of the first of them and a tenth of all different."""
+
+PREFIX_BASES = 50
+"""Sequences that too many reads share are looked for in the first so many bases."""
 
 DUPLICATE_BASES = 32
 """Pairs are copies when the first so many bases of both mates are the same."""
@@ -59,6 +63,7 @@ class Counts:
     fragment      (lengths) int64: overlapping pairs by fragment length
     read_through  pairs whose fragment is shorter than a read
     adapter_bases bases beyond the end of their fragment
+    frequent      beginnings of the first reads
     """
 
     paired: bool
@@ -72,6 +77,7 @@ class Counts:
     read_through: int = 0
     adapter_bases: int = 0
     duplicates: DuplicateSample = field(default_factory=DuplicateSample)
+    frequent: FrequentSequences = field(default_factory=FrequentSequences)
 
     def __post_init__(self) -> None:
         mates = 2 if self.paired else 1
@@ -96,6 +102,7 @@ class Counts:
         self.read_through += other.read_through
         self.adapter_bases += other.adapter_bases
         self.duplicates.add(other.duplicates)
+        self.frequent.add(other.frequent)
 
 
 def count(reads: Reads) -> Counts:
@@ -112,6 +119,7 @@ def count(reads: Reads) -> Counts:
         _count_overlaps(counts, fragment_lengths(reads.base, reads.base_start), length)
     keys = duplicate_keys(reads.base, reads.base_start, mates)
     counts.duplicates.take(keys[keys != 0])
+    counts.frequent.take(prefixes(reads.base, reads.base_start))
     return counts
 
 
@@ -159,6 +167,29 @@ def count_reads(
 
 
 @njit(cache=True, nogil=True)
+def prefixes(base: NDArray[np.uint8], base_start: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """(reads, 2) uint64: the first `PREFIX_BASES` bases, 25 a word, of reads that have as many, all known; the others are left out."""
+    word = np.zeros((len(base_start) - 1, 2), np.uint64)
+    n = 0
+    for read in range(len(base_start) - 1):
+        start = np.uint64(base_start[read])
+        if base_start[read + 1] - base_start[read] < PREFIX_BASES:
+            continue
+        worst = np.uint8(0)
+        for i in range(np.uint64(PREFIX_BASES)):
+            worst |= base[start + i]
+        if worst > 3:
+            continue
+        first = second = np.uint64(0)
+        for i in range(np.uint64(PREFIX_BASES // 2)):
+            first = (first << np.uint64(2)) | np.uint64(base[start + i])
+            second = (second << np.uint64(2)) | np.uint64(base[start + np.uint64(PREFIX_BASES // 2) + i])
+        word[n, 0], word[n, 1] = first, second
+        n += 1
+    return word[:n]
+
+
+@njit(cache=True, nogil=True)
 def _count_cycles(value: NDArray[np.uint8], start: np.uint64, length: np.uint64, counted: NDArray[np.int64]) -> None:
     last_row = np.uint64(len(counted) - 1)
     for i in range(min(length, last_row)):
@@ -180,6 +211,8 @@ def _known_and_gc(base: NDArray[np.uint8], start: np.uint64, length: np.uint64) 
 @njit(cache=True, nogil=True)
 def _adapters_found(base: NDArray[np.uint8], start: np.uint64, end: np.uint64, adapter_word: NDArray[np.uint64]) -> np.uint64:
     """Bit a is set when the read holds the beginning of adapter a, without unknown bases in it."""
+    if not _may_hold(base, start, end, adapter_word):
+        return np.uint64(0)
     mask = np.uint64((1 << 2 * ADAPTER_BASES) - 1)
     word = found = np.uint64(0)
     whole_from = start + np.uint64(ADAPTER_BASES - 1)
@@ -192,6 +225,25 @@ def _adapters_found(base: NDArray[np.uint8], start: np.uint64, end: np.uint64, a
             if word == adapter_word[a] and i >= whole_from:
                 found |= np.uint64(1) << np.uint64(a)
     return found
+
+
+@njit(cache=True, nogil=True)
+def _may_hold(base: NDArray[np.uint8], start: np.uint64, end: np.uint64, adapter_word: NDArray[np.uint64]) -> bool:
+    """False where the first six bases of no adapter follow each other in the read: a loop in lanes, enough for nearly every read."""
+    if end - start < np.uint64(6):
+        return False
+    found = np.uint8(0)
+    n = end - start - np.uint64(5)
+    read = base[start:end]
+    for a in range(len(adapter_word)):
+        first = adapter_word[a] >> np.uint64(2 * (ADAPTER_BASES - 6))
+        b0, b1, b2 = np.uint8((first >> np.uint64(10)) & 3), np.uint8((first >> np.uint64(8)) & 3), np.uint8((first >> np.uint64(6)) & 3)
+        b3, b4, b5 = np.uint8((first >> np.uint64(4)) & 3), np.uint8((first >> np.uint64(2)) & 3), np.uint8(first & 3)
+        for i in range(n):
+            same = np.uint8(read[i] == b0) & np.uint8(read[i + np.uint64(1)] == b1) & np.uint8(read[i + np.uint64(2)] == b2)
+            same &= np.uint8(read[i + np.uint64(3)] == b3) & np.uint8(read[i + np.uint64(4)] == b4)
+            found |= same & np.uint8(read[i + np.uint64(5)] == b5)
+    return bool(found)
 
 
 @njit(cache=True, nogil=True)
@@ -213,6 +265,20 @@ def _windows_match(first: np.uint64, second: np.uint64) -> bool:
     for _ in range(OVERLAP_MISMATCHES):
         difference &= difference - np.uint64(1)
     return bool(difference == 0)
+
+
+@njit(cache=True, nogil=True)
+def _any_match(window: NDArray[np.uint64], other: np.uint64) -> bool:
+    """True when `_windows_match` is true of any of the windows; in lanes, for most pairs do not overlap."""
+    matches = np.uint64(0)
+    for i in range(np.uint64(len(window))):
+        difference = window[i] ^ other
+        difference = (difference | (difference >> np.uint64(1))) & np.uint64(0x5555555555555555)
+        difference &= difference - np.uint64(1)
+        difference &= difference - np.uint64(1)
+        difference &= difference - np.uint64(1)
+        matches += np.uint64(difference == np.uint64(0))
+    return bool(matches)
 
 
 @njit(cache=True, nogil=True)
@@ -247,6 +313,9 @@ def fragment_lengths(base: NDArray[np.uint8], base_start: NDArray[np.int64]) -> 
             continue
         _pack_windows(base, start1, 1, 0, window1[: length1 - OVERLAP_BASES + 1])
         _pack_windows(base, end2 - 1, -1, 3, window2[: length2 - OVERLAP_BASES + 1])
+        n1, n2 = length1 - OVERLAP_BASES + 1, length2 - OVERLAP_BASES + 1
+        if not (_any_match(window2[:n2], window1[0]) or _any_match(window1[:n1], window2[0])):
+            continue
         longest = OVERLAP_BASES - 1
         for f in range(OVERLAP_BASES, length1 + length2 - OVERLAP_BASES + 1):
             first, end = max(0, f - length2), min(f, length1)

@@ -1,4 +1,4 @@
-"""FASTQ files of one sample to their quality measures: every read is parsed and checked on the way.
+"""Files of reads of one sample, FASTQ, BAM or CRAM, to their quality measures: every read is parsed and checked on the way.
 
 The lanes are read one after another; batches are counted in a pool of threads while the next one is read. Integer counts are added up, so
 that the measures depend neither on the number of threads nor on how the files are cut into lanes.
@@ -12,19 +12,29 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.errors import BadConfiguration
+from genopipe.errors import BadConfiguration, BadInput
+from genopipe.formats.bam import ReadGroup
+from genopipe.formats.bam_reads import reads_of, sequenced
+from genopipe.formats.bam_stream import BamStream
 from genopipe.formats.fastq import read_fastq
+from genopipe.formats.fastq_lines import LARGEST_QUALITY
+from genopipe.formats.fastq_source import GET_AGAIN
+from genopipe.formats.genome import fasta_path
+from genopipe.formats.inflate import STANDARD_INPUT
+from genopipe.formats.read_files import kind_of, open_records
 from genopipe.formats.sample_name import check_sample_name
 from genopipe.ingest.counting import ADAPTERS, CYCLES, Counts, count
+from genopipe.ingest.multiqc import write_reads
 from genopipe.ingest.ratios import ratio, ratios
 from genopipe.ingest.report import html_report
 from genopipe.model import UNKNOWN_BASE, Reads
-from genopipe.outputs import make_folder, whole_file
+from genopipe.outputs import PARTIAL, make_folder, whole_file
 from genopipe.progress import progress
 
 SCHEMA_VERSION = 1
@@ -46,37 +56,81 @@ def paired_lanes(r1: Sequence[Path], r2: Sequence[Path], *, interleaved: bool) -
     return [Lane(first, second) for first, second in zip(r1, r2, strict=True)]
 
 
-def measure_fastq(lanes: Sequence[Lane], sample: str, folder: Path, *, threads: int = 1) -> dict[str, Any]:
+def measure_fastq(lanes: Sequence[Lane], sample: str, folder: Path, *, reference: Path | None = None, threads: int = 1) -> dict[str, Any]:
     """Checks and measures the reads of a sample; writes `SAMPLE.qc.json` and `SAMPLE.qc.html` into `folder` and gives the measures.
 
-    Raises BadInput for reads that `read_fastq` refuses; then nothing is written.
+    `reference` is the folder of the genome that a CRAM was written with. Raises BadInput for reads that `read_fastq` or `sequenced`
+    refuses; then nothing is written.
     """
     check_sample_name(sample)
     make_folder(folder)
-    measures = summary(count_lanes(lanes, sample, threads=threads), sample, n_lanes=len(lanes))
+    files = [_open(lane, reference, threads) for lane in lanes]
+    if len({lane.interleaved or lane.r2 is not None for lane, file in zip(lanes, files, strict=True) if file is None}) > 1:
+        raise _mixed(sample)
+    with TemporaryDirectory(prefix=PARTIAL, dir=folder) as waiting:
+        counts = count_batches(_batches(lanes, files, Path(waiting)), sample, threads=threads)
+    measures = summary(counts, sample, n_lanes=len(lanes))
+    measures["read_groups"] = [_read_group(group) for file in files if file for group in file.read_groups()]
     with whole_file(folder / f"{sample}.qc.html") as page, whole_file(folder / f"{sample}.qc.json") as data:
         page.write_text(html_report(measures), encoding="utf-8")
         data.write_text(json.dumps(measures, indent=1, sort_keys=True) + "\n")
+        write_reads(folder, measures)
     return measures
 
 
-def count_lanes(lanes: Sequence[Lane], sample: str, *, threads: int = 1) -> Counts:
-    """The counts over all reads of all lanes."""
-    kinds = {lane.interleaved or lane.r2 is not None for lane in lanes}
-    if len(kinds) != 1:
-        wanted = "lanes that are all paired or all single"
-        raise BadConfiguration("some lanes have pairs and some have not", wanted=wanted, do="Measure them as two samples.", key=sample)
-    total = Counts(kinds.pop())
+def _open(lane: Lane, reference: Path | None, threads: int) -> BamStream | None:
+    """The records of a BAM or CRAM; None for FASTQ. Raises BadInput where records are given a second file."""
+    kind = "fastq" if not lane.r1.is_file() and lane.r1 != STANDARD_INPUT else kind_of(lane.r1)
+    if kind == "fastq":
+        return None
+    if lane.r2 is not None or lane.interleaved:
+        wanted, do = "no second file and no --interleaved", "Give the file alone: its records say what is a pair."
+        raise BadInput(f"the file is a {kind.upper()}", wanted=wanted, do=do, path=lane.r1)
+    return open_records(lane.r1, kind, fasta=fasta_path(reference) if reference else None, threads=threads)
+
+
+def _read_group(group: ReadGroup) -> dict[str, str]:
+    return {"id": group.identifier, "sample": group.sample, "library": group.library, "platform": group.platform}
+
+
+def _batches(lanes: Sequence[Lane], files: Sequence[BamStream | None], waiting: Path) -> Iterator[Reads]:
+    for lane, file in zip(lanes, files, strict=True):
+        if file is None:
+            yield from read_fastq(lane.r1, lane.r2, interleaved=lane.interleaved)
+        else:
+            yield from _of_records(file, waiting)
+
+
+def _of_records(file: BamStream, waiting: Path) -> Iterator[Reads]:
+    """Reads without qualities count as reads of quality 0."""
+    n = 0
+    for held, paired in sequenced(file, waiting):
+        if len(held):
+            reads = reads_of(held, paired=paired)
+            reads.quality[reads.quality > LARGEST_QUALITY] = 0
+            n += len(reads)
+            yield reads
+    if not n:
+        raise BadInput("the file holds no reads", wanted="at least one read", do=GET_AGAIN, path=file.path)
+
+
+def count_batches(batches: Iterator[Reads], sample: str, *, threads: int = 1) -> Counts:
+    """The counts over all reads. Raises BadConfiguration where some lanes have pairs and some have not."""
+    total: Counts | None = None
     with progress(f"measuring {sample}") as told:
-        for batch in _counted(_batches(lanes), threads):
+        for batch in _counted(batches, threads):
+            total = Counts(batch.paired) if total is None else total
+            if batch.paired != total.paired:
+                raise _mixed(sample)
             total.add(batch)
             told.advance(sum(sum(length.values()) for length in batch.read_length))
+    assert total is not None
     return total
 
 
-def _batches(lanes: Sequence[Lane]) -> Iterator[Reads]:
-    for lane in lanes:
-        yield from read_fastq(lane.r1, lane.r2, interleaved=lane.interleaved)
+def _mixed(sample: str) -> BadConfiguration:
+    wanted = "lanes that are all paired or all single"
+    return BadConfiguration("some lanes have pairs and some have not", wanted=wanted, do="Measure them as two samples.", key=sample)
 
 
 def _counted(batches: Iterator[Reads], threads: int) -> Iterator[Counts]:
@@ -103,6 +157,7 @@ def summary(counts: Counts, sample: str, *, n_lanes: int) -> dict[str, Any]:
         **_totals(counts.base.sum((0, 1)), counts.quality.sum((0, 1)), sum(mate["reads"] for mate in mates)),
         "mates": mates,
         "duplicates": {"sampled": sampled, "copies": copies, "fraction": ratio(copies, sampled)},
+        "overrepresented": _overrepresented(counts),
     }
     if counts.paired:
         result["overlap"] = _overlap(counts, mates[0]["reads"])
@@ -153,6 +208,18 @@ def _mate(counts: Counts, mate: int) -> dict[str, Any]:
     }
 
 
+def _overrepresented(counts: Counts) -> dict[str, Any]:
+    reads, found = counts.frequent.found()
+    sequences = [{"sequence": one, "reads": n, "fraction": ratio(n, reads), "source": _source(one)} for one, n in found]
+    return {"reads": reads, "sequences": sequences}
+
+
+def _source(sequence: str) -> str | None:
+    """What a sequence may be, where it is something known."""
+    known = {name: adapter.decode() for name, adapter in ADAPTERS.items()} | {f"poly-{base}": 20 * base for base in "ACGT"}
+    return next((name for name, part in known.items() if part in sequence), None)
+
+
 def _overlap(counts: Counts, pairs: int) -> dict[str, Any]:
     overlapping = int(counts.fragment.sum())
     return {
@@ -161,5 +228,6 @@ def _overlap(counts: Counts, pairs: int) -> dict[str, Any]:
         "read_through_pairs": counts.read_through,
         "read_through_fraction": ratio(counts.read_through, pairs),
         "adapter_bases": counts.adapter_bases,
+        "fragment_length_median": int(np.searchsorted(np.cumsum(counts.fragment), overlapping / 2)) if overlapping else None,
         "fragment_length_pairs": [[length, n] for length, n in enumerate(counts.fragment.tolist()) if n],
     }

@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,12 +50,30 @@ def test_damaged_gzip_is_an_error(tmp_path: Path, place: int) -> None:
         content(tmp_path / "x", bytes(data))
 
 
-@pytest.mark.parametrize("end, warnings", [(bgzf.END_OF_FILE, 0), (b"", 1)])
-def test_bgzip_without_its_end_mark_is_read_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, end: bytes, warnings: int
-) -> None:
-    assert content(tmp_path / "x", bgzf.compress_block(b"ACGT") + end) == b"ACGT"
-    assert len([message for message in caplog.messages if "bgzip without an end mark" in message]) == warnings
+def test_bgzip_without_its_end_mark_may_have_been_cut(tmp_path: Path) -> None:
+    assert content(tmp_path / "x", bgzf.compress_block(b"ACGT") + bgzf.END_OF_FILE) == b"ACGT"
+    with pytest.raises(BadInput, match="the bgzip data has no end mark"):
+        content(tmp_path / "x", bgzf.compress_block(b"ACGT"))
+
+
+@settings(max_examples=20, deadline=None)
+@given(frames=st.lists(st.binary(min_size=1, max_size=100_000), min_size=1, max_size=3))
+def test_zstd_frames_are_joined(tmp_path_factory: pytest.TempPathFactory, frames: list[bytes]) -> None:
+    data = b"".join(zstandard.compress(frame) for frame in frames)
+    assert content(tmp_path_factory.mktemp("inflate") / "x", data) == b"".join(frames)
+
+
+def test_truncated_and_damaged_zstd_are_errors(tmp_path: Path) -> None:
+    packed = zstandard.ZstdCompressor(write_checksum=True).compress(CONTENT)
+    for kept in (10, 1000, len(packed) - 1):
+        with pytest.raises(BadInput, match="the zstd data ends before its end"):
+            content(tmp_path / "x", packed[:kept])
+    broken = bytearray(packed)
+    broken[len(packed) // 2] ^= 0xFF
+    with pytest.raises(BadInput, match="the zstd data is damaged"):
+        content(tmp_path / "x", bytes(broken))
+    with pytest.raises(BadInput, match="the zstd data is damaged"):
+        content(tmp_path / "x", packed + b"something else")
 
 
 def test_what_is_no_gzip_after_gzip_is_an_error(tmp_path: Path) -> None:
