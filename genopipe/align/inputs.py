@@ -7,35 +7,28 @@ CRAM keeps the read groups of its header; one that has none gets the command lin
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BufferedReader
 from itertools import pairwise, zip_longest
 from pathlib import Path
 
 import numpy as np
-from isal import isal_zlib
 from numpy.typing import NDArray
 
 from genopipe.align.fragment_ends import Libraries, group_of
 from genopipe.align.pipeline import Batch
 from genopipe.align.placement import LONGEST_READ
 from genopipe.errors import BadInput
-from genopipe.formats import bam_stream, cram
 from genopipe.formats.bam import LONGEST_NAME, ReadGroup
 from genopipe.formats.bam_reads import Held, reads_of, sequenced
-from genopipe.formats.bam_stream import BamStream, int32, open_stream
+from genopipe.formats.bam_stream import BamStream, int32
 from genopipe.formats.fastq import read_fastq
 from genopipe.formats.genome import fasta_path
-from genopipe.formats.inflate import STANDARD_INPUT
+from genopipe.formats.read_files import kind_of, open_records
 from genopipe.kernels.compiled import kernel
 from genopipe.model import Reads
 
 BATCH_BASES = 1 << 19
-
-_HEAD_BYTES = 1 << 16
-_GZIP_MAGIC, _GZIP_WINDOW_BITS = b"\x1f\x8b", 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,8 @@ class Lanes:
             if kind_of(path) != "fastq":
                 raise BadInput("the file of second reads is no FASTQ", wanted="FASTQ", do="Give a BAM or CRAM with -1 alone.", path=path)
         self._streams = [
-            None if kind == "fastq" else _stream(path, kind, reference, threads) for path, kind in zip(given.r1, kinds, strict=True)
+            None if kind == "fastq" else open_records(path, kind, fasta=fasta_path(reference), threads=threads)
+            for path, kind in zip(given.r1, kinds, strict=True)
         ]
         self.groups = self._all_groups()
 
@@ -116,34 +110,6 @@ class Lanes:
                     reads = reads_of(part, paired=paired)
                     _check_records(reads, part, stream.path)
                     yield Batch(reads, index[number])
-
-
-def kind_of(path: Path) -> str:
-    """`fastq`, `bam` or `cram`, by the first bytes. Raises BadInput for SAM text, and for a CRAM on standard input."""
-    if path == STANDARD_INPUT:
-        assert isinstance(sys.stdin.buffer, BufferedReader)
-        head = sys.stdin.buffer.peek(_HEAD_BYTES)
-    else:
-        with open(path, "rb") as file:
-            head = file.read(_HEAD_BYTES)
-    if head.startswith(_GZIP_MAGIC):
-        try:
-            head = isal_zlib.decompressobj(wbits=_GZIP_WINDOW_BITS).decompress(head)
-        except isal_zlib.error:  # type: ignore[misc]
-            return "fastq"
-    if head.startswith((b"@HD\t", b"@SQ\t", b"@RG\tID:")):
-        raise BadInput("the reads are SAM text", wanted="FASTQ, BAM or CRAM", do="Make a BAM of it with samtools view -b.", path=path)
-    if head.startswith(cram.MAGIC):
-        if path == STANDARD_INPUT:
-            raise BadInput("standard input is a CRAM", wanted="FASTQ or BAM", do="Give the CRAM as a file.", path=path)
-        return "cram"
-    return "bam" if head.startswith(bam_stream.MAGIC) else "fastq"
-
-
-def _stream(path: Path, kind: str, reference: Path, threads: int) -> BamStream:
-    if kind == "cram":
-        return BamStream(path, cram.cram_pieces(path, fasta_path(reference)))
-    return open_stream(path, threads=threads)
 
 
 def _check_lines(reads: Reads, n_before: int, files: Sequence[Path]) -> None:
