@@ -4,8 +4,7 @@
 
 Genome and reads are simulated (`genopipe.simulate.human_genome`), 5 bytes of disk a base. Reads per CPU-second are those beyond what
 starting costs: each run is done with the first 100,000 pairs too (twice, for the first one compiles), and the difference counts. Resident
-memory is the largest of one process, mapped files included. With `--peer` minimap2 does the same; its index of 3.1 Gbp takes longer than
-all the rest, so ask for that with a smaller `--length`.
+memory is the largest of one process, mapped files included. With `--peer` minimap2 does the same.
 """
 
 from __future__ import annotations
