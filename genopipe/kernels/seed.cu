@@ -257,6 +257,7 @@ candidates(const u8 *base, const i64 *base_start, i64 n_reads, const u64 *entry,
             const int votes = int(best >> 10);
             if (votes * 4 < most || votes <= 0) break;
             int widened_votes = 0;
+            __syncwarp();
             if (lane == 0) {
                 const Candidate c = widened(v, n_groups, MAX_HITS - 1 - int(best & (MAX_HITS - 1)));
                 const i64 strand = c.middle >> (REVERSE_BIT - 8), bias = (strand << (REVERSE_BIT - 8)) + DIAGONAL_OFFSET, at = read * slots + kept;
