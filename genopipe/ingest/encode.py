@@ -19,7 +19,7 @@ from genopipe.ingest.layout import joined, runs
 from genopipe.ingest.run_plan import Output, RunPlan
 from genopipe.ingest.tiles import Tile
 from genopipe.ingest.trimming import kept_lengths
-from genopipe.kernels.read_text import LETTER, Fragments, Header, write_fastq
+from genopipe.kernels.read_text import LETTER, SPARE, Fragments, Header, write_fastq
 from genopipe.kernels.unaligned_records import NIBBLE, Tags, write_records
 
 CLUSTERS_AT_ONCE = 8192
@@ -74,7 +74,7 @@ def slices(chosen: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 def plain(plan: RunPlan, tile: Tile, output: Output, stream: Stream, chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
     """The bytes of the reads of the clusters `chosen`; valid until this thread makes the next ones."""
-    prefix = _letters(name_prefix(plan, tile))
+    prefix = _spared(name_prefix(plan, tile))
     umi, index = joined(output.layout.umis), joined(output.layout.indexes)
     parts = [runs(columns) for columns in stream.columns]
     fragments = Fragments(
@@ -82,9 +82,9 @@ def plain(plan: RunPlan, tile: Tile, output: Output, stream: Stream, chosen: NDA
     )
     trimmed = _trimmed(plan, tile, output, stream, chosen)
     bases = sum(map(len, stream.columns))
-    group = _letters(read_group(plan, tile.lane) + "\0")
+    group = _spared(read_group(plan, tile.lane) + "\0")
     overhead = len(prefix) + 2 * (len(umi) + len(index)) + len(group) + 2 * _LARGEST_HEADER
-    out = _buffer(len(chosen) * (2 * bases + len(stream.columns) * overhead))
+    out = _buffer(len(chosen) * (2 * bases + len(stream.columns) * overhead) + SPARE)
     if stream.bam:
         tags = Tags(prefix, group, umi, index)
         n = write_records(tile.calls, chosen, tile.position, tile.passed, tags, fragments, trimmed, NIBBLE, LETTER, out)
@@ -120,8 +120,9 @@ def _trimmed(plan: RunPlan, tile: Tile, output: Output, stream: Stream, chosen: 
     return np.ascontiguousarray(np.stack(lengths, axis=1))
 
 
-def _letters(text: str) -> NDArray[np.uint8]:
-    return np.frombuffer(text.encode(), np.uint8)
+def _spared(text: str) -> NDArray[np.uint8]:
+    """The letters of a text, and the bytes after it that kernels copy too."""
+    return np.frombuffer(text.encode() + bytes(SPARE), np.uint8)
 
 
 def _buffer(size: int) -> NDArray[np.uint8]:

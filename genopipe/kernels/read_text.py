@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from genopipe.kernels.base_calls import NO_CALL
 from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.words import load64, store64
 
 _OFFSET = 33
 _NO_CALL_QUALITY = 2
@@ -28,6 +29,11 @@ def _letters() -> NDArray[np.uint8]:
 
 LETTER = _letters()
 
+SPARE = 8
+"""Bytes after the end of base calls, of texts to copy and of the text written: eight are moved at a time."""
+
+_EACH = np.uint64(0x0101010101010101)
+
 PLUS = -1
 """Among columns: no base, but a plus between two parts."""
 
@@ -35,7 +41,7 @@ PLUS = -1
 class Header(NamedTuple):
     """What a read's header is made of: prefix, x:y, :umi, blank, number of the read, Y or N for filtered, `:0:`, barcode.
 
-    prefix        (letters) uint8
+    prefix        (letters and `SPARE` bytes more) uint8
     umi, barcode  (bases) int64: the column of each base, or `PLUS`
     """
 
@@ -74,9 +80,10 @@ def put_number(out, at, number):
 
 @inner
 def put_bytes(out, at, text):
-    for i in range(len(text)):
-        out[at + i] = text[i]
-    return at + len(text)
+    """Copies text that has seven bytes to spare after its end; gives where it ends."""
+    for i in range(0, len(text) - SPARE, 8):
+        store64(out, at + i, load64(text, i))
+    return at + len(text) - SPARE
 
 
 @inner
@@ -119,48 +126,62 @@ def _put_comment(out, at, call, number, passed, header, letter):
 
 @inner
 def _put_record(out, at, call, run, length, kept):
-    """Bases and qualities of one read: `kept` as they are, the rest up to `length` masked."""
+    """Bases and qualities of one read: `kept` as they are, the rest up to `length` masked. What follows overwrites what is too much."""
     plus = at + length
     done = 0
     for i in range(len(run)):
         n = min(run[i, 1], kept - done)
-        calls_of_run = call[run[i, 0] : run[i, 0] + n]
-        _put_letters(calls_of_run, out[at + done : at + done + n])
-        _put_qualities(calls_of_run, out[plus + 3 + done : plus + 3 + done + n])
+        for k in range(0, n, 8):
+            store64(out, at + done + k, _letters_of(load64(call, run[i, 0] + k)))
         done += n
     for i in range(kept, length):
         out[at + i] = ord("N")
-        out[plus + 3 + i] = _OFFSET + _NO_CALL_QUALITY
     out[plus] = 10
     out[plus + 1] = ord("+")
     out[plus + 2] = 10
+    done = 0
+    for i in range(len(run)):
+        n = min(run[i, 1], kept - done)
+        for k in range(0, n, 8):
+            store64(out, plus + 3 + done + k, _qualities_of(load64(call, run[i, 0] + k)))
+        done += n
+    for i in range(kept, length):
+        out[plus + 3 + i] = _OFFSET + _NO_CALL_QUALITY
     out[plus + 3 + length] = 10
     return plus + 4 + length
 
 
 @inner
-def _put_letters(call, out):
-    """As `LETTER`, in arithmetic that compiles to vector instructions: every step stays in eight bits."""
-    for i in range(len(out)):
-        base = call[i] & np.uint8(3)
-        wider = np.uint8(2) if base == np.uint8(2) else np.uint8(0)
-        widest = np.uint8(13) if base == np.uint8(3) else np.uint8(0)
-        letter = np.uint8(np.uint8(65) + np.uint8(2) * base + wider + widest)
-        out[i] = np.uint8(78) if call[i] == np.uint8(255) else letter
+def _no_calls(calls):
+    """1 in each byte that is `NO_CALL`, all of whose bits are set."""
+    all_set = calls & (calls >> np.uint64(4)) & (np.uint64(15) * _EACH)
+    all_set &= all_set >> np.uint64(2)
+    return all_set & (all_set >> np.uint64(1)) & _EACH
 
 
 @inner
-def _put_qualities(call, out):
-    for i in range(len(out)):
-        out[i] = np.uint8(35) if call[i] == np.uint8(255) else np.uint8(33) + (call[i] >> np.uint8(2))
+def _letters_of(calls):
+    """The letters of eight base calls: A is 65, C two more, G six more, T both and eleven more."""
+    c, g = calls & _EACH, (calls >> np.uint64(1)) & _EACH
+    letters = np.uint64(65) * _EACH + np.uint64(2) * c + np.uint64(6) * g + np.uint64(11) * (c & g)
+    unknown = _no_calls(calls)
+    return (letters & ~(unknown * np.uint64(255))) | (unknown * np.uint64(78))
+
+
+@inner
+def _qualities_of(calls):
+    """The quality letters of eight base calls."""
+    letters = ((calls >> np.uint64(2)) & (np.uint64(63) * _EACH)) + np.uint64(_OFFSET) * _EACH
+    unknown = _no_calls(calls)
+    return (letters & ~(unknown * np.uint64(255))) | (unknown * np.uint64(_OFFSET + _NO_CALL_QUALITY))
 
 
 @kernel
 def write_fastq(calls, chosen, position, passed, header, fragments, trimmed, letter, out):
     """Writes the FASTQ records of the clusters `chosen` and gives the number of bytes.
 
-    calls (clusters, columns) uint8; chosen (clusters) int64; position (all clusters, 2) int32; passed (all clusters) bool; trimmed
-    (clusters chosen, reads, 2) int32: length and unmasked bases; letter: `LETTER`; out (bytes) uint8
+    calls (clusters, columns) uint8, with `SPARE` bytes after its end; chosen (clusters) int64; position (all clusters, 2) int32; passed
+    (all clusters) bool; trimmed (clusters chosen, reads, 2) int32: length and unmasked bases; letter: `LETTER`; out (bytes) uint8
     """
     at = 0
     for i in range(len(chosen)):

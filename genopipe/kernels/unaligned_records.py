@@ -25,7 +25,8 @@ _DASH, _BLANK = 45, 32
 
 
 class Tags(NamedTuple):
-    """What names and tags a record: `prefix` of its name, its read group (letters with the closing 0), columns of UMI and index."""
+    """What names and tags a record: `prefix` of its name and its read group (letters with the closing 0), each
+    with `SPARE` bytes more, and the columns of molecular identifier and index."""
 
     prefix: NDArray[np.uint8]
     read_group: NDArray[np.uint8]

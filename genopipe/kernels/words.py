@@ -1,0 +1,44 @@
+"""Eight bytes of a byte array at once, wherever they begin: the unaligned loads and stores that text is copied and written with.
+
+Nothing checks the end of the array: whoever calls has seven bytes to spare there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.extending import intrinsic
+
+_WORD = ir.IntType(64)
+
+
+def _place(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> Any:
+    """The address of eight bytes of a one-dimensional array from byte `at`."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [at]), _WORD.as_pointer())
+
+
+@intrinsic
+def load64(typing_context: Any, array: Any, at: Any) -> Any:
+    """The bytes `at` to `at + 8` of a contiguous uint8 array as a little-endian uint64."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = builder.load(_place(context, builder, signature.args[0], *arguments))
+        word.align = 1
+        return word
+
+    return types.uint64(array, types.int64), build
+
+
+@intrinsic
+def store64(typing_context: Any, array: Any, at: Any, word: Any) -> Any:
+    """Writes a uint64 to the bytes `at` to `at + 8` of a contiguous uint8 array."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        store = builder.store(arguments[2], _place(context, builder, signature.args[0], *arguments[:2]))
+        store.align = 1
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.uint64), build
