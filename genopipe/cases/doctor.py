@@ -56,7 +56,7 @@ def _gpu() -> Check:
         return Check("gpu", f"a GPU that cannot be used: {error}", good=False, do="Install `genopipe[gpu]` anew, or set device: cpu.")
     free = f"{card.free_memory / GIB:.0f} of {card.memory / GIB:.0f} GiB free"
     driver = f"driver for CUDA {card.driver // 1000}.{card.driver % 1000 // 10}"
-    return Check("gpu", f"{card.name}, {free}, {driver}, NVRTC {card.nvrtc} (not used by any stage yet)", good=True)
+    return Check("gpu", f"{card.name}, {free}, {driver}, NVRTC {card.nvrtc} (used with --device gpu)", good=True)
 
 
 def _genome() -> Check:
