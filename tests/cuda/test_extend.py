@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from genopipe.device import Gpu
 from genopipe.kernels import extend as lanes
 from genopipe.kernels import on_gpu
-from tests.kernels.test_extend import Case, random_case
+from tests.kernels.test_extend import Case, random_case, run
 
 
 def on_device(gpu: Gpu, case: Case) -> tuple[on_gpu.Extended, NDArray[np.int16]]:
@@ -32,6 +32,24 @@ def test_scores_and_traces_equal_the_lanes(gpu: Gpu, width: int, seed: int) -> N
     as_lanes = 3 - (cells >> 1 & 3) | (cells >> 3 & 1) << 2 | (cells >> 4 & 1) << 3
     inside = np.arange(len(case.query))[:, None] < case.length
     assert np.array_equal(np.moveaxis(as_lanes, 1, 2)[inside], np.moveaxis(case.trace, 1, 2)[inside])
+
+
+def test_long_reads_that_run_over_the_end_of_a_contig_equal_the_lanes(gpu: Gpu) -> None:
+    """Scores of hundreds, from which a base beyond the contig must take more than a byte can hold."""
+    rng, rows, width = np.random.default_rng(4), 500, lanes.NARROW
+    query, window = lanes.aligned((rows, lanes.LANES), np.uint8), lanes.aligned((rows + width, lanes.LANES), np.uint8)
+    window[:] = rng.integers(0, 4, window.shape)
+    query[:] = window[width // 2 : width // 2 + rows]
+    length = lanes.aligned(lanes.LANES, np.int16)
+    length[:] = rows - np.arange(lanes.LANES) % 5
+    for lane in range(lanes.LANES):
+        window[width // 2 + rows - lane :, lane] = lanes.BEYOND
+        query[rng.integers(0, rows, lane // 8), lane] = rng.integers(0, 5, lane // 8)
+    case = run(query, window, length, width)
+    found = on_gpu.Extended(*map(gpu.host, on_device(gpu, case)[0]))
+    assert found.score.tolist() == case.score.tolist()
+    assert [found.best_row.tolist(), found.best_band.tolist()] == [case.row.tolist(), case.band.tolist()]
+    assert 300 < case.score.min() < case.score.max() == rows + 10
 
 
 @pytest.mark.parametrize("width", [lanes.NARROW, lanes.WIDE])
