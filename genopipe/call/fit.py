@@ -232,6 +232,8 @@ def judge_sex(autosomal: NDArray[np.int64], x: NDArray[np.int64], y: NDArray[np.
     if middle < 2 or min(autosomal.sum(), x.sum(), y.sum()) < _LEAST_BASES:
         return SexChromosomes()
     floor = max(middle // 10, 1)
+    if not (x[floor:].any() or y[floor:].any()):  # reads of other contigs alone
+        return SexChromosomes()
     autosomal_mean, autosomal_share = _covered(autosomal, floor)
     x_percent = round(100 * _covered(x, floor)[0] / autosomal_mean)
     y_percent = round(100 * _covered(y, floor)[1] / autosomal_share)

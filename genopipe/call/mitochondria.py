@@ -57,9 +57,11 @@ def low_shares(view: View, sites: list[Site], *, span: tuple[int, int], settings
 
 
 def marked(site: Site, nuclear_depth: int) -> Site:
-    """The site, marked where an allele is no more often shown than by a copy in the nucleus, with three standard deviations to spare."""
+    """The site, marked where few of its fragments show an alternative allele, no more than a copy in the nucleus with three standard
+    deviations to spare."""
     alternative = sum(site.allele_depth[1:])
-    return replace(site, nuclear=alternative <= nuclear_depth + 3 * math.isqrt(nuclear_depth)) if nuclear_depth else site
+    few = 2 * alternative < site.depth and alternative <= nuclear_depth + 3 * math.isqrt(nuclear_depth)
+    return replace(site, nuclear=few and nuclear_depth > 0)
 
 
 def _bases(view: View, free: NDArray[np.bool_], indels: dict[Event, int], span: tuple[int, int], settings: Settings) -> Iterator[Site]:

@@ -151,6 +151,7 @@ def test_a_captured_sample_is_told_by_its_targets():
 def test_too_little_tells_no_sex():
     assert judge_sex(histogram(30), histogram(15, bases=100), histogram(15)).x_percent is None
     assert judge_sex(histogram(0.5), histogram(0.2), histogram(0.2)).x_percent is None
+    assert judge_sex(histogram(30), histogram(0), histogram(0)).x_percent is None
 
 
 @given(st.lists(st.integers(0, 50), max_size=30))

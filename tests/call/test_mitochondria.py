@@ -153,6 +153,7 @@ def test_an_allele_as_rare_as_a_copy_in_the_nucleus_shows_it_is_marked():
     assert marked(site_of(45), 30).nuclear
     assert not marked(site_of(46), 30).nuclear
     assert not marked(site_of(5), 0).nuclear
+    assert not marked(site_of(600), 900).nuclear
 
 
 def test_the_mark_is_written(small, tmp_path):
