@@ -118,6 +118,7 @@ STEPS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
         for member in MEMBERS
     ),
     ("mark-duplicates", ("newborn.bam", "-o", "marked.bam"), ("marked.bam", "marked.bam.bai", "marked.duplicates.tsv")),
+    ("fit", ("--reference", "reference", "-i", "newborn.bam", "-o", "newborn.model.json"), ("newborn.model.json",)),
     *(
         (
             "call",
