@@ -52,14 +52,24 @@ class Used:
         return {"cpu_seconds": self.cpu_seconds, "peak_resident_mb": self.peak_bytes >> 20}
 
 
+# A program inherits the largest resident memory of who starts it, so a small process starts it.
+_START = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[2:])
+_, status, taken = os.wait4(process.pid, 0)
+open(sys.argv[1], "w").write(f"{taken.ru_utime + taken.ru_stime} {taken.ru_maxrss << 10}")
+sys.exit(os.waitstatus_to_exitcode(status) != 0)
+"""
+
+
 def used(*command: object, stdout: Any = subprocess.DEVNULL, stderr: Any = subprocess.DEVNULL) -> Used:
     """Runs a program and gives what it took."""
-    process = subprocess.Popen([str(part) for part in command], stdout=stdout, stderr=stderr)
-    _, status, resources = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, process.args)
-    return Used(round(resources.ru_utime + resources.ru_stime, 2), resources.ru_maxrss << 10)
+    with TemporaryDirectory() as folder:
+        told = Path(folder) / "taken"
+        start = [sys.executable, "-c", _START, str(told), *(str(part) for part in command)]
+        subprocess.run(start, check=True, stdout=stdout, stderr=stderr)
+        seconds, peak = told.read_text().split()
+    return Used(round(float(seconds), 2), int(peak))
 
 
 def step(note: Path, *command: object, output: str | Path = os.devnull, log: str | Path = os.devnull) -> Used:
