@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,15 @@ def _check_all_ended(sources: list[Source], available: list[NDArray[np.int64]]) 
     raise BadInput(came, wanted="the same number of reads in both files", do=GET_AGAIN, path=ended.path, line=line)
 
 
+class _Part(NamedTuple):
+    """Records of one file, and the rows of the batch that they go into: every `stride`-th from `row` on."""
+
+    source: Source
+    record: NDArray[np.int64]
+    row: int
+    stride: int
+
+
 class _Batch:
     """A batch being filled; `rows`, `header_bytes` and `bases` are the room to begin with, what the last batch took."""
 
@@ -95,8 +104,15 @@ class _Batch:
         header_length, base_length = _lengths([record[:n] for record in available])
         rows = self._rows_that_fit(np.cumsum(base_length), batch_bases)
         self._make_room(header_length[:rows], base_length[:rows])
-        for first, (source, record) in enumerate(zip(sources, available, strict=True)):
-            self._fill(source, record[: rows // stride], self.n_reads + first, stride)
+        given = zip(sources, available, strict=True)
+        parts = [_Part(source, record[: rows // stride], self.n_reads + first, stride) for first, (source, record) in enumerate(given)]
+        faults = [self._fill(part) for part in parts]
+        letters = self._base[self._base_start[self.n_reads] : self._base_start[self.n_reads + rows]]
+        if not fastq_lines.translate(letters) or any(wrong >= 0 for wrong, _ in faults):
+            for part, fault in zip(parts, faults, strict=True):
+                self._fill_bases(part, *fault)
+        for part in parts:
+            part.source.take(len(part.record))
         self.n_reads += rows
 
     def _rows_that_fit(self, base_end: NDArray[np.int64], batch_bases: int) -> int:
@@ -118,12 +134,18 @@ class _Batch:
         self._base = _with_room(self._base, int(self._base_start[last]))
         self._quality = _with_room(self._quality, int(self._base_start[last]))
 
-    def _fill(self, source: Source, record: NDArray[np.int64], row: int, stride: int) -> None:
+    def _fill(self, part: _Part) -> tuple[int, int]:
         arrays = (self._header, self._header_start, self._name_length, self._base, self._quality, self._base_start)
-        wrong, fault = fastq_lines.fill(source.text, record, fastq_lines.CODE, row, stride, *arrays)
+        return fastq_lines.fill(part.source.text, part.record, part.row, part.stride, *arrays)
+
+    def _fill_bases(self, part: _Part, wrong: int, fault: int) -> None:
+        """Codes of letters that are more than A, C, G, T, N. Raises BadInput for the first wrong record, which may be `wrong`."""
+        sound = part.record if wrong < 0 else part.record[:wrong]
+        other = fastq_lines.fill_bases(part.source.text, sound, fastq_lines.CODE, part.row, part.stride, self._base, self._base_start)
+        if other >= 0:
+            raise part.source.error(other, fastq_lines.WRONG_BASE)
         if wrong >= 0:
-            raise source.error(wrong, fault)
-        source.take(len(record))
+            raise part.source.error(wrong, fault)
 
     def reads(self) -> Reads:
         n = self.n_reads

@@ -1,7 +1,8 @@
 """The lines of FASTQ text: found, turned into base codes and qualities, and written, in compiled loops.
 
 `scan` finds the whole records of a piece of text without looking at bases and qualities; `fill` copies them into the arrays of a batch and
-checks every character on the way. Both say where they met a fault and of which kind; `genopipe.formats.fastq_source` puts it into words.
+checks qualities on the way; `translate` makes codes of all its letters at once, `fill_bases` read by read where they are more than A, C, G,
+T and N. They say where they met a fault and of which kind; `genopipe.formats.fastq_source` puts it into words.
 """
 
 from __future__ import annotations
@@ -125,27 +126,40 @@ def _name_length(header: NDArray[np.uint8], start: int, end: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _fill_bases(
-    text: NDArray[np.uint8], start: np.uint64, base: NDArray[np.uint8], base_start: np.uint64, length: np.uint64, code: NDArray[np.uint8]
-) -> bool:
-    """Codes of the letters from `start` on; False when one is no base. The first loop knows A, C, G, T, N only and runs in lanes."""
+def translate(base: NDArray[np.uint8]) -> bool:
+    """Turns letters into codes in place, all reads at once and so in lanes; False when one is neither A, C, G, T nor N."""
     largest = np.uint8(0)
-    for i in range(length):
-        letter = text[start + i]
+    for i in range(np.uint64(len(base))):
+        letter = base[i]
         value = np.uint8(0) if letter == 65 else NO_BASE
         value = min(value, np.uint8(1) if letter == 67 else NO_BASE)
         value = min(value, np.uint8(2) if letter == 71 else NO_BASE)
         value = min(value, np.uint8(3) if letter == 84 else NO_BASE)
         value = min(value, np.uint8(4) if letter == 78 else NO_BASE)
-        base[base_start + i] = value
+        base[i] = value
         largest = max(largest, value)
-    if largest < NO_BASE:
-        return True
-    largest = np.uint8(0)
-    for i in range(length):
-        base[base_start + i] = code[text[start + i]]
-        largest = max(largest, base[base_start + i])
     return bool(largest < NO_BASE)
+
+
+@njit(cache=True, nogil=True)
+def fill_bases(
+    text: NDArray[np.uint8],
+    record: NDArray[np.int64],
+    code: NDArray[np.uint8],
+    row: int,
+    stride: int,
+    base: NDArray[np.uint8],
+    base_start: NDArray[np.int64],
+) -> int:
+    """Writes the codes of all letters there are, read by read; the first record with another character, or -1."""
+    for r in range(len(record)):
+        for i in range(base_start[row + 1] - base_start[row]):
+            value = code[text[record[r, 2] + i]]
+            if value == NO_BASE:
+                return r
+            base[base_start[row] + i] = value
+        row += stride
+    return -1
 
 
 @njit(cache=True, nogil=True)
@@ -165,7 +179,6 @@ def _fill_qualities(
 def fill(
     text: NDArray[np.uint8],
     record: NDArray[np.int64],
-    code: NDArray[np.uint8],
     row: int,
     stride: int,
     header: NDArray[np.uint8],
@@ -175,7 +188,10 @@ def fill(
     quality: NDArray[np.uint8],
     base_start: NDArray[np.int64],
 ) -> tuple[int, int]:
-    """Writes the records of one file into every `stride`-th row from `row` on: the first record that is wrong, or -1, and what is wrong."""
+    """Writes the records of one file into every `stride`-th row from `row` on: the first record that is wrong, or -1, and what is wrong.
+
+    Bases are written as letters, for `translate`.
+    """
     for r in range(len(record)):
         at, line = np.uint64(header_start[row]), np.uint64(record[r, 0])
         for i in range(np.uint64(record[r, 1] - record[r, 0])):
@@ -184,8 +200,9 @@ def fill(
         if name_length[row] == 0:
             return r, NO_NAME
         at, length = np.uint64(base_start[row]), np.uint64(base_start[row + 1] - base_start[row])
-        if not _fill_bases(text, np.uint64(record[r, 2]), base, at, length, code):
-            return r, WRONG_BASE
+        line = np.uint64(record[r, 2])
+        for i in range(length):
+            base[at + i] = text[line + i]
         if not _fill_qualities(text, np.uint64(record[r, 4]), quality, at, length):
             return r, WRONG_QUALITY
         row += stride

@@ -293,3 +293,27 @@ def test_damaged_gzip_is_named_by_line(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="there is no such file"):
         list(read_fastq(tmp_path / "none.fq"))
+
+
+def test_bgzip_without_its_end_mark_is_named_with_the_line_after_its_last_read(tmp_path: Path) -> None:
+    path = tmp_path / "cut.fastq.gz"
+    path.write_bytes(bgzf.compress_block(b"@a\nAC\n+\nII\n@b\nAC\n+\nII\n"))
+    with pytest.raises(BadInput, match="the bgzip data has no end mark") as caught:
+        list(read_fastq(path))
+    assert (caught.value.path, caught.value.line) == (path, 9)
+
+
+@pytest.mark.parametrize(
+    "text, line, message",
+    [
+        ("@a\nAC\n+\nII@b\nAC\n+\nII\n", 4, "the read has 2 bases and 4 qualities"),
+        ("@a\nAC\n+\n@b\nAC\n+\nII\n", 5, "a record begins with 'AC'"),
+        ("@a\nAC\n@b\nAC\n+\nII\n", 3, "the third line of a record begins with '@b'"),
+    ],
+)
+def test_two_files_run_together_are_named_where_they_meet(tmp_path: Path, text: str, line: int, message: str) -> None:
+    path = tmp_path / "both.fq"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=message) as caught:
+        list(read_fastq(path))
+    assert caught.value.line == line
