@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from genopipe.kernels.base_calls import NO_CALL
 from genopipe.kernels.compiled import inner, kernel
-from genopipe.kernels.words import load64, store64
+from genopipe.kernels.words import load64, prefetch, store64
 
 _OFFSET = 33
 _NO_CALL_QUALITY = 2
@@ -28,6 +28,11 @@ def _letters() -> NDArray[np.uint8]:
 
 
 LETTER = _letters()
+
+AHEAD = 8
+"""How many clusters before its turn a cluster is asked for from memory."""
+
+_CACHE_LINE = 64
 
 SPARE = 8
 """Bytes after the end of base calls, of texts to copy and of the text written: eight are moved at a time."""
@@ -176,6 +181,16 @@ def _qualities_of(calls):
     return (letters & ~(unknown * np.uint64(255))) | (unknown * np.uint64(_OFFSET + _NO_CALL_QUALITY))
 
 
+@inner
+def ask_for_cluster(calls, position, chosen, i):
+    """The clusters of a sample lie far apart: what the one at place `i` needs is asked for before its turn comes."""
+    if i < len(chosen):
+        columns = calls.shape[1]
+        for column in range(0, columns + _CACHE_LINE - 1, _CACHE_LINE):
+            prefetch(calls.reshape(-1), chosen[i] * columns + column)
+        prefetch(position.reshape(-1).view(np.uint8), chosen[i] * 8)
+
+
 @kernel
 def write_fastq(calls, chosen, position, passed, header, fragments, trimmed, letter, out):
     """Writes the FASTQ records of the clusters `chosen` and gives the number of bytes.
@@ -187,6 +202,7 @@ def write_fastq(calls, chosen, position, passed, header, fragments, trimmed, let
     for i in range(len(chosen)):
         cluster = chosen[i]
         call = calls[cluster]
+        ask_for_cluster(calls, position, chosen, i + AHEAD)
         for read in range(len(fragments.number)):
             at = _put_header(out, at, call, position[cluster, 0], position[cluster, 1], header, letter)
             at = _put_comment(out, at, call, fragments.number[read], passed[cluster], header, letter)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from genopipe.kernels.base_calls import NO_CALL
 from genopipe.kernels.compiled import inner, kernel
-from genopipe.kernels.read_text import PLUS, put_bytes, put_number
+from genopipe.kernels.read_text import AHEAD, PLUS, ask_for_cluster, put_bytes, put_number
 
 _FIXED = 36
 _UNPLACED_BIN = 4680
@@ -103,6 +103,7 @@ def write_records(calls, chosen, position, passed, tags, fragments, trimmed, nib
     for i in range(len(chosen)):
         cluster = chosen[i]
         call = calls[cluster]
+        ask_for_cluster(calls, position, chosen, i + AHEAD)
         for read in range(n_reads):
             start = at
             length, kept = np.int64(trimmed[i, read, 0]), np.int64(trimmed[i, read, 1])

@@ -42,3 +42,19 @@ def store64(typing_context: Any, array: Any, at: Any, word: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.int64, types.uint64), build
+
+
+@intrinsic
+def prefetch(typing_context: Any, array: Any, at: Any) -> Any:
+    """Asks for the cache line of byte `at` of a contiguous uint8 array, before it is needed; harmless beyond its end."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        byte, number = ir.IntType(8), ir.IntType(32)
+        declared = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte.as_pointer()], declared)
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), byte.as_pointer())
+        builder.call(function, [address, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), build
