@@ -51,7 +51,7 @@ def read_manifest(path: Path) -> list[Source]:
     for entry in document.get("datasets") or ():
         if isinstance(entry, dict):
             entry.update({key: str(entry[key]) for key in ("version", "date") if key in entry})  # YAML makes numbers and dates of them
-    check(document, lines, "manifest", path)
+    check(document, lines, "fetch", path)
     return [_source(entry, path, lines.at(("datasets", i))) for i, entry in enumerate(document["datasets"])]
 
 
