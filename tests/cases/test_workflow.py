@@ -63,7 +63,7 @@ EXPECTED = (
     *("ingest/family.json", "ingest/calls.json", "gates/family.json", "gates/calls.json"),
     *(f"gates/{sample}.{kind}.json" for sample in ("newborn", "mother", "father") for kind in ("reads", "alignments")),
     *(f"align/{sample}.{kind}" for sample in ("newborn", "mother", "father") for kind in ("bam", "bam.bai", "duplicates.tsv")),
-    *(f"call/{sample}.{kind}" for sample in ("newborn", "mother", "father") for kind in ("vcf.gz", "g.vcf.gz", "g.vcf.gz.tbi")),
+    *(f"call/{sample}.{kind}" for sample in ("newborn", "mother", "father") for kind in ("model.json", "vcf.gz", "g.vcf.gz")),
     *("call/DEMO-0001.vcf.gz", "call/DEMO-0001.vcf.gz.tbi"),
     *(f"interpret/{name}" for name in ("findings.json", "findings.tsv", "findings.vcf.gz", "phenopacket.json", "report.html")),
     *("archive/receipt.json", "ehr/bundle.json", "run.json"),
