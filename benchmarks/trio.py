@@ -5,7 +5,7 @@
 
 On one megabase of real sequence, father and mother have variants of their own; the child has one haplotype of each and `--planted` new
 variants besides, SNVs and indels. Reads are simulated and aligned by bwa, the three are called and joined. A new variant is found where its
-record has DNM in the child; every other record with DNM is a false one. `violations` counts the records with MENDEL. Needs
+record has a DNM of some level in the child; every other record with it is a false one. `violations` counts the records with MENDEL. Needs
 art_illumina, bwa and samtools.
 """
 
@@ -21,6 +21,8 @@ import pysam
 from measure import cpu_seconds, options, report, versions, work_folder
 
 PEOPLE = ("father", "mother", "child")
+LEVELS = (1, 3, 10)
+"""Phred by which a new variant is told: chances of a fifth, a half and nine tenths."""
 Variant = tuple[int, str, str]
 
 
@@ -118,19 +120,22 @@ def write_truth(path: Path, fasta: Path, haplotypes: tuple[list[Variant], list[V
 
 
 def told(joint: Path, new: set[Variant]) -> dict:
-    """How many new variants have DNM, and how many records that are none."""
-    found, false, violations = set(), 0, 0
+    """How many new variants have DNM of at least each level, and how many other records have it."""
+    found: dict[int, set[Variant]] = {level: set() for level in LEVELS}
+    false, violations = dict.fromkeys(LEVELS, 0), 0
     with pysam.VariantFile(str(joint)) as file:
         for record in file:
             violations += "MENDEL" in record.info
-            if record.samples["child"].get("DNM") is None:
-                continue
             ours = {(record.start, record.ref, alt) for alt in record.alts} & new
-            found |= ours
-            false += not ours
+            for level in LEVELS:
+                if (record.samples["child"].get("DNM") or 0) >= level:
+                    found[level] |= ours
+                    false[level] += not ours
     kinds = {kind: {one for one in new if (len(one[1]) == len(one[2])) == (kind == "snv")} for kind in ("snv", "indel")}
-    counts = {kind: {"planted": len(all_), "found": len(all_ & found)} for kind, all_ in kinds.items()}
-    return counts | {"false": false, "violations": violations}
+    out: dict = {"planted": {kind: len(all_) for kind, all_ in kinds.items()}, "violations": violations}
+    for level in LEVELS:
+        out[f"DNM>={level}"] = {kind: len(all_ & found[level]) for kind, all_ in kinds.items()} | {"false": false[level]}
+    return out
 
 
 def genopipe(command: str) -> tuple[str, ...]:

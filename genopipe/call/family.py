@@ -2,7 +2,8 @@
 
 A triple of genotypes costs what the reads of the three say (PL), what the alleles of the parents cost in a population, and what the
 inheritance costs: each parent hands on either copy with equal chance, and an allele that neither could hand on is new, at the price of a
-mutation. The cheapest triple wins; how much cheaper it is than the cheapest triple without a new allele is the phred of a de novo variant.
+mutation. The cheapest triple wins. The cheapest with a new allele against the cheapest without one is the posterior of a de novo variant:
+parents with few reads leave it open, and then both the inherited genotypes and the chance that they are wrong are told.
 
 Source: Li, A statistical framework for SNP calling, Bioinformatics 27 (2011), for trios; Veltman and Brunner, De novo mutations in human
 genetic disease, Nature Reviews Genetics 13 (2012), for the rate of 1.2e-8 a base and generation, to which artefacts are added here.
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from genopipe.call.sites import MAX_QUALITY, genotypes, phred
+from genopipe.kernels.genotype import TOGETHER
 from genopipe.kernels.pileup import HALF
 
 Genotype = tuple[int, ...]
@@ -39,7 +41,8 @@ class Trio:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Best genotypes of father, mother, child, with GQ of each; `new` is the phred of a de novo allele in the child, 0 for none."""
+    """Best genotypes of father, mother, child, with GQ of each; `new` is the phred of no allele of the child being new, 0 where hardly one
+    can be."""
 
     genotypes: Triple
     qualities: tuple[int, int, int]
@@ -62,8 +65,14 @@ def judge_trio(trio: Trio, n_alleles: int) -> Verdict:
     best = min(costs, key=lambda triple: (costs[triple], triple))
     qualities = tuple(_quality(costs, best, member) for member in range(3))
     without = min((cost for triple, cost in costs.items() if inherited[triple]), default=costs[best])
-    new = 0 if inherited[best] else min(phred(without - costs[best]), MAX_QUALITY)
-    return Verdict(best, qualities, new)  # type: ignore[arg-type]
+    with_new = min((cost for triple, cost in costs.items() if not inherited[triple]), default=without + len(TOGETHER))
+    return Verdict(best, qualities, new_quality(without - with_new))  # type: ignore[arg-type]
+
+
+def new_quality(lead: int) -> int:
+    """Phred of the explanation without a new allele, when the one with it is cheaper by `lead` (milli-phred)."""
+    other = int(TOGETHER[abs(lead)]) if abs(lead) < len(TOGETHER) else 0
+    return min(phred(max(lead, 0) + other), MAX_QUALITY)
 
 
 def _quality(costs: dict[Triple, int], best: Triple, member: int) -> int:

@@ -31,7 +31,7 @@ def test_a_trio_is_judged_as_by_enumeration(father, mother, child):
     cost = lambda t: father[t[0]] + mother[t[1]] + child[t[2]]  # noqa: E731
     ours = tuple(index(genotype) for genotype in verdict.genotypes)
     assert ours == triple or abs(cost(ours) - cost(triple)) < 40
-    assert abs(verdict.new - min(new, 99)) <= 1 or ours != triple
+    assert abs(verdict.new - min(new, 99)) <= 1
 
 
 def test_clear_parents_make_a_new_allele():
@@ -44,6 +44,13 @@ def test_a_doubtful_parent_is_the_likelier_source():
     verdict = judge_trio(Trio((0, 3, 40), (0, 90, 900), (700, 0, 700), (2, 2, 2), False), 2)
     assert verdict.genotypes == ((0, 1), (0, 0), (0, 1))
     assert verdict.new == 0
+
+
+def test_parents_with_few_reads_leave_open_whether_an_allele_is_new():
+    """Ten reads of the reference in one parent: that it hands on an unseen allele is about as likely as a new one."""
+    told = [judge_trio(Trio((0, pl, 400), (0, 90, 900), (300, 0, 300), (2, 2, 2), False), 2) for pl in (24, 30, 42)]
+    assert [verdict.new for verdict in told] == [1, 2, 10]
+    assert [verdict.genotypes[0] for verdict in told] == [(0, 1), (0, 1), (0, 0)]
 
 
 def test_a_sons_x_comes_from_his_mother():

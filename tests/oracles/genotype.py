@@ -21,7 +21,7 @@ def base_cost(bases, genotype):
 
 
 def trio(father, mother, child, *, population, new):
-    """Best triple and the phred of a new allele, diploid, two alleles, by enumeration of transmissions; likelihoods as PL."""
+    """Best triple and the phred of no new allele, diploid, two alleles, by enumeration of transmissions; likelihoods as PL."""
     genotypes = [(0, 0), (0, 1), (1, 1)]
     best = {}
     for f in range(3):
@@ -32,4 +32,6 @@ def trio(father, mother, child, *, population, new):
                 best[f, m, c] = (cost + (new if not ways else -10_000 * math.log10(ways / 4)), ways == 0)
     chosen = min(best, key=lambda triple: best[triple][0])
     inherited = min(cost for cost, is_new in best.values() if not is_new)
-    return chosen, (inherited - best[chosen][0]) / 1000 if best[chosen][1] else 0
+    fresh = min(cost for cost, is_new in best.values() if is_new)
+    shares = [10 ** ((min(inherited, fresh) - cost) / 10_000) for cost in (inherited, fresh)]
+    return chosen, -10 * math.log10(max(shares[0] / sum(shares), 1e-30))
