@@ -1,14 +1,15 @@
 """What turning a run folder into reads costs: decoding, demultiplexing, the whole command beside Picard; as JSON.
 
-    benchmarks/ingest.py [--clusters N] [--samples N] [--work DIR] [--output benchmarks/results/ingest.json]
+    benchmarks/ingest.py [--clusters N] [--command-clusters N] [--samples N] [--work DIR] [--output benchmarks/results/ingest.json]
 
 Input: one generated tile of `--clusters` clusters, two reads of 51 bases and two indexes of 8, four in five clusters passed, nine in ten
 with the barcode of one of `--samples` samples, as BCL (gzip) and as CBCL. CPU seconds of one thread:
 
 decode        base calls of all cycles from disk to a matrix of clusters by cycles; beside it inflating the same files alone, the floor
 demultiplex   clusters given to samples and put in their order; then the FASTQ text of all reads, and the same compressed
-command       `genopipe ingest run` and Picard's IlluminaBasecallsToFastq on the BCL folder: reads that passed, FASTQ of each sample
-              compressed at level 1, one thread, no sorting by Picard; start-up included (Debian's Picard reads no CBCL)
+command       `genopipe ingest run` and Picard's IlluminaBasecallsToFastq on a BCL folder of `--command-clusters` clusters: reads that
+              passed, FASTQ of each sample, gzip, one thread, start-up included (Debian's Picard reads no CBCL). Picard once as it
+              comes (reads sorted by name, level 5) and once at its fastest (not sorted, level 1, as genopipe does)
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ LAYOUTS: tuple[Layout, ...] = ("bcl.gz", "cbcl")
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--clusters", type=int, default=4_000_000)
+    parser.add_argument("--command-clusters", type=int, default=1_000_000)
     parser.add_argument("--samples", type=int, default=96)
     args = parser.parse_args()
     with work_folder(args.work) as work:
@@ -52,16 +54,16 @@ def main() -> None:
     report(
         result,
         args,
-        versions("numba", "numpy", "deflate", "isal") | {"picard": program_version(PICARD, "IlluminaBasecallsToFastq", "--version")},
+        versions("numba", "numpy", "deflate", "isal")
+        | {"picard": program_version(PICARD, "IlluminaBasecallsToFastq", "--version", line="Version")},
     )
 
 
 def run_folder(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     """The figures of run folders."""
     barcodes = draw_barcodes(args.samples)
-    for layout in LAYOUTS:
-        if not (work / layout / "CopyComplete.txt").exists():
-            write_folder(work / layout, layout, args.clusters, barcodes)
+    write_folders(work, LAYOUTS, args.clusters, barcodes)
+    write_folders(work / "command", LAYOUTS[:1], args.command_clusters, barcodes)
     with ThreadPoolExecutor(1) as pool:
         figures: dict[str, Any] = {"bases": args.clusters * sum(read.cycles for read in READS)}
         for layout in LAYOUTS:
@@ -83,13 +85,16 @@ def draw_barcodes(n: int) -> list[tuple[str, str]]:
     return chosen
 
 
-def write_folder(folder: Path, layout: Layout, clusters: int, barcodes: list[tuple[str, str]]) -> None:
+def write_folders(work: Path, layouts: Sequence[Layout], clusters: int, barcodes: list[tuple[str, str]]) -> None:
+    """The same tile in each layout, where it is not there yet."""
+    missing = [layout for layout in layouts if not (work / layout / "CopyComplete.txt").exists()]
     rng = np.random.default_rng(5)
-    blocks = [draw_tile(rng, PLACE, min(BLOCK, clusters - start), READS, barcodes) for start in range(0, clusters, BLOCK)]
-    joined = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("calls", "position", "passed", "sample"))
-    for _ in write_run(folder, [DrawnTile(*PLACE, *joined)], READS, layout):
-        pass
-    write_sheet(folder / "SampleSheet.csv", [(1, f"S{number}", pair) for number, pair in enumerate(barcodes)])
+    blocks = [draw_tile(rng, PLACE, min(BLOCK, clusters - start), READS, barcodes) for start in range(0, clusters if missing else 0, BLOCK)]
+    for layout in missing:
+        joined = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("calls", "position", "passed", "sample"))
+        for _ in write_run(work / layout, [DrawnTile(*PLACE, *joined)], READS, layout):
+            pass
+        write_sheet(work / layout / "SampleSheet.csv", [(1, f"S{number}", pair) for number, pair in enumerate(barcodes)])
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -136,23 +141,34 @@ def demultiplex(plan: RunPlan, tile: Tile) -> dict[str, float]:
 
 def command(args: argparse.Namespace, work: Path, barcodes: list[tuple[str, str]]) -> dict[str, Any]:
     """CPU seconds of the whole command and of its peer, on the same folder."""
-    run = work / "bcl.gz"
+    run = work / "command" / "bcl.gz"
     own = [sys.executable, "-m", "genopipe", "ingest", "run", run, "--threads", 1, "-o"]
     shutil.rmtree(work / "own", ignore_errors=True)
-    figures: dict[str, Any] = {"genopipe": used(*own, work / "own").figures()}
+    figures: dict[str, Any] = {"clusters": args.command_clusters, "genopipe": used(*own, work / "own").figures()}
     if shutil.which(PICARD) is None:
         return figures | {"picard": "not on this machine (Debian: picard-tools)"}
-    shutil.rmtree(work / "picard", ignore_errors=True)
-    (work / "picard").mkdir()
-    rows = [f"{work / 'picard' / f'S{number}'}\t{first}\t{second}" for number, (first, second) in enumerate(barcodes)]
-    parameters = work / "picard.params"
-    parameters.write_text("\n".join(["OUTPUT_PREFIX\tBARCODE_1\tBARCODE_2", *rows, f"{work / 'picard' / 'rest'}\tN\tN"]) + "\n")
-    picard = [PICARD, "IlluminaBasecallsToFastq", f"B={run / 'Data' / 'Intensities' / 'BaseCalls'}", "LANE=1", f"RS={STRUCTURE}"]
-    picard += ["RUN_BARCODE=7", "MACHINE_NAME=A00001", "FLOWCELL_BARCODE=HTESTDSXX", f"MULTIPLEX_PARAMS={parameters}", "GZIP=true"]
-    picard += ["COMPRESSION_LEVEL=1", "NUM_PROCESSORS=1", "MATCH_BARCODES_INLINE=true", "SORT=false", "NONPF=false", "FORCE_GC=false"]
-    figures["picard"] = used(*picard).figures()
-    figures["times_faster"] = round(figures["picard"]["cpu_seconds"] / figures["genopipe"]["cpu_seconds"], 1)
+    for name, asked in (("picard", ["SORT=true"]), ("picard at its fastest", ["SORT=false", "COMPRESSION_LEVEL=1"])):
+        figures[name] = used(*picard(run, work / "picard", barcodes), *asked).figures()
+        figures[f"times faster than {name}"] = round(figures[name]["cpu_seconds"] / figures["genopipe"]["cpu_seconds"], 1)
     return figures
+
+
+def picard(run: Path, output: Path, barcodes: list[tuple[str, str]]) -> list[object]:
+    """The command of the peer, with its parameter file written."""
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir()
+    rows = [f"{output / f'S{number}'}\t{first}\t{second}" for number, (first, second) in enumerate(barcodes)]
+    parameters = output / "parameters"
+    parameters.write_text("\n".join(["OUTPUT_PREFIX\tBARCODE_1\tBARCODE_2", *rows, f"{output / 'rest'}\tN\tN"]) + "\n")
+    command: list[object] = [
+        PICARD,
+        "IlluminaBasecallsToFastq",
+        f"B={run / 'Data' / 'Intensities' / 'BaseCalls'}",
+        "LANE=1",
+        f"RS={STRUCTURE}",
+    ]
+    command += ["RUN_BARCODE=7", "MACHINE_NAME=A00001", "FLOWCELL_BARCODE=HTESTDSXX", f"MULTIPLEX_PARAMS={parameters}", "GZIP=true"]
+    return [*command, "NUM_PROCESSORS=1", "MATCH_BARCODES_INLINE=true", "NONPF=false", "FORCE_GC=false"]
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def _reads(document: dict[str, Any], base: Path, path: Path, lines: Lines) -> tu
         people |= {member.sample for member in read_ped(base / document["pedigree"])}
     sheet = _sample_sheet(document, base)
     assert sheet is not None
-    return tuple(_reads_of_run(base / document["run_folder"], sheet, people))
+    return tuple(reads_of_run(base / document["run_folder"], sheet, people))
 
 
 def _sample_sheet(document: Mapping[str, Any], base: Path) -> Path | None:
@@ -176,7 +176,7 @@ def _sample_sheet(document: Mapping[str, Any], base: Path) -> Path | None:
     return base / document.get("sample_sheet", Path(document["run_folder"]) / "SampleSheet.csv")
 
 
-def _reads_of_run(run_folder: Path, sheet: Path, people: set[str]) -> Iterator[ReadFiles]:
+def reads_of_run(run_folder: Path, sheet: Path, people: set[str]) -> Iterator[ReadFiles]:
     """The files that a run's reads of `people` will be in, by the names that BCL Convert gives too. Raises BadInput."""
     run = read_run_info(run_folder / "RunInfo.xml")
     samples = read_sample_sheet(sheet)

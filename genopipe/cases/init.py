@@ -1,4 +1,5 @@
-"""A first case file from a folder of reads: samples and lanes are read off the names, the rest is left to fill in, with comments."""
+"""A first case file from a folder of reads, or a run folder: samples and lanes are read off the names, or off the sample sheet of the run;
+the rest is left to fill in, with comments."""
 
 from __future__ import annotations
 
@@ -6,8 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from genopipe.config import ReadFiles
+from genopipe.config import ReadFiles, reads_of_run
 from genopipe.errors import BadInput
+from genopipe.formats.sample_sheet import read_sample_sheet
 from genopipe.outputs import whole_file
 
 FASTQ_NAME = re.compile(r"^(?P<sample>.+?)(?:_S\d+)?(?:_L(?P<lane>\d{3}))?_R?(?P<mate>[12])(?:_001)?\.(?:fastq|fq)(?:\.gz|\.bgz)?$")
@@ -23,8 +25,7 @@ proband:
   sex: unknown                  # female | male | unknown
   phenotypes: []                # HPO terms seen, such as [HP:0001250, HP:0001252]
   excluded: []                  # HPO terms looked for and not found
-{family}reads:
-{reads}archive: archive                # a folder; remove this line to archive nothing
+{family}{reads}archive: archive                # a folder; remove this line to archive nothing
 """
 
 PARENTS = (("mother", "female"), ("father", "male"))
@@ -55,21 +56,32 @@ def write_case(folder: Path, target: Path) -> Sequence[ReadFiles]:
     """
     if target.exists():
         raise BadInput("a case file is already here", wanted="a new file", do="Choose another name with -o, or remove it.", path=target)
-    reads = find_reads(folder)
+    base = target.resolve().parent
+    is_run = (folder / "RunInfo.xml").is_file()
+    reads = reads_of_sheet(folder) if is_run else find_reads(folder)
     samples = list(dict.fromkeys(files.sample for files in reads))
     relatives = "".join(
-        f"  - {{sample: {sample}, relation: mother, sex: female, affected: false}}   # mother | father\n" for sample in samples[1:]
+        f"  - {{sample: {sample}, relation: mother, sex: female, affected: false}}   # mother | father\n"
+        for sample in ([] if is_run else samples[1:])
     )
-    lines = "".join(_line(files, target.resolve().parent) for files in reads)
-    text = TEMPLATE.format(case="CASE-1", proband=samples[0], family=f"family:\n{relatives}" if relatives else "", reads=lines)
+    lines = "".join(_line(files, base) for files in reads)
+    section = f"run_folder: {_shown(folder, base)}   # samples of its sheet: {', '.join(samples)}\n" if is_run else f"reads:\n{lines}"
+    text = TEMPLATE.format(case="CASE-1", proband=samples[0], family=f"family:\n{relatives}" if relatives else "", reads=section)
     with whole_file(target) as partial:
         partial.write_text(text)
     return reads
 
 
-def _line(files: ReadFiles, base: Path) -> str:
-    def shown(path: Path) -> Path:
-        return path.resolve().relative_to(base) if path.resolve().is_relative_to(base) else path.resolve()
+def reads_of_sheet(run_folder: Path) -> list[ReadFiles]:
+    """What the run's sample sheet will become. Raises BadInput."""
+    sheet = run_folder / "SampleSheet.csv"
+    return list(reads_of_run(run_folder, sheet, {sample.name for sample in read_sample_sheet(sheet).samples}))
 
-    r2 = f", r2: {shown(files.r2)}" if files.r2 else ""
-    return f"  - {{sample: {files.sample}, lane: {files.lane}, r1: {shown(files.r1)}{r2}}}\n"
+
+def _shown(path: Path, base: Path) -> Path:
+    return path.resolve().relative_to(base) if path.resolve().is_relative_to(base) else path.resolve()
+
+
+def _line(files: ReadFiles, base: Path) -> str:
+    r2 = f", r2: {_shown(files.r2, base)}" if files.r2 else ""
+    return f"  - {{sample: {files.sample}, lane: {files.lane}, r1: {_shown(files.r1, base)}{r2}}}\n"

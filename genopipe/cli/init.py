@@ -13,7 +13,7 @@ from genopipe.cli.options import ExistingFolder, OutputFile
 @click.argument("folder", type=ExistingFolder)
 @click.option("-o", "--output", type=OutputFile, default=Path("case.yaml"), show_default=True, help="The case file to write.")
 def init(folder: Path, output: Path) -> None:
-    """Write a commented case file for the FASTQ files in FOLDER.
+    """Write a commented case file for the FASTQ files in FOLDER, or for a sequencer's run folder.
 
     \b
     genopipe init reads/ -o NICU-0001.yaml

@@ -79,7 +79,7 @@ class TileReader:
     def _matrix(self, clusters: int, row: Callable[[int], NDArray[np.uint8]], pool: Executor) -> NDArray[np.uint8]:
         """All columns, and empty ones up to a multiple of eight; a row more in memory, for kernels that take eight columns at a time."""
         matrix = np.empty((clusters + 1, -(-len(self.cycles) // 8)), np.uint64)[:clusters]
-        rows = np.zeros((CYCLES_AT_ONCE, -(-clusters // 8)), np.uint64)
+        rows = np.empty((CYCLES_AT_ONCE, -(-clusters // 8)), np.uint64)
         for first in range(0, len(self.cycles), CYCLES_AT_ONCE):
             columns = range(first, min(first + CYCLES_AT_ONCE, len(self.cycles)))
             for at, calls in enumerate(pool.map(row, columns)):

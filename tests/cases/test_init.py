@@ -9,6 +9,7 @@ import pytest
 from genopipe.cases.init import find_reads, write_case
 from genopipe.config import load_case
 from genopipe.errors import BadInput
+from tests.ingest.runs import make_run
 
 NAMES = {
     "S1_S1_L001_R1_001.fastq.gz": ("S1", 1),
@@ -35,6 +36,15 @@ def test_the_case_file_names_every_lane_and_can_be_read(tmp_path: Path) -> None:
     assert [(files.sample, files.lane) for files in case.reads] == [("A", 1), ("A", 2), ("B", 1)]
     assert case.proband.sample == "A"
     assert case.family[0].sample == "B"
+
+
+def test_a_run_folder_becomes_a_case_that_can_be_read(tmp_path: Path) -> None:
+    make_run(tmp_path / "run")
+    write_case(tmp_path / "run", tmp_path / "case.yaml")
+    assert "run_folder: run   # samples of its sheet: A, B, C\n" in (tmp_path / "case.yaml").read_text()
+    case = load_case(tmp_path / "case.yaml")
+    assert case.run_folder == tmp_path / "run"
+    assert [(files.sample, files.lane) for files in case.reads] == [("A", 1), ("A", 2)]
 
 
 def test_a_folder_without_reads_is_an_error(tmp_path: Path) -> None:
