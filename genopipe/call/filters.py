@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from genopipe.call.forest import Forest
 from genopipe.call.settings import Settings
-from genopipe.call.sites import Site
+from genopipe.call.sites import MOST_BIAS, Site
 
 Filters = tuple[str, ...]
 """Names of the filters that a record fails, none for one that passes."""
@@ -19,7 +19,9 @@ def failed_thresholds(site: Site, settings: Settings) -> Filters:
     """By QUAL and strand bias."""
     low = ("LowQual",) if site.quality < settings.min_quality else ()
     bias = site.strand_bias
-    biased = bias >= settings.min_strand_bias and site.quality < settings.strand_bias_weight * bias
+    # at great depth QUAL outgrows any bias
+    certain = bias >= MOST_BIAS
+    biased = certain or (bias >= settings.min_strand_bias and site.quality < settings.strand_bias_weight * bias)
     return (*low, "StrandBias") if biased else low
 
 

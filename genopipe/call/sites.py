@@ -18,6 +18,8 @@ from genopipe.call.events import Event, Stretch
 from genopipe.model import BASES
 
 MAX_QUALITY = 99
+MOST_BIAS = 300
+"""Phred of a strand bias that is as certain as it is told."""
 DELETED = "*"
 """The allele of a copy on which a deletion that begins before lies over the site."""
 MAX_LIKELIHOOD = 9_999
@@ -130,7 +132,7 @@ def fisher_phred(a: int, b: int, c: int, d: int) -> int:
     ways = [math.comb(first, x) * math.comb(second, column - x) for x in range(max(0, column - second), min(first, column) + 1)]
     ours = math.comb(first, a) * math.comb(second, c)
     extreme = sum(way for way in ways if way <= ours)
-    return round(-10 * math.log10(extreme / sum(ways))) if extreme * 10**30 > sum(ways) else 300
+    return round(-10 * math.log10(extreme / sum(ways))) if extreme * 10**30 > sum(ways) else MOST_BIAS
 
 
 def shown_by(name_hash: NDArray[np.uint64], allele: NDArray[np.int64]) -> tuple[list[int], list[int]]:
