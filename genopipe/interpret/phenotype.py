@@ -6,8 +6,9 @@ could reach, so that a score is between 0 (nothing shared) and 1 (every term sho
 What a term shares with a gene:
 resnik     information content of the most informative common ancestor (Resnik, IJCAI 1995)
 phenodigm  sqrt(Jaccard index of the ancestors * information content of that ancestor) (Smedley et al., Database 2013)
-genopipe   the square of phenodigm, so that few close matches count more than many faint ones; and a gene known for very many features
-           loses `BREADTH_WEIGHT` of its score with each e-fold of them, as some of them fit anybody
+genopipe   the square of phenodigm, so that few close matches count more than many faint ones; and what does not match counts
+           against a gene, `CHANCE_WEIGHT` times what the gene shares with any term by chance: of a gene known for very many
+           features some fit anybody. 0 is no better than chance.
 
 Terms that the patient was found not to have take a bounded part of the score from genes that show them. It is small on purpose: what is
 looked for and not found in a patient is mostly what others with the same disease have (measured in benchmarks/interpret.py).
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,9 @@ from genopipe.interpret.ontology import Annotations, Ontology
 
 EXCLUDED_WEIGHT = 0.01
 """The largest part of a score that excluded terms can take away."""
-BREADTH_WEIGHT = 0.04
+CHANCE_WEIGHT = 3.0
+CHANCE_TERMS = 200
+"""From so many annotations, evenly spread from the vaguest to the most informative, is told what a gene shares by chance."""
 METHODS = ("genopipe", "phenodigm", "resnik")
 
 Float64 = NDArray[np.float64]
@@ -50,15 +54,12 @@ class PhenotypeScorer:
         below = np.argsort(ontology.above, kind="stable")
         self._below = np.repeat(np.arange(len(ontology.ids)), self._n_above)[below]
         self._below_start = np.searchsorted(ontology.above[below], np.arange(len(ontology.ids) + 1))
-        n_shown = np.bincount(annotations.gene_of, minlength=len(annotations.genes))
-        self._narrow = 1 - BREADTH_WEIGHT * np.log(np.maximum(n_shown, 1))
         self._annotated = np.flatnonzero(np.diff(annotations.own_start) > 0)
 
     def score(self, observed: Sequence[int], excluded: Sequence[int] = (), *, method: str = "genopipe") -> Float64:
         """(genes) float64 from 0 to 1. All 0 when no term carries information."""
-        base = self._mean(sorted(set(observed)), method)
-        if method == "genopipe":
-            base = base * self._narrow
+        terms = sorted(set(observed))
+        base = self._beyond_chance(terms) if method == "genopipe" else self._mean(terms, method)
         score: Float64 = base * (1 - EXCLUDED_WEIGHT * self._contradicted(excluded))
         return score
 
@@ -69,11 +70,27 @@ class PhenotypeScorer:
             information = self._information(term)
             if method == "resnik":
                 total, best = total + self.resnik(term), best + information
-            elif method == "phenodigm":
-                total, best = total + self.phenodigm(term), best + float(np.sqrt(information))
             else:
-                total, best = total + self.phenodigm(term) ** 2, best + information
+                total, best = total + self.phenodigm(term), best + float(np.sqrt(information))
         return np.minimum(total / best, 1.0) if best > 0 else total
+
+    def _beyond_chance(self, observed: Sequence[int]) -> Float64:
+        total = np.zeros(len(self.annotations.genes))
+        best = 0.0
+        for term in observed:
+            information = self._information(term)
+            if information > 0:
+                shared = self.phenodigm(term) ** 2
+                total += shared - CHANCE_WEIGHT * self.by_chance * (1 - shared / information)
+                best += information
+        return np.clip(total / best, 0.0, 1.0) if best > 0 else total
+
+    @cached_property
+    def by_chance(self) -> Float64:
+        """(genes) the mean squared Phenodigm similarity of each gene with the terms that genes are annotated with."""
+        own = self.annotations.own[np.argsort(self.annotations.information[self.annotations.own], kind="stable")]
+        drawn = own[np.linspace(0, len(own) - 1, min(CHANCE_TERMS, len(own))).round().astype(int)]
+        return sum((self.phenodigm(int(term)) ** 2 for term in drawn), np.zeros(len(self.annotations.genes))) / max(len(drawn), 1)
 
     def _information(self, term: int) -> float:
         """What the term itself carries; for a term that no gene shows, what the most informative term above it carries."""

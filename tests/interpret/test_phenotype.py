@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from math import log
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +11,7 @@ import pytest
 from genopipe.errors import BadInput
 from genopipe.interpret.evidence_tables import COLUMNS
 from genopipe.interpret.ontology import Annotations, Ontology, build_annotations, build_ontology, load_phenotypes
-from genopipe.interpret.phenotype import BREADTH_WEIGHT, EXCLUDED_WEIGHT, PhenotypeScorer
+from genopipe.interpret.phenotype import CHANCE_WEIGHT, EXCLUDED_WEIGHT, PhenotypeScorer
 from tests.interpret.conftest import Setting
 from tests.oracles.phenotype import Similarity, ancestors
 
@@ -44,6 +43,8 @@ def test_scores_equal_the_definitions(seed: int) -> None:
     ontology, annotations = built(parents, shown)
     oracle, scorer = Similarity(parents, shown), PhenotypeScorer(ontology, annotations)
     draw = random.Random(seed + 100)
+    annotated = [term for gene in shown for term in shown[gene]]
+    chance = {gene: sum(oracle.phenodigm(term, gene) ** 2 for term in annotated) / len(annotated) for gene in shown}
     for _ in range(5):
         observed, excluded = draw.sample(sorted(parents), 3), draw.sample(sorted(parents), 2)
         numbers, without = ([ontology.number[term] for term in terms] for terms in (observed, excluded))
@@ -52,10 +53,11 @@ def test_scores_equal_the_definitions(seed: int) -> None:
         assert np.allclose(scorer.score(numbers, method="resnik"), np.minimum(resnik, 1))
         weight = sum(oracle.information[t] for t in excluded)
         for gene, score in zip(annotations.genes, scorer.score(numbers, without), strict=True):
-            mean = min(sum(oracle.phenodigm(t, gene) ** 2 for t in observed) / best, 1) if best else 0
-            narrow = 1 - BREADTH_WEIGHT * log(len(oracle.all_shown[gene]))
+            shared = {t: oracle.phenodigm(t, gene) ** 2 for t in observed if oracle.best(t)}
+            gain = sum(x - CHANCE_WEIGHT * chance[gene] * (1 - x / oracle.best(t)) for t, x in shared.items())
+            beyond = min(max(gain / best, 0), 1) if best else 0
             contradicted = sum(oracle.information[t] for t in excluded if t in oracle.all_shown[gene]) / weight if weight else 0
-            assert score == pytest.approx(mean * narrow * (1 - EXCLUDED_WEIGHT * contradicted))
+            assert score == pytest.approx(beyond * (1 - EXCLUDED_WEIGHT * contradicted))
             assert 0 <= score <= 1
 
 
