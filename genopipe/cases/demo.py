@@ -21,7 +21,11 @@ from genopipe.cases.run import run_case, snakemake_command
 from genopipe.device import default_threads
 from genopipe.formats.bam import ReadGroup
 from genopipe.formats.genome import load_genome
+from genopipe.formats.gff import read_genes
+from genopipe.ingest.aligned import measure_aligned, representative_transcripts
+from genopipe.ingest.alignment_pass import Wanted
 from genopipe.ingest.measure import measure_fastq, paired_lanes
+from genopipe.ingest.sites import read_sites
 from genopipe.interpret import evidence
 from genopipe.outputs import make_folder, whole_file
 from genopipe.progress import log
@@ -75,6 +79,10 @@ def small_chain(folder: Path) -> None:
     group = ReadGroup(newborn.sample, newborn.sample, newborn.sample, "ILLUMINA")
     options = Options(default_threads(), SMALL_MEMORY)
     align_files([newborn.r1], [newborn.r2], reference, bam, interleaved=False, read_group=group, options=options)
+    genome = load_genome(reference)
+    known = read_sites(family.folder / EVIDENCE_FILES["frequency"], genome)
+    models = representative_transcripts(read_genes(family.folder / EVIDENCE_FILES["genes"]))
+    measure_aligned(bam, newborn.sample, folder, wanted=Wanted(genome, known, models))
     call_variants(
         reference,
         bam,
