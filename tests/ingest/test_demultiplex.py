@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -252,6 +253,19 @@ def test_only_the_samples_asked_for_are_written_and_all_are_counted(tmp_path: Pa
     assert all(files(tmp_path / "all")[name] == content for name, content in written.items())
     with pytest.raises(BadInput, match="no sample X; wanted the samples asked for with --only"):
         convert(run, tmp_path / "none", only=frozenset({"X"}))
+
+
+def test_memory_holds_a_tile_and_not_a_lane(tmp_path: Path) -> None:
+    peaks = []
+    convert(make_run(tmp_path / "compiled"), tmp_path / "out")
+    for n_tiles in (1, 6):
+        places = [(1, 1101 + number) for number in range(n_tiles)]
+        run = make_run(tmp_path / f"run{n_tiles}", tiles=drawn(places=places, clusters=6_000))
+        tracemalloc.start()
+        convert(run, tmp_path / f"out{n_tiles}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
 
 
 def test_other_settings_begin_anew(tmp_path: Path) -> None:
