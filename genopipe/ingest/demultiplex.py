@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -24,7 +24,7 @@ from genopipe import __version__
 from genopipe.errors import BadConfiguration, BadInput
 from genopipe.formats.bgzf import END_OF_FILE
 from genopipe.ingest import encode, tally
-from genopipe.ingest.run_plan import LanePlan, Output, RunPlan
+from genopipe.ingest.run_plan import LanePlan, Options, Output, RunPlan
 from genopipe.ingest.tiles import Tile
 from genopipe.ingest.unaligned import bam_header, to_cram
 from genopipe.ingest.unit import Unit
@@ -167,9 +167,10 @@ class Converter:
             yield oldest()
 
 
-def settings_digest(form: Format, files: Sequence[Path], options: object) -> str:
+def settings_digest(form: Format, files: Sequence[Path], options: Options) -> str:
     """A digest of everything but base calls that the files of a unit depend on."""
-    digest = hashlib.sha256(repr((__version__, form, options)).encode())
+    said = {key: sorted(value) if isinstance(value, frozenset) else value for key, value in asdict(options).items()}
+    digest = hashlib.sha256(repr((__version__, form, said)).encode())
     for path in files:
         digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()

@@ -276,6 +276,18 @@ def test_other_settings_begin_anew(tmp_path: Path) -> None:
     assert files(tmp_path / "out") == files(tmp_path / "anew")
 
 
+def test_the_digest_of_settings_is_the_same_in_every_process() -> None:
+    code = (
+        "from genopipe.ingest.demultiplex import settings_digest\n"
+        "from genopipe.ingest.run_plan import Options\n"
+        "print(settings_digest('fastq', [], Options(only=frozenset('ABCDEFG'))))\n"
+    )
+    digests = {
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout for seed in "12"
+    }
+    assert len(digests) == 1
+
+
 def test_the_command_writes_reads_that_another_command_can_take(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     command = [sys.executable, "-m", "genopipe", "ingest", "run", str(run)]
