@@ -38,7 +38,7 @@ def index_of(sequence: str) -> tuple[NDArray[np.uint64], NDArray[np.uint32], int
     entry = np.zeros((len(parts), count.max() + 1), np.uint64)
     for row, part in zip(entry, parts, strict=True):
         row[: len(part)] = part
-    index = _sorted_index(entry, count)
+    index = _sorted_index(entry, count, np.zeros((0, 2), np.int64))
     return index.entry, index.bucket, index.bucket_bits
 
 
