@@ -1,10 +1,10 @@
 """A run folder that is still being written: tiles are converted as soon as their last cycle is there.
 
 The folder is looked at again and again, less often the longer a look takes. Tiles of a lane are taken in order, so that the files are the
-same as those of a finished folder; lanes do not wait for each other. A tile that cannot be read yet, because a file is missing or not
-written to its end, is tried again at the next look; once `CopyComplete.txt` or `RTAComplete.txt` is there, it is an error. So is a folder
-in which nothing has changed for a given time: the message names what is missing. At given cycles of read 1 the reads so far are handed on
-(`checkpoint`).
+same as those of a finished folder; lanes do not wait for each other, and a lane's files appear when all its tiles are in. A tile that
+cannot be read yet, because a file is missing or not written to its end, is tried again at the next look; once `CopyComplete.txt` or
+`RTAComplete.txt` is there, it is an error. So is a folder in which nothing has changed for a given time: the message names what is missing.
+At given cycles of read 1 the reads so far are handed on (`checkpoint`).
 """
 
 from __future__ import annotations
@@ -94,21 +94,25 @@ def convert_following(converter: Converter, watch: Watch, checkpoints: Checkpoin
     total = sum(len(lane.tiles) for lane in converter.lanes.values())
     with progress("demultiplexing", total=total, unit="tiles") as counter, converter.saving():
         open_units = [(unit, lanes) for unit, lanes in converter.units if not unit.finished]
-        while open_units:
+        complete = False
+        while open_units or not complete:
             complete = is_complete(watch.folder)
             checkpoints.hand_on()
             done = [_advance(converter, unit, lanes, complete, counter) for unit, lanes in open_units]
             open_units = [each for each in open_units if not each[0].finished]
-            if open_units and not any(done):
-                watch.wait(partial(_missing, *open_units[0]))
+            if not complete and not any(done):
+                watch.wait(partial(_missing, *open_units[:1]))
     return converter.report()
 
 
 def _advance(converter: Converter, unit: Unit, lanes: Sequence[LanePlan], complete: bool, counter: Progress) -> bool:
-    """Converts the next tile of a unit if it is whole; finishes the unit after the last. Whether anything was done."""
+    """Converts the next tile of a unit if it is whole; finishes the unit after the last. Whether anything was done.
+
+    Without a list of tiles, more of them may come until the run is complete.
+    """
     tile = _next_tile(unit, lanes)
     if tile is None:
-        if not complete:
+        if not complete and not all(lane.tiles_known for lane in lanes):
             return False
         converter.finish(unit, lanes)
         return True
@@ -137,8 +141,8 @@ def _next_tile(unit: Unit, lanes: Sequence[LanePlan]) -> tuple[LanePlan, int] | 
     return None
 
 
-def _missing(unit: Unit, lanes: Sequence[LanePlan]) -> str:
-    tile = _next_tile(unit, lanes)
+def _missing(*open_units: tuple[Unit, Sequence[LanePlan]]) -> str:
+    tile = _next_tile(*open_units[0]) if open_units else None
     if tile is None:
         return "the run is not marked as complete"
     lane, number = tile

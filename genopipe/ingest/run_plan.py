@@ -67,10 +67,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class LanePlan:
-    """One lane; `outputs` are its samples in sheet order and, last, the rest."""
+    """One lane; `outputs` are its samples in sheet order and, last, the rest. `tiles_known`: its tiles are as RunInfo.xml lists them."""
 
     number: int
     tiles: tuple[int, ...]
+    tiles_known: bool
     reader: TileReader
     matching: barcodes.Matching
     outputs: tuple[Output, ...]
@@ -187,7 +188,7 @@ class _Run:
         listed = [tile for of_lane, tile in self.info.tiles if of_lane == lane] if self.info else []
         tiles = tuple(tile for tile in listed or files.tiles() if (lane, tile) not in self.options.exclude_tiles)
         reader = TileReader(files, lane, columns.cycles, columns.complemented, self.options.decoding)
-        return LanePlan(lane, tiles, reader, matching, outputs)
+        return LanePlan(lane, tiles, bool(listed), reader, matching, outputs)
 
     def _read1_cycles(self) -> tuple[int, ...]:
         first = next((segment for segment in self.segments if segment.kind == "Y"), None)

@@ -84,6 +84,16 @@ def test_a_folder_that_stops_growing_is_an_error_that_names_what_is_missing(tmp_
         convert(run, tmp_path / "out", following=Following(stalled_after=0.4))
 
 
+def test_a_lane_appears_when_its_tiles_are_in_though_the_run_is_not_complete(tmp_path: Path) -> None:
+    convert(make_run(tmp_path / "whole"), tmp_path / "wanted")
+    run = make_run(tmp_path / "run")
+    (run / "CopyComplete.txt").unlink()
+    with pytest.raises(BadInput, match="the run is not marked as complete"):
+        convert(run, tmp_path / "out", following=Following(stalled_after=0.3))
+    reads = {name: content for name, content in files(tmp_path / "wanted").items() if name != "demultiplex.json"}
+    assert files(tmp_path / "out") == reads
+
+
 def test_a_stalled_run_goes_on_later(tmp_path: Path) -> None:
     convert(make_run(tmp_path / "whole"), tmp_path / "wanted")
     run = tmp_path / "run"
