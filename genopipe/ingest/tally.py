@@ -11,7 +11,7 @@ Source: Costello et al. 2018, index hopping, doi:10.1186/s12864-018-4703-0.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -54,19 +54,18 @@ def add_tile(
 
 def add_unknown(counts: dict[str, Any], lane: LanePlan, calls: NDArray[np.uint8]) -> None:
     """Adds the barcodes of the clusters of a tile that belong to nobody."""
-    seen = barcode_counts(calls, lane.matching)
     pairs = _pairs(lane.outputs[:-1])
-    for barcode, n in seen.items():
-        names = pairs.get(barcode)
-        if names is not None:
-            counts["hopped"][f"{names[0]} {names[1]}"] = counts["hopped"].get(f"{names[0]} {names[1]}", 0) + n
+    seen = barcode_counts(calls, lane.matching, pairs)
+    for barcode in seen.keys() & pairs.keys():
+        names = " ".join(pairs[barcode])
+        counts["hopped"][names] = counts["hopped"].get(names, 0) + seen[barcode]
     unknown = Counter(counts["unknown"])
-    unknown.update(dict(seen.most_common(KEPT)))
+    unknown.update(seen)
     counts["unknown"] = dict(sorted(unknown.items(), key=lambda item: (-item[1], item[0]))[: 10 * KEPT])
 
 
-def barcode_counts(calls: NDArray[np.uint8], matching: Matching) -> Counter[str]:
-    """How often each barcode stands in calls (clusters, columns)."""
+def barcode_counts(calls: NDArray[np.uint8], matching: Matching, always: Collection[str] = ()) -> Counter[str]:
+    """How often the `KEPT` commonest barcodes stand in calls (clusters, columns), and those of `always`."""
     column = matching.column
     if not len(column) or not len(calls):
         return Counter()
@@ -76,11 +75,21 @@ def barcode_counts(calls: NDArray[np.uint8], matching: Matching) -> Counter[str]
         _, first, count = np.unique(keys[0], return_index=True, return_counts=True)
     else:
         _, first, count = np.unique(np.stack(keys, axis=1), axis=0, return_index=True, return_counts=True)
-    letters = np.frombuffer(b"ACGTN", np.uint8)[code[first]]
+    text = np.frombuffer(b"ACGTN", np.uint8)[code[first]].view(f"S{len(column)}").ravel()
+    wanted = np.array([barcode.replace("+", "").encode() for barcode in always], text.dtype)
+    chosen = np.union1d(np.argsort(-count, kind="stable")[:KEPT], np.flatnonzero(np.isin(text, wanted)))
+    cuts = _cuts(matching)
+    return Counter({"+".join(_parts(text[at].decode(), cuts)): int(count[at]) for at in chosen})
+
+
+def _cuts(matching: Matching) -> list[int]:
+    """Where the index reads begin and end in a barcode."""
     index_of = matching.barcodes.index_of_word[matching.word_of]
-    cuts = [0, *(np.flatnonzero(np.diff(index_of)) + 1), len(column)]
-    texts = [row.tobytes().decode() for row in letters]
-    return Counter({"+".join(text[a:b] for a, b in pairwise(cuts)): int(n) for text, n in zip(texts, count, strict=True)})
+    return [0, *(np.flatnonzero(np.diff(index_of)) + 1), len(index_of)]
+
+
+def _parts(text: str, cuts: list[int]) -> list[str]:
+    return [text[start:end] for start, end in pairwise(cuts)]
 
 
 def _key(code: NDArray[np.uint8]) -> NDArray[np.int64]:
