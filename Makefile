@@ -41,7 +41,7 @@ lock:
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^genopipe' > requirements.lock
 
 benchmark: $(VENV)/test-installed
-	for script in align call interpret archive; do $(BIN)/python benchmarks/$$script.py --output benchmarks/results/$$script.json || exit 1; done
+	for script in fastq align call interpret archive; do $(BIN)/python benchmarks/$$script.py --output benchmarks/results/$$script.json || exit 1; done
 
 # Kills a running case at random moments; takes about half an hour.
 faults: $(VENV)/test-installed
