@@ -70,7 +70,8 @@ class TileReader:
         known = self.filter_needed or self.files.filter_path(tile).is_file()
         passed = self.files.passed(tile) if known else np.ones(len(self._calls(tile, self.cycles[0])), bool)
         only_passed = any(self.files.only_passed(tile, cycle) for cycle in self.cycles)
-        calls = self._matrix(int(passed.sum()) if only_passed else len(passed), partial(self._row, tile, passed, only_passed), pool)
+        clusters = np.flatnonzero(passed) if only_passed else np.arange(len(passed))
+        calls = self._matrix(len(clusters), partial(self._row, tile, passed, clusters), pool)
         position, all_clusters = self._positions(tile, passed), len(passed)
         if only_passed:
             position, passed = position[passed], passed[passed]
@@ -87,12 +88,12 @@ class TileReader:
             turn(rows[: -(-len(columns) // 8) * 8], first // 8, matrix)
         return matrix.view(np.uint8).reshape(clusters, -1)
 
-    def _row(self, tile: int, passed: NDArray[np.bool_], only_passed: bool, column: int) -> NDArray[np.uint8]:
-        """The base calls of one column; of the clusters that passed alone where another cycle holds no more."""
+    def _row(self, tile: int, passed: NDArray[np.bool_], clusters: NDArray[np.int64], column: int) -> NDArray[np.uint8]:
+        """The base calls of `clusters` in one column: of those that passed alone where another cycle holds no more."""
         cycle = self.cycles[column]
         calls = self._calls(tile, cycle)
         filtered = self.files.only_passed(tile, cycle)
-        wanted = int(passed.sum()) if filtered else len(passed)
+        wanted = len(clusters) if filtered else len(passed)
         if len(calls) != wanted:
             raise BadInput(
                 f"{len(calls)} clusters of lane {self.lane} tile {tile} in cycle {cycle + 1}",
@@ -100,8 +101,8 @@ class TileReader:
                 do=COPY_AGAIN,
                 path=self.files.cycle_path(tile, cycle),
             )
-        if only_passed and not filtered:
-            calls = calls[passed]
+        if len(clusters) < len(calls):
+            calls = calls[clusters]
         if self.complemented[column]:
             complement(calls)
         return calls
