@@ -110,9 +110,10 @@ def count(reads: Reads) -> Counts:
     counts = Counts(reads.paired)
     mates = len(counts.poly_g)
     length = np.diff(reads.base_start)
+    hint = adapter_hints(reads.base, _ADAPTER_WORDS)
     for mate in range(mates):
         arrays = (counts.base[mate], counts.quality[mate], counts.gc[mate], counts.adapter[mate])
-        counts.poly_g[mate] = count_reads(reads.base, reads.quality, reads.base_start, mate, mates, _ADAPTER_WORDS, *arrays)
+        counts.poly_g[mate] = count_reads(reads.base, reads.quality, reads.base_start, mate, mates, _ADAPTER_WORDS, hint, *arrays)
         bases, n_reads = np.unique(length[mate::mates], return_counts=True)
         counts.read_length[mate] = dict(zip(bases.tolist(), n_reads.tolist(), strict=True))
     if reads.paired:
@@ -139,12 +140,13 @@ def count_reads(
     first: int,
     stride: int,
     adapter_word: NDArray[np.uint64],
+    hint: NDArray[np.uint8],
     base_count: NDArray[np.int64],
     quality_count: NDArray[np.int64],
     gc_count: NDArray[np.int64],
     adapter_count: NDArray[np.int64],
 ) -> int:
-    """Counts every `stride`-th read from `first` on; gives the reads with a poly-G tail. The arrays are those of `Counts` for one mate.
+    """Counts every `stride`-th read from `first` on; gives the reads with a poly-G tail. The last four are of `Counts` for one mate.
 
     Four short loops over a read are faster than one long one.
     """
@@ -156,7 +158,7 @@ def count_reads(
         n_known, n_gc = _known_and_gc(base, start, length)
         if n_known:
             gc_count[(200 * n_gc + n_known) // (2 * n_known)] += 1
-        found = _adapters_found(base, start, start + length, adapter_word)
+        found = _adapters_found(base, start, start + length, adapter_word, hint)
         for a in range(len(adapter_word)):
             adapter_count[a] += np.int64(found >> np.uint64(a)) & 1
         tail = np.uint64(0)
@@ -209,9 +211,14 @@ def _known_and_gc(base: NDArray[np.uint8], start: np.uint64, length: np.uint64) 
 
 
 @njit(cache=True, nogil=True)
-def _adapters_found(base: NDArray[np.uint8], start: np.uint64, end: np.uint64, adapter_word: NDArray[np.uint64]) -> np.uint64:
+def _adapters_found(
+    base: NDArray[np.uint8], start: np.uint64, end: np.uint64, adapter_word: NDArray[np.uint64], hint: NDArray[np.uint8]
+) -> np.uint64:
     """Bit a is set when the read holds the beginning of adapter a, without unknown bases in it."""
-    if not _may_hold(base, start, end, adapter_word):
+    hinted = np.uint8(0)
+    for i in range(start, end):
+        hinted |= hint[i]
+    if hinted == 0:
         return np.uint64(0)
     mask = np.uint64((1 << 2 * ADAPTER_BASES) - 1)
     word = found = np.uint64(0)
@@ -228,22 +235,19 @@ def _adapters_found(base: NDArray[np.uint8], start: np.uint64, end: np.uint64, a
 
 
 @njit(cache=True, nogil=True)
-def _may_hold(base: NDArray[np.uint8], start: np.uint64, end: np.uint64, adapter_word: NDArray[np.uint64]) -> bool:
-    """False where the first six bases of no adapter follow each other in the read: a loop in lanes, enough for nearly every read."""
-    if end - start < np.uint64(6):
-        return False
-    found = np.uint8(0)
-    n = end - start - np.uint64(5)
-    read = base[start:end]
+def adapter_hints(base: NDArray[np.uint8], adapter_word: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """(bases) uint8: not 0 where the first six bases of an adapter stand; over all reads at once and so in lanes."""
+    hint = np.zeros(len(base), np.uint8)
+    n = np.uint64(max(len(base) - 5, 0))
     for a in range(len(adapter_word)):
         first = adapter_word[a] >> np.uint64(2 * (ADAPTER_BASES - 6))
         b0, b1, b2 = np.uint8((first >> np.uint64(10)) & 3), np.uint8((first >> np.uint64(8)) & 3), np.uint8((first >> np.uint64(6)) & 3)
         b3, b4, b5 = np.uint8((first >> np.uint64(4)) & 3), np.uint8((first >> np.uint64(2)) & 3), np.uint8(first & 3)
         for i in range(n):
-            same = np.uint8(read[i] == b0) & np.uint8(read[i + np.uint64(1)] == b1) & np.uint8(read[i + np.uint64(2)] == b2)
-            same &= np.uint8(read[i + np.uint64(3)] == b3) & np.uint8(read[i + np.uint64(4)] == b4)
-            found |= same & np.uint8(read[i + np.uint64(5)] == b5)
-    return bool(found)
+            same = np.uint8(base[i] == b0) & np.uint8(base[i + np.uint64(1)] == b1) & np.uint8(base[i + np.uint64(2)] == b2)
+            same &= np.uint8(base[i + np.uint64(3)] == b3) & np.uint8(base[i + np.uint64(4)] == b4)
+            hint[i] |= same & np.uint8(base[i + np.uint64(5)] == b5)
+    return hint
 
 
 @njit(cache=True, nogil=True)
