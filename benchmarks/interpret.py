@@ -6,6 +6,11 @@ Phenotype alone: published cases (phenopackets), their causal gene among all ann
 2025 and of 2013/14; beside plain asymmetric Resnik as the independent `rank_baseline.py` computes it in the same run. The annotations of
 2025 already hold most of these papers; those of 2013/14 hold nearly none. `excluded` also uses the terms that were found absent.
 
+Spiked: published cases of GRCh37 (their genes named as HPO names the same NCBI gene), the variants of each put into the Pfeiffer exome in
+turn, ranked by `interpret` itself; ClinVar without the variants of all these cases. Beside the combined rank stand those by phenotype alone
+among all annotated genes, and by variants alone. `--cases` takes that many, drawn by a digest of their ids, which also parts them into halves:
+what was chosen was chosen on the first half.
+
 Pfeiffer: the real exome with a known variant in FGFR2, by the command itself: GRCh37 coding exons without sequence (so no amino-acid
 changes), ClinVar of 2016, constraint, no frequencies; once with all its variants, once without those it flags as known to dbSNP.
 """
@@ -14,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import hashlib
 import json
 import re
 import resource
@@ -30,6 +36,7 @@ import numpy as np
 from measure import options, report, versions, work_folder
 
 from genopipe.formats.bed import read_bed
+from genopipe.interpret import ranking
 from genopipe.interpret.evidence import EvidenceSet, Release, add, lock
 from genopipe.interpret.findings import Request
 from genopipe.interpret.ontology import Annotations, Ontology, load_phenotypes
@@ -43,14 +50,19 @@ TABLES = {
 }
 METHODS = {"resnik": "resnik", "phenodigm": "phenodigm", "genopipe": "genopipe", "genopipe, excluded terms too": "genopipe"}
 TOP = (1, 5, 10)
+WAYS = ("phenotype alone", "variants alone", "both")
+Place = tuple[str, int, str, str]
 
 
 def main() -> None:
-    arguments = options(__doc__).parse_args()
+    parser = options(__doc__)
+    parser.add_argument("--cases", type=int, default=96, help="Cases put into the exome.")
+    arguments = parser.parse_args()
     with work_folder(arguments.work) as folder:
         result = {
             "phenotype_only": {year: phenotype_only(year, arguments, folder / year) for year in TABLES},
             "pfeiffer": pfeiffer(arguments.data, folder / "pfeiffer"),
+            "spiked": spiked(arguments.data, folder / "spiked", arguments.cases),
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
     report(result, arguments, versions("numpy", "pandas", "pyarrow", "pysam"))
@@ -137,21 +149,38 @@ def baseline(tools: Path, year: str, packets: Path) -> dict[str, float]:
     }
 
 
-def pfeiffer(data: Path, folder: Path) -> dict[str, Any]:
-    """Where FGFR2 stands, and how long the whole interpretation takes after the evidence is loaded from disk."""
+def exome_evidence(data: Path, folder: Path, *, left_out: frozenset[Place] = frozenset()) -> EvidenceSet:
+    """What is at hand for exomes of GRCh37, ClinVar without `left_out`."""
     folder.mkdir()
-    store = folder / "evidence"
-    coding_exons(data / "gene_models" / "refseq_union_cds.GRCh37.bed.gz", folder / "exons.gff3")
+    coding_exons(data / "gene_models" / "refseq_union_cds.GRCh37.bed.gz", folder / "exons.gff3", current_symbols(data))
+    with gzip.open(data / "clinvar" / "clinvar-2016-09-10.GRCh37.vcf.gz", "rt") as source:
+        (folder / "clinvar.vcf").write_text("".join(line for line in source if line.startswith("#") or place_of(line) not in left_out))
     files = {
         "genes": folder / "exons.gff3",
         "hpo": data / TABLES["2025"][0],
         "hpo-annotations": data / TABLES["2025"][1],
-        "clinvar": data / "clinvar" / "clinvar-2016-09-10.GRCh37.vcf.gz",
+        "clinvar": folder / "clinvar.vcf",
         "constraint": data / "constraint" / "gnomad.v2.1.1.gene-constraints.tsv",
     }
     for kind, file in files.items():
-        add(store, kind, file, release=Release(kind, "1", "2026-01-01", "see source", "GRCh37"))
-    evidence = lock(store, "exome")
+        add(folder / "evidence", kind, file, release=Release(kind, "1", "2026-01-01", "see source", "GRCh37"))
+    return lock(folder / "evidence", "exome")
+
+
+def place_of(line: str) -> Place:
+    contig, position, _, ref, alt = line.split("\t", 5)[:5]
+    return contig, int(position), ref.upper(), alt.upper()
+
+
+def current_symbols(data: Path) -> dict[str, str]:
+    """The symbols of the HPO tables by NCBI gene id."""
+    lines = (data / TABLES["2025"][1]).read_text().splitlines()
+    return {column[0]: column[1] for column in (line.split("\t") for line in lines)}
+
+
+def pfeiffer(data: Path, folder: Path) -> dict[str, Any]:
+    """Where FGFR2 stands, and how long the whole interpretation takes after the evidence is loaded from disk."""
+    evidence = exome_evidence(data, folder)
     subject = load_subject(data / "exome" / "cli_test_resources" / "pfeiffer-phenopacket.json")
     result: dict[str, Any] = {}
     for name, keep_known in (("all variants", True), ("without those known to dbSNP", False)):
@@ -166,8 +195,58 @@ def pfeiffer(data: Path, folder: Path) -> dict[str, Any]:
     return result
 
 
-def coding_exons(bed: Path, target: Path) -> None:
-    """The coding exons of a BED as GFF3, one transcript a name."""
+def spiked(data: Path, folder: Path, n_cases: int) -> dict[str, Any]:
+    """Shares of cases whose gene is among the first: by phenotype alone, by variants alone, and by both."""
+    packets = [json.loads(path.read_text()) for path in sorted((data / "phenopackets" / "pheval_lirical").rglob("*.json"))]
+    evidence = exome_evidence(data, folder, left_out=frozenset(place for packet in packets for place, _ in case_variants(packet)))
+    ranking.load_phenotypes = cache(load_phenotypes)  # type: ignore[assignment]
+    with gzip.open(data / "exome" / "Pfeiffer.vcf.gz", "rt") as source:
+        exome = source.read().splitlines()
+    ranks: dict[str, dict[str, list[float]]] = {half: {way: [] for way in WAYS} for half in ("first half", "second half")}
+    chosen = sorted(packets, key=digest)[:n_cases]
+    for packet in chosen:
+        half = ranks["first half" if int(digest(packet), 16) % 2 == 0 else "second half"]
+        for way, place in zip(WAYS, spiked_ranks(packet, exome, evidence, folder), strict=True):
+            half[way].append(place)
+    both = {way: [place for half in ranks.values() for place in half[way]] for way in WAYS}
+    groups = {"all": both} | ranks
+    return {"cases": len(chosen)} | {name: {way: shares(of_way) for way, of_way in group.items()} for name, group in groups.items()}
+
+
+def digest(packet: dict[str, Any]) -> str:
+    return hashlib.sha256(packet["id"].encode()).hexdigest()
+
+
+def case_variants(packet: dict[str, Any]) -> Iterator[tuple[Place, str]]:
+    """The variants of a published case, and the genotype of each."""
+    for interpretation in packet["interpretations"]:
+        for genomic in interpretation["diagnosis"]["genomicInterpretations"]:
+            told = genomic["variantInterpretation"]["variationDescriptor"]
+            record = told["vcfRecord"]
+            genotype = "0/1" if told["allelicState"]["label"] == "heterozygous" else "1/1"
+            yield (record["chrom"], int(record["pos"]), record["ref"].upper(), record["alt"].upper()), genotype
+
+
+def spiked_ranks(packet: dict[str, Any], exome: list[str], evidence: EvidenceSet, folder: Path) -> tuple[float, float, float]:
+    """The rank of the causal gene by phenotype, by variants and by both; infinite where it is not found."""
+    own = dict(case_variants(packet))
+    kept = [line for line in exome if line.startswith("#") or place_of(line) not in own]
+    added = ["\t".join((c, str(p), ".", r, a, "500", "PASS", ".", "GT:AD:DP:GQ", f"{gt}:20,20:40:99")) for (c, p, r, a), gt in own.items()]
+    (folder / "spiked.vcf").write_text("\n".join([*kept, *added]) + "\n")
+    sample = next(line for line in exome if line.startswith("#CHROM")).split("\t")[-1]
+    subject = packet["subject"] | {"id": sample}
+    (folder / "case.json").write_text(json.dumps({"subject": subject, "phenotypicFeatures": packet["phenotypicFeatures"]}))
+    found = interpret(Request(load_subject(folder / "case.json"), evidence, folder / "spiked.vcf")).findings
+    alone = interpret(Request(load_subject(folder / "case.json"), evidence)).findings
+    gene = next(causal_genes(packet))
+    by_variant = np.array([finding.variant_score or 0.0 for finding in found])
+    place = next((i for i, finding in enumerate(found) if finding.gene == gene), None)
+    of_phenotype = next((finding.rank for finding in alone if finding.gene == gene), float("inf"))
+    return (of_phenotype, float("inf"), float("inf")) if place is None else (of_phenotype, rank(by_variant, place), found[place].rank)
+
+
+def coding_exons(bed: Path, target: Path, symbols: dict[str, str]) -> None:
+    """The coding exons of a BED as GFF3, one transcript a name; genes by their `symbols` where their NCBI id has one."""
     by_transcript: dict[tuple[str, str, str, str], list[tuple[int, int]]] = {}
     strands = {}
     with gzip.open(bed, "rt") as source:
@@ -177,7 +256,7 @@ def coding_exons(bed: Path, target: Path) -> None:
     for interval in read_bed(bed):
         told = dict(pair.split("=", 1) for pair in interval.name.split(";") if "=" in pair)
         for transcript in told["TRANSCRIPT"].split(",") if strands[interval.name] in "+-" else ():
-            key = (interval.contig, told["GENE"], transcript, strands[interval.name])
+            key = (interval.contig, symbols.get(told["GENE_ID"], told["GENE"]), transcript, strands[interval.name])
             by_transcript.setdefault(key, []).append((interval.start, interval.end))
     with open(target, "w") as out:
         for (contig, gene, transcript, strand), spans in by_transcript.items():

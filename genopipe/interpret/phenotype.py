@@ -8,7 +8,8 @@ resnik     information content of the most informative common ancestor (Resnik, 
 phenodigm  sqrt(Jaccard index of the ancestors * information content of that ancestor) (Smedley et al., Database 2013)
 genopipe   the square of phenodigm, so that few close matches count more than many faint ones; and what does not match counts
            against a gene, `CHANCE_WEIGHT` times what the gene shares with any term by chance: of a gene known for very many
-           features some fit anybody. 0 is no better than chance.
+           features some fit anybody. A mean from -1/2 to 1 is told as the square of its place between the two, so that 1/9 is no
+           better than chance.
 
 Terms that the patient was found not to have take a bounded part of the score from genes that show them. It is small on purpose: what is
 looked for and not found in a patient is mostly what others with the same disease have (measured in benchmarks/interpret.py).
@@ -83,7 +84,7 @@ class PhenotypeScorer:
                 shared = self.phenodigm(term) ** 2
                 total += shared - CHANCE_WEIGHT * self.by_chance * (1 - shared / information)
                 best += information
-        return np.clip(total / best, 0.0, 1.0) if best > 0 else total
+        return (np.clip(total / best + 0.5, 0.0, 1.5) / 1.5) ** 2 if best > 0 else total
 
     @cached_property
     def by_chance(self) -> Float64:

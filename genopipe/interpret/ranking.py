@@ -8,8 +8,9 @@
 
 Variant score of a variant: frequency factor * effect; the effect defaults and the factor are those published with Exomiser
 (Smedley et al., Nature Protocols 2015). Of a pattern: the mean over its variants * the weight of the pattern * 0.5 where the gene is known
-for other modes only. Combined score: `genopipe` = variant score * (0.1 + 0.9 * phenotype score); `exomiser14` = the logistic function that
-version 14 of that program uses.
+for other modes only. Where no frequency table reaches, a variant that its VCF flags as known to dbSNP counts a tenth, as most of these are
+common. Combined score: `genopipe` = variant score * phenotype score, the latter at least 0.02, so that genes of which nothing is known are
+ranked too; `exomiser14` = the logistic function that version 14 of that program uses.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ EFFECT = {
 }
 BENIGN_FACTOR = 0.1
 """What is left of the score of a variant that ClinVar calls benign, with a star."""
+IN_DBSNP_FACTOR = 0.1
+LEAST_PHENOTYPE = 0.02
 
 _MODES = {
     "HP:0000006": {"AD"},
@@ -126,7 +129,8 @@ class _Case:
         if self.variants.structural.any():
             self.notes.append("How frequent a structural variant is in the population was not looked up: common ones were not left out.")
         if not self.request.evidence.of_kind("frequency"):
-            self.notes.append("The evidence set has no population frequencies: common variants were not left out.")
+            flagged = "; those that the VCF flags as known to dbSNP count a tenth" if self.variants.in_dbsnp.any() else ""
+            self.notes.append(f"The evidence set has no population frequencies: common variants were not left out{flagged}.")
         known, contradictions = self.parentage
         if known >= LEAST_TRIO_VARIANTS and contradictions > MOST_CONTRADICTIONS * known:
             warning = f"{contradictions} of {known} genotypes contradict the pedigree: check for a sample swap or wrong parentage."
@@ -187,6 +191,8 @@ class _Case:
             score = 1.0
         elif assertion is not None and assertion.stars and assertion.significance in ("benign", "likely_benign"):
             score *= BENIGN_FACTOR
+        elif self.variants.in_dbsnp[row] and not self.knowledge.covered[row]:
+            score *= IN_DBSNP_FACTOR
         homozygotes = int(self.knowledge.homozygotes[row])
         return Hit(row, self.variants.name(row), consequence, score, frequency, homozygotes, assertion)
 
@@ -282,7 +288,7 @@ def combine(phenotype: float, variant: float, method: str) -> float:
     """The combined score, 0 to 1."""
     if method == "exomiser14":
         return 1 / (1 + exp(13.28813 - 10.39451 * phenotype - 9.18381 * variant))
-    return variant * (0.1 + 0.9 * phenotype)
+    return variant * max(phenotype, LEAST_PHENOTYPE)
 
 
 def _ranked(findings: Sequence[Finding]) -> list[Finding]:

@@ -36,6 +36,7 @@ class Variants:
     end                (variants) int32: end of the reference bases that it changes
     structural         (variants) bool: a deletion, duplication, inversion, insertion or breakend written without its bases
     passed             (variants) bool: FILTER is PASS or empty
+    in_dbsnp           (variants) bool: the record has the INFO flag DB, which VCF reserves for membership in dbSNP
     alt_count          (variants, samples) int8: copies of this ALT; -1 where the genotype is missing
     ploidy             (variants, samples) int8: called alleles; 0 where missing
     depth, alt_depth, genotype_quality   (variants, samples) int32; -1 where missing
@@ -55,6 +56,7 @@ class Variants:
     ref: list[str]
     alt: list[str]
     passed: NDArray[np.bool_]
+    in_dbsnp: NDArray[np.bool_]
     alt_count: NDArray[np.int8]
     ploidy: NDArray[np.int8]
     depth: NDArray[np.int32]
@@ -85,6 +87,7 @@ class Row:
     record: int
     calls: list[tuple[int, ...]]
     structural_end: int | None = None
+    in_dbsnp: bool = False
 
 
 def read_variants(path: Path, people: Sequence[str], *, genome: Genome | None = None) -> Variants:
@@ -147,7 +150,7 @@ def _rows(file: pysam.VariantFile, samples: tuple[str, ...], genome: Genome | No
             row = _row(record, allele, calls, fetch)
             if row is not None:
                 place, (passed, new, genotypes) = row
-                yield Row((order, *place), name, passed, new, number, genotypes)
+                yield Row((order, *place), name, passed, new, number, genotypes, in_dbsnp="DB" in record.info)
 
 
 def contig_of(name: str, genome: Genome | None, path: Path) -> tuple[str, Fetch | None]:
@@ -240,6 +243,7 @@ def arrays(samples: tuple[str, ...], rows: list[Row]) -> Variants:
         ref=[row.order[2] for row in rows],
         alt=[row.order[3] for row in rows],
         passed=np.array([row.passed for row in rows], bool),
+        in_dbsnp=np.array([row.in_dbsnp for row in rows], bool),
         alt_count=calls[:, :, 0].astype(np.int8),
         ploidy=calls[:, :, 1].astype(np.int8),
         depth=calls[:, :, 2].astype(np.int32),

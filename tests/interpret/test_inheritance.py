@@ -47,6 +47,7 @@ def variants(rows: list[tuple[str, list[str]]], samples: tuple[str, ...] = ("kid
         ref=["A"] * n,
         alt=["C"] * n,
         passed=np.ones(n, bool),
+        in_dbsnp=np.zeros(n, bool),
         alt_count=count,
         ploidy=ploidy,
         depth=depth,

@@ -55,7 +55,7 @@ def test_scores_equal_the_definitions(seed: int) -> None:
         for gene, score in zip(annotations.genes, scorer.score(numbers, without), strict=True):
             shared = {t: oracle.phenodigm(t, gene) ** 2 for t in observed if oracle.best(t)}
             gain = sum(x - CHANCE_WEIGHT * chance[gene] * (1 - x / oracle.best(t)) for t, x in shared.items())
-            beyond = min(max(gain / best, 0), 1) if best else 0
+            beyond = (max(gain / best + 0.5, 0) / 1.5) ** 2 if best else 0
             contradicted = sum(oracle.information[t] for t in excluded if t in oracle.all_shown[gene]) / weight if weight else 0
             assert score == pytest.approx(beyond * (1 - EXCLUDED_WEIGHT * contradicted))
             assert 0 <= score <= 1
