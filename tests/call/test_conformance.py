@@ -10,7 +10,7 @@ import pytest
 
 from genopipe.call.caller import Outputs, Sample, call_variants
 from genopipe.call.joint import joint_genotypes
-from tests.call.conftest import Person, change, write_reads
+from tests.call.conftest import Person, build_world, change, write_reads
 
 _BCFTOOLS = "import sys, pysam.bcftools as b; print(getattr(b, sys.argv[1])(*sys.argv[2:]), end='')"
 
@@ -22,19 +22,24 @@ def bcftools(*arguments):
 
 
 @pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return build_world(tmp_path_factory.mktemp("world"), {"chr1": 8000})
+
+
+@pytest.fixture(scope="module")
 def person(world):
     """Someone with a site of two alternatives, SNVs and an insertion that lie in a deletion of the other copy, and one of both copies."""
     sequence = world.sequences["chr1"]
-    deletion = change(world, "chr1", 30_000, "del", "x" * 12)
+    deletion = change(world, "chr1", 3000, "del", "x" * 12)
     inside = deletion[1] + 6
-    other_base = "ACGT"[("ACGT".index(sequence[40_000]) + 2) % 4]
+    other_base = "ACGT"[("ACGT".index(sequence[4000]) + 2) % 4]
     first = [
         deletion,
-        change(world, "chr1", 40_000, "snv"),
-        change(world, "chr1", 50_000, "del", "xx"),
-        change(world, "chr1", 20_000, "snv"),
+        change(world, "chr1", 4000, "snv"),
+        change(world, "chr1", 5000, "del", "xx"),
+        change(world, "chr1", 2000, "snv"),
     ]
-    second = [("chr1", 40_000, sequence[40_000], other_base), change(world, "chr1", 50_000, "del", "xxxx"), first[-1]]
+    second = [("chr1", 4000, sequence[4000], other_base), change(world, "chr1", 5000, "del", "xxxx"), first[-1]]
     second += [("chr1", inside, sequence[inside], "ACGT"[("ACGT".index(sequence[inside]) + 1) % 4])]
     return Person("donor", (sorted(first), sorted(second)))
 
@@ -68,11 +73,11 @@ def test_alleles_are_left_aligned_and_trimmed_as_norm_has_them(world, outputs, n
 
 @pytest.mark.parametrize("name", ["call", "gvcf", "joint"])
 def test_two_alternatives_of_a_place_are_one_record(person, outputs, name):
-    for position in (40_000, next(v[1] for v in person.haplotypes[0] if 49_900 < v[1] < 50_001)):
+    for position in (4000, next(v[1] for v in person.haplotypes[0] if 4900 < v[1] < 5001)):
         with pysam.VariantFile(str(outputs[name])) as file:
             record = next(r for r in file if r.start == position)
         assert sorted(record.samples[0]["GT"]) == [1, 2]
-        assert len({len(record.alleles[i]) - len(record.ref) for i in (1, 2)}) == (1 if position == 40_000 else 2)
+        assert len({len(record.alleles[i]) - len(record.ref) for i in (1, 2)}) == (1 if position == 4000 else 2)
 
 
 @pytest.mark.parametrize("name", ["call", "gvcf", "joint"])
