@@ -1,12 +1,14 @@
 """A BAM as a CRAM 3.1 and a patch: what the CRAM gives back, mended to the exact bytes.
 
-At a put the plain BAM is encoded by htslib with a lean header, decoded again beside the original, and what differs goes to the patch: the
-header, compressed with the decoded header as its dictionary, then for each batch of records their marks and streams
-(`genopipe.archive.bam_records`). For the pipeline's own BAMs the patch is a few hundred bytes. Everything streams: a batch is 8 MB.
+At a put the plain BAM is encoded by htslib with a lean header. The stored CRAM is decoded once beside the original, and what differs goes
+to the patch: the header, compressed with the decoded header as its dictionary, then for each batch of records their marks and streams
+(`genopipe.archive.bam_records`). In the same pass each batch is restored from CRAM and patch and handed to the caller, who compares it with
+the file. For the pipeline's own BAMs the patch is a few hundred bytes. Everything streams: a batch is 8 MB.
 """
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -15,7 +17,7 @@ import numpy as np
 import zstandard
 
 from genopipe.archive.bam_records import STREAMS, Noted, OrderTable, differences, restored
-from genopipe.archive.bam_stream import Batch, PlainBam, side_by_side
+from genopipe.archive.bam_stream import Batch, NotBam, PlainBam, all_covered, side_by_side
 from genopipe.archive.htslib import decode_cram, encode_cram
 from genopipe.archive.references import Reference, contigs_of, cram_header, known_contigs, link_reference
 from genopipe.archive.workshop import Workshop
@@ -29,28 +31,35 @@ Pieces = Callable[[], Iterator[bytes]]
 """Gives the plain file from its beginning each time it is called."""
 
 
-def describe_alignments(pieces: Pieces, shop: Workshop, *, reference: Reference | None, profile: str) -> dict[str, Any]:
+def describe_alignments(
+    pieces: Pieces, shop: Workshop, *, reference: Reference | None, profile: str, check: Callable[[Iterator[bytes]], None]
+) -> dict[str, Any]:
     """Stores CRAM and patch of a plain BAM and gives the content part of its manifest.
 
+    `check` gets the plain BAM as it comes back from what is stored; it must use it up, and raise where it is not the original.
     Raises NotBam or HtslibFailed for what a CRAM and a patch cannot hold.
     """
-    cram, patch = shop.folder / "alignments.cram", shop.folder / "patch"
-    used = reference if reference and _covers(pieces, reference) else None
-    fasta = used.fasta if used else None
-    encode_cram(_lean(pieces, used), cram, reference=fasta, profile=profile)
+    try:
+        cram = _stored_cram(pieces, shop, reference, profile)
+    except _NotCovered:
+        cram, reference = _stored_cram(pieces, shop, None, profile), None
+    content = {"kind": "alignments", "cram": cram, "reference": reference.keep(shop.store) if reference else None}
+    patch = shop.folder / "patch"
     with open(patch, "wb") as target:
-        _write_patch(PlainBam(pieces()), PlainBam(decode_cram(cram, reference=fasta)), target)
-    content = {"kind": "alignments", "cram": shop.store.put_file(cram), "patch": shop.store.put_file(patch)}
-    return content | {"reference": used.keep(shop.store) if used else None}
+        written = hashlib.sha256()
+        check(_patched(PlainBam(pieces()), decoded_pool(content, shop), target, written))
+    kept = shop.store.put_file(patch)
+    if _patch_digest(kept, shop) != written.digest():
+        raise NotBam("the patch does not come back")
+    return content | {"patch": kept}
 
 
 def plain_alignments(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
     """The plain BAM again, in pieces."""
     decoded = decoded_pool(content, shop)
     with shop.store.open(content["patch"]) as patch:
-        size = struct.unpack("<I", patch.read(4))[0]
-        yield _header_codec(decoded.header)[1].decompress(patch.read(size), max_output_size=1 << 30)
-        with zstandard.ZstdDecompressor().stream_reader(patch, read_across_frames=False) as source:
+        yield _header_codec(decoded.header)[1].decompress(_packed_header(patch), max_output_size=1 << 30)
+        with _noted(patch) as source:
             yield from _mended(decoded.batches(), source)
 
 
@@ -60,39 +69,63 @@ def decoded_pool(content: dict[str, Any], shop: Workshop) -> PlainBam:
     return PlainBam(decode_cram(shop.store.verify(content["cram"]), reference=reference))
 
 
+class _NotCovered(Exception):
+    """Reads are placed on a contig that the reference does not have."""
+
+
+def _stored_cram(pieces: Pieces, shop: Workshop, reference: Reference | None, profile: str) -> str:
+    cram = shop.folder / "alignments.cram"
+    encode_cram(_lean(pieces, reference), cram, reference=reference.fasta if reference else None, profile=profile)
+    return shop.store.put_file(cram)
+
+
 def _lean(pieces: Pieces, reference: Reference | None) -> Iterator[bytes]:
-    """The plain BAM with the header for its CRAM."""
+    """The plain BAM with the header for its CRAM. Raises _NotCovered for a reference that lacks a contig with placed reads."""
     bam = PlainBam(pieces())
-    yield cram_header(bam.header, known_contigs(bam.header, reference.genome) if reference else {})
+    known = known_contigs(bam.header, reference.genome) if reference else {}
+    yield cram_header(bam.header, known)
+    covered = np.array([name in known for name, _ in contigs_of(bam.header)], np.bool_)
     for batch in bam.batches():
+        if reference and not all_covered(batch, covered):
+            raise _NotCovered
         yield batch.byte.tobytes()
 
 
-def _covers(pieces: Pieces, reference: Reference) -> bool:
-    """True when every contig with placed reads is in the reference."""
-    bam = PlainBam(pieces())
-    known = known_contigs(bam.header, reference.genome)
-    unknown = np.array([name not in known for name, _ in contigs_of(bam.header)] + [False])
-    return not any(bool(unknown[_reference_ids(batch)].any()) for batch in bam.batches())
-
-
-def _reference_ids(batch: Batch) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """(records) int64: index of each record's contig, -1 where there is none."""
-    at = batch.start[:-1, None] + np.arange(4, 8)
-    ids = batch.byte[at].copy().view("<i4")[:, 0].astype(np.int64)
-    return np.maximum(ids, -1)
-
-
-def _write_patch(original: PlainBam, decoded: PlainBam, target: BinaryIO) -> None:
+def _patched(original: PlainBam, decoded: PlainBam, target: BinaryIO, written: hashlib._Hash) -> Iterator[bytes]:
+    """Writes the patch, whose digest goes to `written`, and gives the plain BAM that CRAM and patch make, in pieces."""
     header = _header_codec(decoded.header)[0].compress(original.header)
     target.write(struct.pack("<I", len(header)) + header)
-    table = OrderTable()
+    yield _header_codec(decoded.header)[1].decompress(header, max_output_size=1 << 30)
+    table, table_back = OrderTable(), OrderTable()
     with zstandard.ZstdCompressor(level=PATCH_LEVEL).stream_writer(target, closefd=False) as patch:
         for want, have in side_by_side(original.batches(), decoded.batches()):
             mark, streams = differences(want, have, table)
-            patch.write(_BATCH.pack(len(want), int(mark.any()), *map(len, streams)))
-            for part in ([mark] if mark.any() else []) + streams:
-                patch.write(part.tobytes())
+            parts = [mark] if mark.any() else []
+            noted = _BATCH.pack(len(want), len(parts), *map(len, streams)) + b"".join(part.tobytes() for part in parts + streams)
+            written.update(noted)
+            patch.write(noted)
+            yield restored(have, mark, Noted(table_back, streams))
+
+
+def _packed_header(patch: BinaryIO) -> bytes:
+    size = struct.unpack("<I", patch.read(4))[0]
+    return patch.read(size)
+
+
+def _noted(patch: BinaryIO) -> BinaryIO:
+    """What a patch notes of the records, from where its header ends."""
+    return zstandard.ZstdDecompressor().stream_reader(patch, read_across_frames=False)
+
+
+def _patch_digest(digest: str, shop: Workshop) -> bytes:
+    """SHA-256 of what a stored patch notes of the records."""
+    seen = hashlib.sha256()
+    with shop.store.open(digest) as patch:
+        _packed_header(patch)
+        noted = _noted(patch)
+        while piece := noted.read(1 << 20):
+            seen.update(piece)
+    return seen.digest()
 
 
 def _mended(batches: Iterator[Batch], source: BinaryIO) -> Iterator[bytes]:

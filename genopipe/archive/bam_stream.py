@@ -105,6 +105,11 @@ def side_by_side(one: Iterator[Batch], other: Iterator[Batch]) -> Iterator[tuple
         raise NotBam("the CRAM has another number of records")
 
 
+def all_covered(batch: Batch, covered: NDArray[np.bool_]) -> bool:
+    """True when each record lies on a contig that is `covered`, or on none."""
+    return bool(_all_covered(batch.byte, batch.start, covered))
+
+
 @njit(cache=True, nogil=True)
 def int32(byte: Bytes, at: int) -> int:
     """The little-endian int32 at `at`."""
@@ -130,3 +135,12 @@ def _record_starts(byte: Bytes) -> tuple[Offsets, int]:
         at += 4 + int32(byte, at)
     start[n] = at
     return start, at
+
+
+@njit(cache=True, nogil=True)
+def _all_covered(byte: Bytes, start: Offsets, covered: NDArray[np.bool_]) -> bool:
+    for r in range(len(start) - 1):
+        contig = int32(byte, start[r] + 4)
+        if contig >= 0 and (contig >= len(covered) or not covered[contig]):
+            return False
+    return True

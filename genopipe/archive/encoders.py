@@ -100,6 +100,7 @@ def vector(library: str) -> str:
     return digest.hexdigest()
 
 
+@cache
 def _vector_text() -> bytes:
     """32 kB between order and noise: letters of a SHA-256 counter stream, repeated in part with changes."""
     noise = b"".join(hashlib.sha256(i.to_bytes(4, "little")).digest() for i in range(512))
