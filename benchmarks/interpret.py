@@ -8,8 +8,8 @@ Phenotype alone: published cases (phenopackets), their causal gene among all ann
 
 Spiked: published cases of GRCh37 (their genes named as HPO names the same NCBI gene), the variants of each put into the Pfeiffer exome in
 turn, ranked by `interpret` itself; ClinVar without the variants of all these cases. Beside the combined rank stand those by phenotype alone
-among all annotated genes, and by variants alone. `--cases` takes that many, drawn by a digest of their ids, which also parts them into halves:
-what was chosen was chosen on the first half.
+among all annotated genes, and by variants alone. `--cases` takes that many, drawn by a digest of their ids, which also parts them into
+halves: what was chosen was chosen on the first half.
 
 Pfeiffer: the real exome with a known variant in FGFR2, by the command itself: GRCh37 coding exons without sequence (so no amino-acid
 changes), ClinVar of 2016, constraint, no frequencies; once with all its variants, once without those it flags as known to dbSNP.

@@ -35,6 +35,7 @@ COMMANDS = {
     "joint": "Genotype a family from its gVCFs.",
     "evidence": "Keep versioned annotation data.",
     "interpret": "Rank and explain variants.",
+    "why": "Tell which rule took a variant.",
     "pgx": "Name star alleles and what they do.",
     "archive": "Keep files losslessly, and get them back.",
     "ehr": "Write FHIR pointer records.",

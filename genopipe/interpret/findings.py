@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from genopipe.interpret.acmg import FITTING_PHENOTYPE, Classification
 from genopipe.interpret.annotate import Assertion
 from genopipe.interpret.consequence import Consequence
@@ -90,6 +93,22 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """What took the variants on their way: masks over the variants, and for those left the consequences called and the hits by gene.
+
+    faults     by name, (variants) bool: poor calls
+    rare       (variants) bool: well called, and rare or known as pathogenic
+    frequency  (variants) float64, NaN where unknown
+    """
+
+    faults: Mapping[str, NDArray[np.bool_]]
+    rare: NDArray[np.bool_]
+    frequency: NDArray[np.float64]
+    called: Mapping[int, Mapping[str, Consequence]]
+    hits: Mapping[str, Mapping[int, Hit]]
+
+
+@dataclass(frozen=True, slots=True)
 class Interpretation:
     """The ranked list and what stands behind it. `kept` counts the variants after each step; `notes` are limits of this run."""
 
@@ -100,6 +119,7 @@ class Interpretation:
     kept: Mapping[str, int]
     notes: tuple[str, ...]
     parentage: tuple[int, int]
+    trace: Trace | None = None
 
     @property
     def candidates(self) -> tuple[Finding, ...]:

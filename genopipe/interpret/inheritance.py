@@ -65,18 +65,24 @@ class Pattern:
         return self.mode.split("_")[0]
 
 
-def good_calls(variants: Variants, *, male: bool) -> NDArray[np.bool_]:
-    """(variants) bool: the proband's call is good enough to act on. Values that the VCF does not give are not held against it."""
+def call_faults(variants: Variants, *, male: bool) -> dict[str, NDArray[np.bool_]]:
+    """By what is wrong, (variants) bool: calls of the proband too poor to act on.
+
+    Values that the VCF does not give are not held against a call.
+    """
     depth, quality = variants.depth[:, 0], variants.genotype_quality[:, 0]
     sex_chromosome = np.array([key in ("X", "Y") for key in variants.key], bool)
     mitochondrial = np.array([key == "MT" for key in variants.key], bool)
     needed = np.where(sex_chromosome & male, LEAST_QUALITY_HEMIZYGOUS, LEAST_QUALITY)
-    good = variants.passed & ((depth == MISSING) | (depth >= LEAST_DEPTH)) & ((quality == MISSING) | (quality >= needed))
     balance = variants.alt_depth[:, 0] / np.maximum(depth, 1)
     het = (variants.alt_count[:, 0] == 1) & (variants.ploidy[:, 0] == 2) & ~variants.other_allele[:, 0] & ~mitochondrial
-    unbalanced = het & (variants.alt_depth[:, 0] != MISSING) & (depth != MISSING) & ((balance < BALANCE[0]) | (balance > BALANCE[1]))
-    kept: NDArray[np.bool_] = good & ~unbalanced
-    return kept
+    known = (variants.alt_depth[:, 0] != MISSING) & (depth != MISSING)
+    return {
+        "FILTER is not PASS": ~variants.passed,
+        f"depth below {LEAST_DEPTH}": (depth != MISSING) & (depth < LEAST_DEPTH),
+        "GQ too low": (quality != MISSING) & (quality < needed),
+        f"share of reads not from {BALANCE[0]} to {BALANCE[1]}": het & known & ((balance < BALANCE[0]) | (balance > BALANCE[1])),
+    }
 
 
 class Family:

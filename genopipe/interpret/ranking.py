@@ -28,8 +28,8 @@ from genopipe.interpret.acmg import FITTING_PHENOTYPE, Circumstances, classify
 from genopipe.interpret.annotate import Knowledge, annotate
 from genopipe.interpret.consequence import Consequence, consequences
 from genopipe.interpret.evidence import EvidenceSet, canonical_assembly
-from genopipe.interpret.findings import Finding, Hit, Interpretation, Request
-from genopipe.interpret.inheritance import LIMIT, Family, Pattern, good_calls, parentage
+from genopipe.interpret.findings import Finding, Hit, Interpretation, Request, Trace
+from genopipe.interpret.inheritance import LIMIT, Family, Pattern, call_faults, parentage
 from genopipe.interpret.known import places_of_known
 from genopipe.interpret.ontology import Annotations, load_phenotypes
 from genopipe.interpret.phenotype import PhenotypeScorer
@@ -97,7 +97,7 @@ def interpret(request: Request) -> Interpretation:
     if request.genome is None:
         notes.append("No reference was given: which amino acid changes is unknown, and only coding exons and splice sites were looked at.")
     ranked = _explained(_ranked(findings), scorer, observed)
-    return Interpretation(request, ontology, ranked, case.variants, case.kept, (*notes, *case.notes), case.parentage)
+    return Interpretation(request, ontology, ranked, case.variants, case.kept, (*notes, *case.notes), case.parentage, case.trace)
 
 
 class _Case:
@@ -147,16 +147,19 @@ class _Case:
 
     def findings(self) -> list[Finding]:
         hits = self._hits(self._worth_a_look())
+        self.trace = Trace(self.faults, self.rare, self.knowledge.frequency, self.called, hits)
         return [finding for gene in sorted(hits) if (finding := self._finding(gene, hits[gene])) is not None]
 
     def _worth_a_look(self) -> list[int]:
         known, variants = self.knowledge, self.variants
         pathogenic = np.zeros(len(variants), bool)
         pathogenic[list(known.pathogenic)] = True
-        good = good_calls(variants, male=self.request.subject.sex == "male")
+        self.faults = call_faults(variants, male=self.request.subject.sex == "male")
+        good = ~np.logical_or.reduce(list(self.faults.values()))
         self.kept["well called"] = int(good.sum())
         rare = good & (np.isnan(known.frequency) | (known.frequency <= MOST_FREQUENT) | pathogenic)
         self.kept["rare, or known as pathogenic"] = int(rare.sum())
+        self.rare = rare
         return [int(row) for row in np.flatnonzero(rare)]
 
     def _hits(self, rows: list[int]) -> dict[str, dict[int, Hit]]:
@@ -171,6 +174,7 @@ class _Case:
             called[row] = genes | called.get(row, {})
             if not called[row]:
                 self.notes.append(f"ClinVar knows {self.variants.name(row)} as pathogenic; it lies outside of all gene models.")
+        self.called = called
         hits: dict[str, dict[int, Hit]] = {}
         for row, genes in sorted(called.items()):
             for gene, consequence in genes.items():

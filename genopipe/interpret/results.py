@@ -1,4 +1,4 @@
-"""The files of an interpretation: findings.tsv, findings.json, findings.vcf.gz, phenopacket.json, report.html.
+"""The files of an interpretation: findings.tsv, findings.json, findings.vcf.gz, phenopacket.json, report.html, and the tables of `trace`.
 
 Every file appears whole or not at all, and the same interpretation gives the same bytes: no times, no paths. Dates are those of the
 evidence, and `issued` where it is given. The digest of the evidence set stands in every file.
@@ -24,6 +24,7 @@ from genopipe.interpret.findings import Finding, Hit, Interpretation
 from genopipe.interpret.phenopacket import phenopacket
 from genopipe.interpret.report import report
 from genopipe.interpret.structural import kind_of
+from genopipe.interpret.trace import write_trace
 from genopipe.interpret.variants import MISSING, UNPHASED, Variants
 from genopipe.outputs import make_folder, whole_file
 
@@ -45,6 +46,7 @@ def write_results(result: Interpretation, folder: Path, *, issued: str | None = 
     else:
         for name in ("findings.vcf.gz", "findings.vcf.gz.tbi"):
             (folder / name).unlink(missing_ok=True)
+    write_trace(result, folder)
     _write_text(folder / "report.html", report(result, issued))
 
 

@@ -226,6 +226,7 @@ ELSEWHERE = {
     "train-filter": "tests/call/test_filter.py",
     "evidence fetch": "tests/interpret/test_evidence_fetch.py",
     "pgx": "tests/interpret/test_pgx.py",
+    "why": "tests/interpret/test_trace.py",
 }
 """Commands tested whole in another place."""
 

@@ -114,6 +114,7 @@ def test_the_files(setting: Setting, trio: Path, tmp_path: Path) -> None:
         "findings.vcf.gz.tbi",
         "phenopacket.json",
         "report.html",
+        "trace.parquet",
     ]
     lines = (folder / "findings.tsv").read_text().splitlines()
     assert tuple(lines[0].split("\t")) == COLUMNS
