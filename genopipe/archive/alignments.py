@@ -3,7 +3,8 @@
 At a put the plain BAM is encoded by htslib with a lean header. The stored CRAM is decoded once beside the original, and what differs goes
 to the patch: the header, compressed with the decoded header as its dictionary, then for each batch of records their marks and streams
 (`genopipe.archive.bam_records`). In the same pass each batch is restored from CRAM and patch and handed to the caller, who compares it with
-the file. For the pipeline's own BAMs the patch is a few hundred bytes. Everything streams: a batch is 8 MB.
+the file. For the pipeline's own BAMs the patch is a few hundred bytes. A BAM with the same reads in the same order as an archived one, but
+with other flags, tags or header, needs a patch only: its CRAM is that of the other. Everything streams: a batch is 8 MB.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from genopipe.archive.workshop import Workshop
 
 _BATCH = struct.Struct(f"<{2 + len(STREAMS)}I")
 PATCH_LEVEL = 19
+_OTHER_READ = 2 | 8 | 16
+"""Marks of a record whose name, sequence or qualities are not those of the CRAM's record."""
+_MOST_OTHER_READS = 0.01
 
 _NO_RECORDS = Batch(np.empty(0, np.uint8), np.zeros(1, np.int64))
 
@@ -43,15 +47,23 @@ def describe_alignments(
         cram = _stored_cram(pieces, shop, reference, profile)
     except _NotCovered:
         cram, reference = _stored_cram(pieces, shop, None, profile), None
-    content = {"kind": "alignments", "cram": cram, "reference": reference.keep(shop.store) if reference else None}
+    pool = {"cram": cram, "reference": reference.keep(shop.store) if reference else None}
+    return describe_layer(pieces, pool, shop, check=check)
+
+
+def describe_layer(pieces: Pieces, pool: dict[str, Any], shop: Workshop, *, check: Callable[[Iterator[bytes]], None]) -> dict[str, Any]:
+    """Stores the patch that makes a plain BAM of a CRAM that is there, and gives the content part of its manifest.
+
+    `check` as in `describe_alignments`. Raises NotBam where the CRAM is not of these reads in this order.
+    """
     patch = shop.folder / "patch"
     with open(patch, "wb") as target:
         written = hashlib.sha256()
-        check(_patched(PlainBam(pieces()), decoded_pool(content, shop), target, written))
+        check(_patched(PlainBam(pieces()), decoded_pool(pool, shop), target, written))
     kept = shop.store.put_file(patch)
     if _patch_digest(kept, shop) != written.digest():
         raise NotBam("the patch does not come back")
-    return content | {"patch": kept}
+    return {"kind": "alignments", "cram": pool["cram"], "reference": pool["reference"], "patch": kept}
 
 
 def plain_alignments(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
@@ -100,6 +112,8 @@ def _patched(original: PlainBam, decoded: PlainBam, target: BinaryIO, written: h
     with zstandard.ZstdCompressor(level=PATCH_LEVEL).stream_writer(target, closefd=False) as patch:
         for want, have in side_by_side(original.batches(), decoded.batches()):
             mark, streams = differences(want, have, table)
+            if (mark & _OTHER_READ).mean() > _MOST_OTHER_READS:
+                raise NotBam("the CRAM has other reads, or these in another order")
             parts = [mark] if mark.any() else []
             noted = _BATCH.pack(len(want), len(parts), *map(len, streams)) + b"".join(part.tobytes() for part in parts + streams)
             written.update(noted)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from genopipe import outputs
-from genopipe.archive.alignments import describe_alignments
+from genopipe.archive.alignments import describe_alignments, describe_layer
 from genopipe.archive.bam_stream import NotBam
 from genopipe.archive.container import Recipe, RecipeFailed, Unwrapped, container_kind, unwrap, wrap
 from genopipe.archive.contents import describe_recipe, digest_of, file_bytes, object_roles, pack
@@ -212,7 +212,7 @@ def _put_new(run: _Run, file: Examined, group: list[Examined]) -> Manifest:
 
 def _checked(attempt: Attempt) -> bool:
     """True when the attempt has compared what comes back with the file while it was writing."""
-    return attempt.func is _alignments
+    return attempt.func in (_alignments, _layer)
 
 
 def _check(file: Examined, restored: Iterable[bytes]) -> None:
@@ -221,12 +221,19 @@ def _check(file: Examined, restored: Iterable[bytes]) -> None:
         raise RecipeFailed("the restored file differs")
 
 
+def _check_plain(file: Examined, restored: Iterable[bytes]) -> None:
+    """Raises RecipeFailed unless the content and the recipe make the file."""
+    _check(file, wrap(restored, file.recipe))
+
+
 def _attempts(run: _Run, file: Examined, group: list[Examined]) -> Iterator[tuple[Attempt, bool]]:
     """Representations, the smallest first, and whether the gzip recipe goes around them; the last one cannot fail."""
     if file.plain or file.recipe:
         for content in _same_plain(run, file):
             yield partial(_again, content), True
         if file.path.suffix == ".bam":
+            for content in _aligned_pools(run):
+                yield partial(_layer, file, content), True
             yield partial(_alignments, run, file), True
         if _FASTQ.search(file.path.name):
             for content in _pools(run):
@@ -251,17 +258,23 @@ def _pools(run: _Run) -> Iterator[dict[str, Any]]:
     yield from (pool for _, pool in sorted(pools.values(), key=lambda entry: (entry[0], entry[1]["cram"])))
 
 
+def _aligned_pools(run: _Run) -> Iterator[dict[str, Any]]:
+    """The CRAMs of the sample's alignments."""
+    mine = [m.content for m in run.archive.manifests() if m.sample == run.options.sample and m.content["kind"] == "alignments"]
+    yield from {content["cram"]: content for content in mine}.values()
+
+
 def _again(content: dict[str, Any], _staging: Staging) -> dict[str, Any]:
     return content
 
 
 def _alignments(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
-    options = run.options
-
-    def check(plain: Iterator[bytes]) -> None:
-        _check(file, wrap(plain, file.recipe))
-
+    options, check = run.options, partial(_check_plain, file)
     return describe_alignments(file.pieces, staging.shop, reference=options.reference, profile=options.profile, check=check)
+
+
+def _layer(file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
+    return describe_layer(file.pieces, content, staging.shop, check=partial(_check_plain, file))
 
 
 def _view(run: _Run, file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
