@@ -18,12 +18,17 @@ from genopipe.cli.options import ExistingFile, ExistingFolder, Instant, OutputFo
     "--reference", type=ExistingFolder, help="Folder made by `genopipe reference build`; without it no amino acid changes are told."
 )
 @click.option(
-    "--score", type=click.Choice(["genopipe", "exomiser14"]), default="genopipe", show_default=True, help="How scores are combined."
+    "--score",
+    type=click.Choice(["genopipe", "exomiser14", "exomiser15"]),
+    default="genopipe",
+    show_default=True,
+    help="How scores are combined.",
 )
 @click.option(
     "--uncallable", type=ExistingFile, help="BED of where the proband could not be called; genes that fit are told where they lie in it."
 )
 @click.option("--pgx", type=ExistingFile, help="pgx.json of `genopipe pgx`; its warning about aminoglycosides goes to the first page.")
+@click.option("--max-age", type=click.IntRange(min=1), help="Refuse evidence that is older, in days by --issued, else by today.")
 @click.option("--issued", type=Instant(), help="Date for the results, such as 2026-11-20T10:00:00Z; without it none is written.")
 @click.option("-o", "--output", "output", type=OutputFolder, required=True, help="Folder for the findings.")
 def interpret(
@@ -35,6 +40,7 @@ def interpret(
     score: str,
     uncallable: Path | None,
     pgx: Path | None,
+    max_age: int | None,
     issued: str | None,
     output: Path,
 ) -> None:
@@ -45,13 +51,19 @@ def interpret(
     """
     if structural is not None and variants is None:
         raise click.UsageError("give --variants with --structural: the two are ranked together")
+    from datetime import UTC, date, datetime
+
     from genopipe.formats.genome import load_genome
     from genopipe.interpret.evidence import open_set
     from genopipe.interpret.findings import Request
     from genopipe.interpret.ranking import interpret as rank
     from genopipe.interpret.results import write_results
+    from genopipe.interpret.staleness import check_age
     from genopipe.interpret.subject import load_subject
 
+    locked = open_set(evidence)
+    if max_age is not None:
+        check_age(locked, days=max_age, on=date.fromisoformat(issued[:10]) if issued is not None else datetime.now(UTC).date())
     genome = load_genome(reference) if reference is not None else None
-    request = Request(load_subject(case), open_set(evidence), variants, genome, reference, score, uncallable, structural, pgx)
+    request = Request(load_subject(case), locked, variants, genome, reference, score, uncallable, structural, pgx)
     write_results(rank(request), output, issued=issued)

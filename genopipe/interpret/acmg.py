@@ -66,6 +66,10 @@ class Classification:
         odds = 350.0 ** (self.points / 8)
         return odds * 0.1 / ((odds - 1) * 0.1 + 1)
 
+    def without(self, *codes: str) -> Classification:
+        """The same without some codes, at whatever strength."""
+        return Classification(tuple(criterion for criterion in self.criteria if criterion.code.split("_")[0] not in codes))
+
     @property
     def codes(self) -> str:
         return "+".join(criterion.code for criterion in self.criteria)

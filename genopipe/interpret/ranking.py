@@ -10,7 +10,8 @@ Variant score of a variant: frequency factor * effect; the effect defaults and t
 (Smedley et al., Nature Protocols 2015). Of a pattern: the mean over its variants * the weight of the pattern * 0.5 where the gene is known
 for other modes only. Where no frequency table reaches, a variant that its VCF flags as known to dbSNP counts a tenth, as most of these are
 common. Combined score: `genopipe` = variant score * phenotype score, the latter at least 0.02, so that genes of which nothing is known are
-ranked too; `exomiser14` = the logistic function that version 14 of that program uses.
+ranked too; `exomiser14` and `exomiser15` = the logistic functions that those versions of that program use, over the Phenodigm similarity,
+the variant score and, in 15, the mean ACMG posterior of the variants without PP4 and BS4, as both would count the phenotype again.
 """
 
 from __future__ import annotations
@@ -84,7 +85,10 @@ def interpret(request: Request) -> Interpretation:
         notes.append("No phenotype was given: genes are ranked by their variants alone.")
         log.warning("no phenotype was given: genes are ranked by their variants alone")
     scorer = PhenotypeScorer(ontology, annotations)
-    phenotype = np.round(scorer.score(observed, excluded), 6)
+    phenotype = np.round(scorer.score(observed, excluded, method="genopipe" if request.score == "genopipe" else "phenodigm"), 6)
+    if observed and not phenotype.any():
+        notes.append("No term of the phenotype is known of any gene: genes are ranked by their variants alone.")
+        log.warning("no term of the phenotype is known of any gene: genes are ranked by their variants alone")
     if request.variants is None:
         findings = [
             Finding(0, gene, float(score), float(score), None, None, ()) for gene, score in zip(annotations.genes, phenotype, strict=True)
@@ -92,7 +96,7 @@ def interpret(request: Request) -> Interpretation:
         ranked = _explained(_ranked(findings), scorer, observed)
         return Interpretation(request, ontology, ranked, None, {}, tuple(notes), (0, 0))
     by_gene = dict(zip(annotations.genes, map(float, phenotype), strict=True))
-    case = _Case(request, annotations, by_gene, any_phenotype=bool(observed))
+    case = _Case(request, annotations, by_gene, any_phenotype=bool(phenotype.any()))
     findings = case.findings()
     if request.genome is None:
         notes.append("No reference was given: which amino acid changes is unknown, and only coding exons and splice sites were looked at.")
@@ -209,7 +213,8 @@ class _Case:
         phenotype = self.phenotype.get(gene, 0.0)
         loeuf, pli = self.constraint.get(gene, (None, None))
         chosen = tuple(self._classified(hits[row], best, hits, phenotype, loeuf, pli) for row in best.rows)
-        combined = combine(phenotype, score, self.request.score) if self.any_phenotype else score
+        posterior = sum(hit.acmg.without("PP4", "BS4").posterior for hit in chosen) / len(chosen)
+        combined = combine(phenotype, score, self.request.score, posterior=posterior) if self.any_phenotype else score
         diseases = self.annotations.diseases.get(gene, ())
         return Finding(0, gene, round(combined, 6), phenotype, round(score, 6), best, chosen, diseases=diseases, loeuf=loeuf)
 
@@ -288,10 +293,12 @@ def frequency_factor(frequency: float) -> float:
     return 0.0 if percent > 2 else max(1.13533 - 0.13533 * exp(percent), 0.0)
 
 
-def combine(phenotype: float, variant: float, method: str) -> float:
-    """The combined score, 0 to 1."""
+def combine(phenotype: float, variant: float, method: str, *, posterior: float) -> float:
+    """The combined score, 0 to 1; `posterior` is the mean probability of the variants to be pathogenic."""
     if method == "exomiser14":
         return 1 / (1 + exp(13.28813 - 10.39451 * phenotype - 9.18381 * variant))
+    if method == "exomiser15":
+        return 1 / (1 + exp(16.64975766487485 - 10.04400174 * phenotype - 6.49073924 * variant - 4.85807901 * posterior))
     return variant * max(phenotype, LEAST_PHENOTYPE)
 
 

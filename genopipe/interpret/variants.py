@@ -22,6 +22,7 @@ from genopipe.interpret.normalise import Fetch, contig_key, is_sequence, left_al
 from genopipe.interpret.sequence import bases_of
 from genopipe.interpret.vcf_source import reading
 from genopipe.model import Genome
+from genopipe.progress import log
 
 UNPHASED = -1
 MISSING = -1
@@ -231,7 +232,12 @@ def genotype_of(call: Any, allele: int) -> tuple[int, ...]:
 def arrays(samples: tuple[str, ...], rows: list[Row]) -> Variants:
     """The rows sorted, each variant once."""
     rows.sort(key=lambda row: row.order)
+    n_read = len(rows)
     rows = [row for i, row in enumerate(rows) if i == 0 or row.order != rows[i - 1].order]
+    if len(rows) < n_read:
+        log.warning(
+            "%s of the proband's variants stand in the VCF more than once; the first record of each counts", f"{n_read - len(rows):,}"
+        )
     calls = np.array([row.calls for row in rows], np.int64).reshape(len(rows), len(samples), 8)
     return Variants(
         samples=samples,

@@ -86,7 +86,7 @@ def result_of(setting: Setting, variants: Path | None, folder: Path) -> Interpre
     return interpret(request(setting, variants, case_file(folder, setting)))
 
 
-@pytest.mark.parametrize("score", ["genopipe", "exomiser14"])
+@pytest.mark.parametrize("score", ["genopipe", "exomiser14", "exomiser15"])
 def test_a_new_variant_that_fits_stands_above_a_recessive_pair_that_does_not(
     setting: Setting, trio: Path, tmp_path: Path, score: str
 ) -> None:
@@ -375,8 +375,10 @@ def test_a_date_that_is_no_instant_is_a_wrong_command_line(tmp_path: Path) -> No
 
 def test_published_formulas() -> None:
     """Values worked out by hand from the published logistic function and frequency factor."""
-    assert combine(0.9, 1.0, "exomiser14") == pytest.approx(0.9948, abs=1e-4)
-    assert combine(0.5, 1.0, "exomiser14") == pytest.approx(0.749, abs=1e-3)
+    assert combine(0.9, 1.0, "exomiser14", posterior=0.1) == pytest.approx(0.9948, abs=1e-4)
+    assert combine(0.5, 1.0, "exomiser14", posterior=0.1) == pytest.approx(0.749, abs=1e-3)
+    assert combine(0.9, 1.0, "exomiser15", posterior=0.1) == pytest.approx(0.347, abs=1e-3)
+    assert combine(0.9, 1.0, "exomiser15", posterior=0.975) == pytest.approx(0.974, abs=1e-3)
     assert frequency_factor(float("nan")) == 1
     assert frequency_factor(0.021) == 0
     assert 0.1 < frequency_factor(0.02) < 0.2
