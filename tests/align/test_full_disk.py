@@ -17,6 +17,9 @@ from genopipe.align.index import build_reference
 from genopipe.align.pipeline import LEAST_SORTING, WORKING_MEMORY
 
 PAIRS = 100_000
+FEW_PAIRS = 25_000
+"""Enough for a BAM of 6 MB, where nothing is to be sorted on disk."""
+
 SPILLING = f"{(WORKING_MEMORY + LEAST_SORTING >> 20) + 4}M"
 """So little memory that these reads are sorted on disk."""
 
@@ -26,7 +29,7 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A genome and enough pairs with random qualities to fill a small disk: a BAM of 24 MB."""
+    """A genome, and for each amount of memory enough pairs with random qualities to fill a small disk."""
     path, rng = tmp_path_factory.mktemp("full"), np.random.default_rng(3)
     letter = np.frombuffer(b"ACGT", np.uint8)
     genome = rng.integers(0, 4, 50_000).astype(np.uint8)
@@ -34,8 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build_reference(path / "ref.fa", path / "ref", name="full")
     first = rng.integers(0, len(genome) - 450, PAIRS)[:, None] + np.arange(150)
     quality = rng.integers(35, 74, (PAIRS, 150)).astype(np.uint8)
-    write_fastq(path / "R1.fastq", letter[genome[first]], quality)
-    write_fastq(path / "R2.fastq", letter[3 - genome[first[:, ::-1] + 300]], quality)
+    for name, n in ((SPILLING, PAIRS), (AMPLE, FEW_PAIRS)):
+        write_fastq(path / f"{name}.R1.fastq", letter[genome[first[:n]]], quality[:n])
+        write_fastq(path / f"{name}.R2.fastq", letter[3 - genome[first[:n, ::-1] + 300]], quality[:n])
     return path
 
 
@@ -50,7 +54,7 @@ def genopipe(*arguments: str, prepare: Callable[[], None] | None = None) -> subp
 
 
 def align(folder: Path, output: Path, memory: str, prepare: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
-    mates = ("-1", str(folder / "R1.fastq"), "-2", str(folder / "R2.fastq"))
+    mates = ("-1", str(folder / f"{memory}.R1.fastq"), "-2", str(folder / f"{memory}.R2.fastq"))
     where = ("--reference", str(folder / "ref"), "-o", str(output))
     return genopipe("align", *where, *mates, "--sample", "S", "--memory", memory, "--threads", "2", prepare=prepare)
 
@@ -83,8 +87,8 @@ def check_told(done: subprocess.CompletedProcess[str], message: str) -> None:
     [
         pytest.param(4, SPILLING, "x.bam", id="while reads are sorted on disk"),
         pytest.param(30, SPILLING, "x.bam", id="while sorted reads are merged"),
-        pytest.param(8, AMPLE, "x.bam", id="while the BAM is written"),
-        pytest.param(30, AMPLE, "x.cram", id="while the CRAM is written"),
+        pytest.param(2, AMPLE, "x.bam", id="while the BAM is written"),
+        pytest.param(8, AMPLE, "x.cram", id="while the CRAM is written"),
     ],
 )
 def test_a_full_disk_is_told_and_nothing_is_left(folder: Path, tmp_path: Path, megabytes: int, memory: str, output: str) -> None:
