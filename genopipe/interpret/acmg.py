@@ -20,11 +20,13 @@ STRENGTH = {"supporting": 1, "moderate": 2, "strong": 4, "very strong": 8}
 LOF_INTOLERANT_LOEUF, LOF_INTOLERANT_PLI = 0.35, 0.9
 """gnomAD's own limits for genes that do not bear losing a copy."""
 COMMON, FREQUENT, FREQUENT_MITOCHONDRIAL, RARE = 0.05, 0.015, 0.005, 0.0001
+MOST_HOMOZYGOTES, MOST_HOMOZYGOTES_DOMINANT = 2, 5
+"""Homozygotes in a population that a recessive or X-linked, and a dominant, disorder of full penetrance leaves room for."""
 FITTING_PHENOTYPE = 0.5
 LOSS_OF_FUNCTION = ("frameshift_variant", "stop_gained", "splice_donor_variant", "splice_acceptor_variant", "transcript_ablation")
 
 NOT_EVALUATED = (
-    "PS1", "PS3", "PS4", "PM1", "PM5", "PP1", "PP2", "PP3", "PP4", "BS2", "BS3", "BS4", "BP1", "BP2", "BP3", "BP4", "BP5", "BP7",
+    "PS1", "PS3", "PS4", "PM1", "PM5", "PP1", "PP2", "PP3", "PP4", "BS3", "BS4", "BP1", "BP2", "BP3", "BP4", "BP5", "BP7",
 )  # fmt: skip
 
 
@@ -77,7 +79,10 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What is known about one variant in one case. `frequency` is NaN where no table has it; `covered` says whether one could."""
+    """What is known about one variant in one case.
+
+    `frequency` is NaN and `homozygotes` -1 where no table has it; `covered` says whether one could.
+    """
 
     consequence: Consequence
     frequency: float
@@ -89,11 +94,12 @@ class Circumstances:
     loeuf: float | None
     pli: float | None
     phenotype: float
+    homozygotes: int = -1
 
 
 def classify(about: Circumstances) -> Classification:
     """The criteria that `about` meets."""
-    found = (_loss_of_function(about), _new(about), _frequency(about), _partner(about), _stop_lost(about))
+    found = (_loss_of_function(about), _new(about), _frequency(about), _homozygotes(about), _partner(about), _stop_lost(about))
     return Classification(tuple(criterion for criterion in found if criterion is not None))
 
 
@@ -106,11 +112,14 @@ def _loss_of_function(about: Circumstances) -> Criterion | None:
     intolerant = (about.loeuf is not None and about.loeuf < LOF_INTOLERANT_LOEUF) or (
         about.pli is not None and about.pli >= LOF_INTOLERANT_PLI
     )
-    terms = [term for term in about.consequence.terms if term in LOSS_OF_FUNCTION]
-    if not terms or not intolerant:
+    lost = any(term in LOSS_OF_FUNCTION for term in about.consequence.terms)
+    if not intolerant or not (lost or "start_lost" in about.consequence.terms):
         return None
-    strength = "strong" if about.consequence.escapes_decay else "very strong"
-    tail = ", though near the end of the transcript" if about.consequence.escapes_decay else ""
+    strength, tail = "very strong", ""
+    if not lost:
+        strength, tail = "moderate", ", though translation may begin at a later start codon"
+    elif about.consequence.escapes_decay:
+        strength, tail = "strong", ", though near the end of the transcript"
     measure = f"LOEUF {about.loeuf:.2f}" if about.loeuf is not None else f"pLI {about.pli:.2f}"
     return _criterion("PVS1", strength, "very strong", f"loss of function in a gene that does not bear it ({measure}){tail}")
 
@@ -135,6 +144,16 @@ def _frequency(about: Circumstances) -> Criterion | None:
         told = "absent from the frequency tables" if frequency == 0 else f"found in {100 * frequency:.4f} % only"
         return _criterion("PM2", "supporting", "moderate", told)
     return None
+
+
+def _homozygotes(about: Circumstances) -> Criterion | None:
+    """BS2, not beside BA1, which already stands alone."""
+    if about.pattern is None or about.mitochondrial or about.frequency > COMMON:
+        return None
+    most = MOST_HOMOZYGOTES_DOMINANT if about.pattern.family == "AD" else MOST_HOMOZYGOTES
+    if about.homozygotes <= most:
+        return None
+    return Criterion("BS2", -4, f"{about.homozygotes} people of the population have two copies, which leaves room for {most}")
 
 
 def _partner(about: Circumstances) -> Criterion | None:

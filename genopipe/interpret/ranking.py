@@ -246,6 +246,7 @@ class _Case:
             loeuf=loeuf,
             pli=pli,
             phenotype=phenotype,
+            homozygotes=hit.homozygotes,
         )
         return replace(hit, acmg=classify(about), id=self._id(hit.row))
 

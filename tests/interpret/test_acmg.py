@@ -42,6 +42,14 @@ def codes(about: Circumstances) -> list[str]:
         (replace(PLAIN, pattern=PAIR, partner_pathogenic=True), ["PM3"]),
         (replace(PLAIN, pattern=replace(PAIR, in_trans=False), partner_pathogenic=True), ["PM3_supporting"]),
         (replace(PLAIN, pattern=PAIR), []),
+        (replace(PLAIN, consequence=replace(STOP, terms=("start_lost",)), loeuf=0.2), ["PVS1_moderate"]),
+        (replace(PLAIN, consequence=replace(STOP, terms=("start_lost",)), loeuf=0.9), []),
+        (replace(PLAIN, pattern=PAIR, homozygotes=2), []),
+        (replace(PLAIN, pattern=PAIR, homozygotes=3), ["BS2"]),
+        (replace(PLAIN, pattern=replace(PAIR, mode="AD"), homozygotes=5), []),
+        (replace(PLAIN, pattern=replace(PAIR, mode="AD"), homozygotes=6), ["BS2"]),
+        (replace(PLAIN, pattern=PAIR, homozygotes=900, frequency=0.06), ["BA1"]),
+        (replace(PLAIN, homozygotes=900), []),
     ],
 )
 def test_what_meets_which_criterion(about: Circumstances, expected: list[str]) -> None:
@@ -77,6 +85,12 @@ def test_ba1_stands_alone() -> None:
 def test_the_posterior(points: int, posterior: float) -> None:
     """Published values for odds of 350 and a prior of 0.1."""
     assert Classification((Criterion("X", points, ""),)).posterior == pytest.approx(posterior, abs=6e-4)
+
+
+def test_a_code_is_left_out_at_any_strength() -> None:
+    """Exomiser 15 takes PP4 and BS4 out before it uses the posterior."""
+    all_of = Classification((Criterion("PP4_moderate", 2, ""), Criterion("BS4", -4, ""), Criterion("PVS1", 8, "")))
+    assert all_of.without("PP4", "BS4").codes == "PVS1"
 
 
 def test_verdicts_of_others_are_never_scored() -> None:
