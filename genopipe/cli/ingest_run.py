@@ -55,11 +55,24 @@ class Tiles(click.ParamType[frozenset[tuple[int, int]]]):
         return frozenset((int(lane), int(tile)) for lane, tile in pairs)
 
 
+class Setting(click.ParamType[tuple[str, str]]):
+    """A setting of BCL Convert, such as AdapterRead1=AGATCGGAAGAGC."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        name, equals, text = str(value).partition("=")
+        if not name or not equals:
+            self.fail(f"{value!r} is no setting; write for example AdapterRead1=AGATCGGAAGAGC", param, ctx)
+        return name, text
+
+
 @click.command()
 @click.argument("run_folder", type=ExistingFolder)
 @click.option(
     "--sample-sheet", type=ExistingFile, show_default="RUN_FOLDER/SampleSheet.csv", help="Sample sheet, or a Picard barcode file."
 )
+@click.option("--no-sample-sheet", is_flag=True, help="No samples: all reads go to Undetermined.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the reads; - is standard output.")
 @click.option(
     "--format", "form", type=click.Choice(["fastq", "bam", "cram"]), default="fastq", show_default=True, help="BAM and CRAM are unaligned."
@@ -72,6 +85,16 @@ class Tiles(click.ParamType[frozenset[tuple[int, int]]]):
     "--stalled-after", type=Duration(), default="3h", show_default=True, help="With --follow: stop if nothing is written for so long."
 )
 @click.option("--checkpoint-cycles", type=Cycles(), default=(), help="Hand on read 1 so far at these cycles, such as 75,151.")
+@click.option(
+    "--setting",
+    "settings",
+    type=Setting(),
+    multiple=True,
+    help="A setting as in a sample sheet, in its place: AdapterRead1=AGATCGGAAGAGC; may be given several times.",
+)
+@click.option(
+    "--trim-quality", type=click.IntRange(0, 60), default=0, help="Cut the ends of reads below this quality, as bwa -q does.  [default: no]"
+)
 @click.option("--barcode-mismatches", type=click.IntRange(0, 2), help="Allowed in each index, whatever the sheet says.")
 @click.option(
     "--index2-orientation",
@@ -91,7 +114,16 @@ class Tiles(click.ParamType[frozenset[tuple[int, int]]]):
 @click.option("--run-number", help="Number of the run in the read names.")
 @click.option("--flowcell", help="Flow cell in the read names.")
 @threads_option
-def run(run_folder: Path, sample_sheet: Path | None, output: Path, form: Any, sample: str | None, threads: int, **given: Any) -> None:
+def run(
+    run_folder: Path,
+    sample_sheet: Path | None,
+    no_sample_sheet: bool,
+    output: Path,
+    form: Any,
+    sample: str | None,
+    threads: int,
+    **given: Any,
+) -> None:
     """Demultiplex a run folder; writes FASTQ, or unaligned BAM or CRAM, and demultiplex.json.
 
     \b
@@ -107,11 +139,13 @@ def run(run_folder: Path, sample_sheet: Path | None, output: Path, form: Any, sa
 
     if (output == STANDARD_OUTPUT) != (sample is not None) or (sample is not None and (given["follow"] or form == "cram")):
         raise click.UsageError("Give --sample together with -o -, for FASTQ or BAM of a run that is complete.")
+    if no_sample_sheet and sample_sheet:
+        raise click.UsageError("Give either --sample-sheet or --no-sample-sheet.")
     follow, stalled_after = given.pop("follow"), given.pop("stalled_after")
     following = Following(stalled_after if follow else None, given.pop("checkpoint_cycles"))
     decoding = Decoding(given.pop("mask_q0"), given.pop("minimum_quality"))
     options = Options(decoding=decoding, only=frozenset(given.pop("only")), **given)
-    sheet = sample_sheet or run_folder / "SampleSheet.csv"
+    sheet = None if no_sample_sheet else sample_sheet or run_folder / "SampleSheet.csv"
     if sample is not None:
         stream_run(run_folder, sheet, sample, options, bam=form == "bam", threads=threads, sink=sys.stdout.buffer)
     else:

@@ -55,6 +55,7 @@ def matching(
 ) -> Matching:
     """The barcodes of the samples of one lane.
 
+    layouts   of the samples; where there are none, of the rest, whose indexes are counted
     reverse   for each index read, whether it is taken from the other strand: a short barcode then fills its last columns
     allowed   mismatches that the command line allows, instead of what the sheet says
     Raises BadInput for two samples that cannot be told apart, naming both.
@@ -64,7 +65,7 @@ def matching(
     column = np.concatenate([np.empty(0, np.int64), *windows])
     words = [np.full(len(window), number) for number, window in enumerate(windows)]
     base = np.full((len(samples), len(column)), _OPEN, np.int64)
-    for row, (sample, layout) in enumerate(zip(samples, layouts, strict=True)):
+    for row, (sample, layout) in enumerate(zip(samples, layouts, strict=False)):
         for number, bases in enumerate(sample.indexes[:n_indexes]):
             used = layout.indexes[number]
             used = used[len(used) - len(bases) :] if reverse[number] else used[: len(bases)]

@@ -24,7 +24,7 @@ from genopipe import __version__
 from genopipe.errors import BadConfiguration, BadInput
 from genopipe.formats.bgzf import END_OF_FILE
 from genopipe.ingest import encode, tally
-from genopipe.ingest.run_plan import LanePlan, Options, Output, RunPlan
+from genopipe.ingest.run_plan import UNDETERMINED, LanePlan, Options, Output, RunPlan
 from genopipe.ingest.tiles import Tile
 from genopipe.ingest.unaligned import bam_header, to_cram
 from genopipe.ingest.unit import Unit
@@ -205,8 +205,9 @@ def no_tiles(lane: LanePlan) -> BadInput:
 
 def write_interleaved(plan: RunPlan, sample: str, sink: BinaryIO, pool: ThreadPoolExecutor, *, bam: bool) -> None:
     """Writes the reads of one sample, lane after lane, mates one after the other: FASTQ text or unaligned BAM."""
-    if sample not in plan.samples:
-        raise BadConfiguration(f"no sample {sample}", wanted=f"one of {', '.join(plan.samples)}"[:300], do="Correct it.", key="--sample")
+    names = [*plan.samples, UNDETERMINED]
+    if sample not in names:
+        raise BadConfiguration(f"no sample {sample}", wanted=f"one of {', '.join(names)}"[:300], do="Correct it.", key="--sample")
     lanes = [(lane, output) for lane in plan.lanes for output in lane.outputs if output.name == sample]
     if bam:
         sink.write(bam_header(plan, lanes[0][1], [lane.number for lane, _ in lanes]))

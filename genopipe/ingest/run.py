@@ -22,7 +22,7 @@ class Following:
 
 
 def ingest_run(
-    folder: Path, sheet: Path, output: Path, options: Options, *, form: Format, following: Following, threads: int
+    folder: Path, sheet: Path | None, output: Path, options: Options, *, form: Format, following: Following, threads: int
 ) -> dict[str, Any]:
     """Demultiplexes a run folder into files of `output` and gives the document of `demultiplex.json`. Raises BadInput."""
     plan = plan_run(folder, sheet, options)
@@ -30,7 +30,7 @@ def ingest_run(
     if watch is not None and not is_complete(folder):
         wait_for_base_calls(folder, [lane.number for lane in plan.lanes], watch)
         plan = plan_run(folder, sheet, options)
-    settings = settings_digest(form, [sheet, folder / "RunInfo.xml"], options)
+    settings = settings_digest(form, [*filter(None, [sheet]), folder / "RunInfo.xml"], options)
     with ThreadPoolExecutor(threads) as pool:
         checkpoints = Checkpoints(plan, following.checkpoint_cycles, output, pool, settings)
         converter = Converter(plan, output, pool, form=form, settings=settings)
@@ -40,7 +40,7 @@ def ingest_run(
         return convert_all(converter)
 
 
-def stream_run(folder: Path, sheet: Path, sample: str, options: Options, *, bam: bool, threads: int, sink: BinaryIO) -> None:
+def stream_run(folder: Path, sheet: Path | None, sample: str, options: Options, *, bam: bool, threads: int, sink: BinaryIO) -> None:
     """Writes the reads of one sample to `sink`: interleaved FASTQ, or unaligned BAM. Raises BadInput."""
     plan = plan_run(folder, sheet, options)
     with ThreadPoolExecutor(threads) as pool:

@@ -7,17 +7,17 @@ how its tiles are decoded, which sample a cluster belongs to, and how each sampl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from genopipe.errors import BadInput
+from genopipe.errors import BadConfiguration, BadInput
 from genopipe.formats.barcode_parameters import is_barcode_parameters, read_barcode_parameters
 from genopipe.formats.read_structure import RunRead, Segment, parse_override_cycles, parse_read_structure, whole_reads
 from genopipe.formats.run_info import RunInfo, read_run_info
 from genopipe.formats.run_parameters import RunParameters, read_run_parameters, reads_index2_reversed
-from genopipe.formats.sample_sheet import Sample, SampleSheet, read_sample_sheet
+from genopipe.formats.sample_sheet import SETTINGS, Sample, SampleSheet, read_sample_sheet
 from genopipe.ingest import barcodes, trimming
 from genopipe.ingest.layout import Columns, Layout, columns_of, layout_of
 from genopipe.ingest.run_folder import Decoding, lane_files, lanes_of
@@ -44,6 +44,8 @@ class Options:
     index_reads: bool | None = None
     exclude_tiles: frozenset[tuple[int, int]] = frozenset()
     only: frozenset[str] = frozenset()
+    settings: tuple[tuple[str, str], ...] = ()
+    trim_quality: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +108,16 @@ def read_sheet(path: Path) -> SampleSheet:
     return read_barcode_parameters(path) if is_barcode_parameters(path) else read_sample_sheet(path)
 
 
-def plan_run(folder: Path, sheet_path: Path, options: Options) -> RunPlan:
-    """Reads and checks everything about a run but its base calls. Raises BadInput."""
-    sheet = read_sheet(sheet_path)
-    trim = trimming.trimming_of(sheet)
+def plan_run(folder: Path, sheet_path: Path | None, options: Options) -> RunPlan:
+    """Reads and checks everything about a run but its base calls; without a sheet, no read has a sample. Raises BadInput."""
+    sheet = SampleSheet(folder, ()) if sheet_path is None else read_sheet(sheet_path)
+    sheet = _with_settings(sheet, dict(options.settings))
+    trim = trimming.trimming_of(sheet, options.trim_quality)
     trimming.check_mismatches(sheet)
     run = _Run(folder, options, sheet)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(sample.name for sample in sheet.samples), 1)}
     by_lane = {lane: [sample for sample in sheet.samples if sample.lane in (None, lane)] for lane in run.lanes}
-    layouts = {lane: run.outputs(samples, numbers) for lane, samples in by_lane.items() if samples}
+    layouts = {lane: run.outputs(samples, numbers) for lane, samples in by_lane.items() if samples or not sheet.samples}
     if not layouts:
         raise sheet.bad("no sample in any lane of the run", f"samples in lanes {', '.join(map(str, run.lanes))}", None)
     matchings = {lane: run.matching(by_lane[lane], outputs) for lane, (_, outputs) in layouts.items()}
@@ -179,7 +182,7 @@ class _Run:
         return columns, tuple(outputs)
 
     def matching(self, samples: Sequence[Sample], outputs: Sequence[Output]) -> barcodes.Matching:
-        layouts = [output.layout for output in outputs[:-1]]
+        layouts = [output.layout for output in outputs[:-1] or outputs]
         turned = [read in self.reverse for read in self.index_reads]
         return barcodes.matching(samples, layouts, turned, self.sheet, self.options.barcode_mismatches)
 
@@ -243,6 +246,17 @@ class _Run:
                     f"lane {sample.lane} of sample {sample.name}", f"a lane of the run: {', '.join(map(str, lanes))}", sample.line
                 )
         return lanes
+
+
+def _with_settings(sheet: SampleSheet, given: Mapping[str, str]) -> SampleSheet:
+    """The sheet with the settings of the command line, which go before its own."""
+    settings = {name.lower(): value for name, value in given.items()}
+    unknown = settings.keys() - SETTINGS
+    if unknown:
+        wanted = f"one of {', '.join(sorted(SETTINGS))}"
+        raise BadConfiguration(f"no setting {min(unknown)}", wanted=wanted, do="Correct its name.", key="--setting")
+    lines = {key: line for key, line in sheet.setting_line.items() if key not in settings}
+    return replace(sheet, settings={**sheet.settings, **settings}, setting_line=lines)
 
 
 def _known(only: frozenset[str], sheet: SampleSheet) -> frozenset[str]:

@@ -212,6 +212,24 @@ def write_fastq(calls, chosen, position, passed, header, fragments, trimmed, let
 
 
 @kernel
+def find_bad_ends(calls, chosen, column, quality, kept):
+    """Lowers `kept` (reads) int32 to where the bad end of each read begins.
+
+    column (bases) int64: columns of the read. From the end towards the start, what each base lacks to `quality` is summed up, until the sum
+    falls below nothing; the end begins where it was highest.
+    """
+    for i in range(len(chosen)):
+        lacking, most = 0, 0
+        for at in range(len(column) - 1, -1, -1):
+            call = calls[chosen[i], column[at]]
+            lacking += quality - (2 if call == NO_CALL else np.int64(call >> 2))
+            if lacking < 0:
+                break
+            if lacking > most:
+                most, kept[i] = lacking, at
+
+
+@kernel
 def find_adapters(calls, chosen, column, adapter, start, stringency, minimum, kept):
     """Lowers `kept` (reads) int32 to where the first adapter begins in each read.
 

@@ -12,14 +12,17 @@ from pathlib import Path
 import numpy as np
 import pysam
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from genopipe.errors import BadConfiguration, BadInput
+from genopipe.errors import BadConfiguration, BadInput, GenopipeError
 from genopipe.formats.read_structure import RunRead
 from genopipe.ingest import demultiplex
-from genopipe.ingest.run import stream_run
+from genopipe.ingest.run import Following, ingest_run, stream_run
 from genopipe.ingest.run_folder import Decoding
 from genopipe.ingest.run_plan import Options
 from genopipe.kernels.base_calls import NO_CALL
+from genopipe.kernels.read_text import find_bad_ends
 from genopipe.simulate.run_folder import DrawnTile, write_run_info
 from tests.ingest.runs import BARCODES, READS, TILES, convert, drawn, fastq, files, make_run
 from tests.oracles.demultiplex import letters, qualities, sample_of
@@ -180,6 +183,72 @@ def test_adapters_are_cut_or_masked(tmp_path: Path, settings: str, inserted: int
     for _, bases, quality in fastq(tmp_path / "out" / "A_S1_L001_R1_001.fastq.gz"):
         whole = "C" * inserted + "AGATCGGAAGAGC" * 4
         assert (bases, quality) == (whole[:unmasked] + "N" * (length - unmasked), "F" * unmasked + "#" * (length - unmasked))
+
+
+def test_settings_of_the_command_line_go_before_those_of_the_sheet(tmp_path: Path) -> None:
+    tiles = drawn(places=TILES[:1])
+    for tile in tiles:
+        tile.calls[:, :40] = 37 << 2 | 1
+        tile.calls[::2, 10:19] = tile.calls[1::2, 37:40] = 37 << 2 | 0
+    run = make_run(tmp_path / "run", tiles=tiles, settings="AdapterRead1,CCCC\nAdapterBehavior,mask")
+    settings = (("AdapterRead1", "AAAAAAAAA"), ("AdapterBehavior", "cut"), ("minimumadapteroverlap", "4"))
+    convert(run, tmp_path / "out", include_non_pf=True, settings=settings)
+    found = {bases for _, bases, _ in fastq(tmp_path / "out" / "A_S1_L001_R1_001.fastq.gz")}
+    assert found == {"C" * 10 + "A" * 9 + "C" * 16, "C" * 37 + "A" * 3}
+
+
+def bad_end(qualities: list[int], lowest: int) -> int:
+    """The longest beginning of a read after which most is lacking to `lowest`, among those that no good end comes after."""
+    lacking = [sum(lowest - quality for quality in qualities[at:]) for at in range(len(qualities) + 1)]
+    reached = [at for at in range(len(qualities) + 1) if min(lacking[at:]) >= 0]
+    return max(reached, key=lambda at: (lacking[at], at))
+
+
+@given(st.lists(st.lists(st.integers(0, 41), min_size=12, max_size=12), min_size=1, max_size=4), st.integers(1, 41))
+def test_bad_ends_begin_where_most_quality_is_lacking(qualities: list[list[int]], lowest: int) -> None:
+    calls = np.array(qualities, np.uint8) << 2 | 1
+    kept = np.full(len(calls), 12, np.int32)
+    find_bad_ends(calls, np.arange(len(calls)), np.arange(12), lowest, kept)
+    assert kept.tolist() == [bad_end(row, lowest) for row in qualities]
+
+
+def test_bad_ends_of_no_calls_and_adapters_are_both_cut(tmp_path: Path) -> None:
+    tiles = drawn(places=TILES[:1])
+    for tile in tiles:
+        tile.calls[:, :40] = 37 << 2 | 1
+        tile.calls[:, 33:40] = NO_CALL
+        tile.calls[::2, 20:29] = 37 << 2 | 0
+    options = {"trim_quality": 10, "settings": (("MinimumTrimmedReadLength", "0"), ("MaskShortReads", "0"))}
+    convert(make_run(tmp_path / "run", tiles=tiles, settings="AdapterRead1,AAAAAAAAA"), tmp_path / "out", include_non_pf=True, **options)
+    found = fastq(tmp_path / "out" / "A_S1_L001_R1_001.fastq.gz")
+    assert {bases for _, bases, _ in found} == {"C" * 20, "C" * 33}
+
+
+def test_without_a_sheet_all_reads_are_undetermined_and_their_barcodes_counted(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    report = ingest_run(run, None, tmp_path / "out", Options(), form="fastq", following=Following(), threads=1)
+    convert(run, tmp_path / "sheet")
+    for kind in ("R1", "R2"):
+        sheet = [record for path in (tmp_path / "sheet").glob(f"*_L001_{kind}_001.fastq.gz") for record in fastq(path)]
+        assert sorted(fastq(tmp_path / "out" / f"Undetermined_S0_L001_{kind}_001.fastq.gz")) == sorted(sheet)
+    assert {row["barcode"] for row in report["lanes"][0]["unknown_barcodes"][:3]} == {"+".join(pair) for pair in BARCODES}
+    with open(tmp_path / "piped.fastq", "wb") as sink:
+        stream_run(run, None, "Undetermined", Options(), bam=False, threads=1, sink=sink)
+    lanes = [fastq(tmp_path / "out" / f"Undetermined_S0_L00{lane}_{kind}_001.fastq.gz") for lane in (1, 2) for kind in ("R1", "R2")]
+    assert sorted(fastq(tmp_path / "piped.fastq")) == sorted(record for records in lanes for record in records)
+
+
+@pytest.mark.parametrize(
+    "setting, message",
+    [
+        (("AdaptorRead1", "ACGT"), "no setting adaptorread1"),
+        (("AdapterBehavior", "drop"), "adapterbehavior is 'drop'"),
+        (("AdapterRead1", "ACXT"), "adapter 'ACXT'"),
+    ],
+)
+def test_a_setting_of_the_command_line_that_cannot_be_is_an_error(tmp_path: Path, setting: tuple[str, str], message: str) -> None:
+    with pytest.raises(GenopipeError, match=message):
+        convert(make_run(tmp_path / "run"), tmp_path / "out", settings=(setting,))
 
 
 @pytest.mark.parametrize("masked, base, quality", [(False, "T", "!"), (True, "N", "#")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pysam
 import pytest
@@ -20,14 +21,24 @@ KITS = [
     ("25T8B8B25T", "25T8B8B25T", "fastq/barcode_double.params", "fastq"),
     ("151T8B8B151T_cbcl", "151T8B8B151T", "fastq/barcode_double.params", "fastq"),
 ]
-OTHER_SETTINGS = ("adapterTrimmed", "nonBarcoded", "quality", "testMultiplex")
-"""Made by Picard with other read structures, or with its own trimming."""
+ADAPTERS = (("AdapterRead1", "TGGGC"), ("AdapterRead2", "GGCCG"), ("AdapterBehavior", "cut"), ("MinimumAdapterOverlap", "12"))
+LENGTHS = (("MinimumTrimmedReadLength", "20"),)
+WITHOUT_SAMPLES: list[tuple[str, str, dict[str, Any]]] = [
+    ("nonBarcoded", "25T8B25T", {}),
+    ("testMultiplex", "30T8B", {}),
+    ("testMultiplexRH", "25T8B25T", {}),
+    ("adapterTrimmed", "25T8B25T", {"settings": (*ADAPTERS, *LENGTHS)}),
+    ("qualityTrimmed", "25T8B25T", {"settings": LENGTHS, "trim_quality": 10}),
+    ("qualityAdapterTrimmed", "25T8B25T", {"settings": (*ADAPTERS, *LENGTHS), "trim_quality": 10}),
+]
+"""Made by Picard without samples: expected files, read structure, trimming."""
+AS_PICARD: dict[str, Any] = {"include_non_pf": True, "eamss": True}
 
 
 def expected(folder: Path) -> Iterator[tuple[str, str, bool, Path]]:
     """Barcode, kind of read, whether of all lanes, and path of each expected file."""
     for path in sorted(folder.glob("*.fastq")):
-        if not path.name.startswith(OTHER_SETTINGS):
+        if not path.name.startswith(tuple(name for name, _, _ in WITHOUT_SAMPLES)):
             barcode, kind = path.name.removesuffix(".fastq").rsplit(".", 1)
             yield barcode.removesuffix(".multilane"), kind, ".multilane." in path.name, path
 
@@ -54,21 +65,66 @@ def test_every_read_of_a_kit_is_reproduced(data: Path, tmp_path: Path, kit: str,
     assert compared >= 20
 
 
+@pytest.mark.parametrize("name, structure, trimming", WITHOUT_SAMPLES)
+def test_every_read_of_a_lane_without_samples_is_reproduced(
+    data: Path, tmp_path: Path, name: str, structure: str, trimming: dict[str, Any]
+) -> None:
+    kit = data / "run_folders" / "25T8B25T"
+    options = Options(read_structure=structure, index_reads=True, **AS_PICARD, **trimming)
+    ingest_run(kit, None, tmp_path, options, form="fastq", following=Following(), threads=1)
+
+    def told(path: Path) -> list[tuple[str, str, str]]:
+        """Lane:tile:x:y, also of Picard's older names, which begin with the run alone and end with the read."""
+        rows = [(header.split()[0].removesuffix("/1").removesuffix("/2"), bases, quality) for header, bases, quality in fastq(path)]
+        return sorted((":".join(header.split(":")[-4:]), bases, quality) for header, bases, quality in rows)
+
+    paths = sorted((kit / "fastq").glob(f"{name}.*"))
+    assert len(paths) >= 2
+    for path in paths:
+        kind = KINDS[path.name.split(".")[1]]
+        assert told(tmp_path / f"Undetermined_S0_L001_{kind}_001.fastq.gz") == told(path), path.name
+
+
+@pytest.mark.parametrize(
+    "name, structure, tiles",
+    [
+        ("nonBarcoded", "25S8S25T", ()),
+        ("nonBarcodedDescriptionNonBI", "25S8S25T", ()),
+        ("nonBarcodedTileSubset", "25S8S25T", (1101, 2101)),
+        ("nonBarcodedWithMolecularIndex8M", "25S8M25T", ()),
+        ("nonBarcodedWithMolecularIndex4M4M", "25S4M4M25T", ()),
+        ("nonBarcodedWithTagPerMolecularIndex4M4M", "25S4M4M25T", ()),
+        ("nonBarcodedWithTagPerMolecularIndex2M2M2M2M", "25S2M2M2M2M25T", ()),
+    ],
+)
+def test_unaligned_bam_of_a_lane_without_samples_is_reproduced(
+    data: Path, tmp_path: Path, name: str, structure: str, tiles: tuple[int, ...]
+) -> None:
+    kit = data / "run_folders" / "25T8B25T"
+    options = Options(read_structure=structure, exclude_tiles=frozenset((1, tile) for tile in tiles), **AS_PICARD)
+    ingest_run(kit, None, tmp_path, options, form="bam", following=Following(), threads=1)
+    assert told_records(pysam.view(str(tmp_path / "Undetermined_S0_L001.bam"))) == told_records(  # type: ignore[attr-defined]
+        (kit / "sams" / f"{name}.sam").read_text()
+    )
+
+
+def told_records(text: str) -> list[tuple[str, ...]]:
+    """Lane:tile:x:y, flags, bases, qualities, molecular index and its qualities (empty where there is none) of the records of a SAM."""
+    rows = [line.split("\t") for line in text.splitlines() if not line.startswith("@")]
+    tags = [{tag[:2]: tag[5:] for tag in row[11:]} for row in rows]
+    return sorted(
+        (":".join(row[0].split(":")[-4:]), row[1], row[9], row[10], tag.get("RX", ""), tag.get("QX", "").replace(" ", "-"))
+        for row, tag in zip(rows, tags, strict=True)
+    )
+
+
 def test_unaligned_bam_holds_the_reads_flags_and_molecular_indexes_of_the_expected_sam(data: Path, tmp_path: Path) -> None:
     kit = data / "run_folders" / "25T8B25T"
     options = Options(read_structure="25T8B4M4M17T")
     ingest_run(kit, kit / "sams_with_4M4M" / "library.params", tmp_path, options, form="bam", following=Following(), threads=1)
 
-    def told(lines: list[str]) -> list[tuple[str, ...]]:
-        rows = [line.split("\t") for line in lines if not line.startswith("@")]
-        tags = [{tag[:2]: tag[5:] for tag in row[11:]} for row in rows]
-        return sorted(
-            (":".join(row[0].split(":")[-4:]), row[1], row[9], row[10], tag["RX"], tag["QX"].replace(" ", "-"))
-            for row, tag in zip(rows, tags, strict=True)
-        )
-
     sams = [path for path in sorted((kit / "sams_with_4M4M").glob("*.sam")) if path.stem != "N"]
     assert len(sams) == 61
     for sam in sams:
         bam = next(tmp_path.glob(f"SA_{sam.stem}_S*.bam"))
-        assert told(pysam.view(str(bam)).splitlines()) == told(sam.read_text().splitlines()), sam.name  # type: ignore[attr-defined]
+        assert told_records(pysam.view(str(bam))) == told_records(sam.read_text()), sam.name  # type: ignore[attr-defined]
