@@ -35,8 +35,8 @@ BATCH_READS = 1 << 17
 def read_fastq(r1: Path, r2: Path | None = None, *, interleaved: bool = False, batch_bases: int = BATCH_BASES) -> Iterator[Reads]:
     """Batches of reads; paired when `r2` is given or `interleaved` is set. `-` is standard input.
 
-    Raises BadInput, with file and line, for everything that breaks the format, for files of different length and mates of different names,
-    and for a file without reads. Batches before the fault have been given by then.
+    Raises BadInput, with file and line, for everything that breaks the format, for files of different length, mates of different names,
+    single reads that begin with a pair, and a file without reads. Batches before the fault have been given by then.
     """
     assert not (interleaved and r2 is not None)
     sources = [Source(path) for path in (r1, r2) if path is not None]
@@ -177,7 +177,7 @@ def _with_room(array: NDArray[_Number], size: int) -> NDArray[_Number]:
 
 
 class _Pairing:
-    """Checks that mates belong together, batch after batch."""
+    """Checks that mates belong together, and that single reads are no pairs, batch after batch."""
 
     def __init__(self, paths: list[Path], interleaved: bool) -> None:
         self.n_reads = 0
@@ -186,7 +186,16 @@ class _Pairing:
     def check(self, reads: Reads) -> None:
         if reads.paired:
             self._check_pairs(reads)
+        elif self.n_reads == 0 and len(reads) > 1:
+            self._check_single(reads)
         self.n_reads += len(reads)
+
+    def _check_single(self, reads: Reads) -> None:
+        """Raises BadInput where a file of single reads begins with the two mates of one pair."""
+        if fastq_lines.first_stranger(reads.header, reads.header_start[:3], reads.name_length[:2]) < 0:
+            came = f"the read {_header(reads, 1)!r} has the name of the one before it"
+            do = "Give --interleaved if mates follow each other in this file."
+            raise BadInput(came, wanted="single reads of different names", do=do, path=self._path, line=5)
 
     def _check_pairs(self, reads: Reads) -> None:
         if len(reads) % 2:

@@ -263,6 +263,15 @@ def test_an_interleaved_read_without_mate_is_named(tmp_path: Path) -> None:
     assert (caught.value.path, caught.value.line) == (path, 9)
 
 
+@pytest.mark.parametrize("first, second", [("p/1", "p/2"), ("p 1:N:0:A", "p 2:N:0:A"), ("p", "p")])
+def test_mates_in_a_file_of_single_reads_are_told(tmp_path: Path, first: str, second: str) -> None:
+    path = write(tmp_path / "both.fq", f"@{first}\nA\n+\nI\n@{second}\nA\n+\nI\n")
+    with pytest.raises(BadInput, match="has the name of the one before it") as caught:
+        list(read_fastq(path))
+    assert (caught.value.path, caught.value.line) == (path, 5)
+    assert "Give --interleaved" in caught.value.do
+
+
 def many_reads(n: int = 20_000) -> bytes:
     return b"".join(b"@read%d\nACGTTGCA%s\n+\nIIIIIIII%s\n" % (i, b"ACGT"[i % 4 :][:1], b"!#5I"[i % 4 :][:1]) for i in range(n))
 
