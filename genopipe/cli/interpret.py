@@ -28,6 +28,7 @@ from genopipe.cli.options import ExistingFile, ExistingFolder, Instant, OutputFo
     "--uncallable", type=ExistingFile, help="BED of where the proband could not be called; genes that fit are told where they lie in it."
 )
 @click.option("--pgx", type=ExistingFile, help="pgx.json of `genopipe pgx`; its warning about aminoglycosides goes to the first page.")
+@click.option("--reads", type=ExistingFile, help="The proband's BAM: the report shows the reads around each variant (with --reference).")
 @click.option("--max-age", type=click.IntRange(min=1), help="Refuse evidence that is older, in days by --issued, else by today.")
 @click.option("--issued", type=Instant(), help="Date for the results, such as 2026-11-20T10:00:00Z; without it none is written.")
 @click.option("-o", "--output", "output", type=OutputFolder, required=True, help="Folder for the findings.")
@@ -40,6 +41,7 @@ def interpret(
     score: str,
     uncallable: Path | None,
     pgx: Path | None,
+    reads: Path | None,
     max_age: int | None,
     issued: str | None,
     output: Path,
@@ -51,6 +53,8 @@ def interpret(
     """
     if structural is not None and variants is None:
         raise click.UsageError("give --variants with --structural: the two are ranked together")
+    if reads is not None and (reference is None or variants is None):
+        raise click.UsageError("give --variants and --reference with --reads: reads are drawn beside the bases of the reference")
     from datetime import UTC, date, datetime
 
     from genopipe.formats.genome import load_genome
@@ -65,5 +69,5 @@ def interpret(
     if max_age is not None:
         check_age(locked, days=max_age, on=date.fromisoformat(issued[:10]) if issued is not None else datetime.now(UTC).date())
     genome = load_genome(reference) if reference is not None else None
-    request = Request(load_subject(case), locked, variants, genome, reference, score, uncallable, structural, pgx)
+    request = Request(load_subject(case), locked, variants, genome, reference, score, uncallable, structural, pgx, reads)
     write_results(rank(request), output, issued=issued)

@@ -90,6 +90,7 @@ class Request:
     uncallable: Path | None = None
     structural: Path | None = None
     pgx: Path | None = None
+    reads: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ from genopipe.interpret.findings import Finding, Hit, Interpretation
 from genopipe.interpret.ontology import Ontology
 from genopipe.interpret.pgx.report import aminoglycosides
 from genopipe.interpret.phenopacket import zygosity
+from genopipe.interpret.pileup import pileup_chart
 from genopipe.interpret.reasons import clinvar_words
+from genopipe.interpret.sequence import bases_of
 
 SHOWN_IN_FULL, SHOWN_IN_BRIEF = 5, 25
 
@@ -126,8 +128,19 @@ def _card(result: Interpretation, finding: Finding) -> dict[str, Any]:
         "chart": score_chart(finding.phenotype_score, finding.variant_score, finding.score),
         "pedigree": pedigree_chart(family, proband, _labels(result, finding)) if finding.hits else None,
         "hits": [_hit(result, hit, letter) for hit, letter in zip(finding.hits, "ABCDEFGH", strict=False)],
+        "pileups": [chart for hit in finding.hits if (chart := _pileup(result, hit)) is not None],
         "matches": [_match(result.ontology, match) for match in finding.matches],
     }
+
+
+def _pileup(result: Interpretation, hit: Hit) -> tuple[str, str] | None:
+    """Name and reads of a small variant, where the BAM and the reference were given."""
+    request, variants = result.request, result.variants
+    if request.reads is None or request.genome is None or variants is None or variants.structural[hit.row]:
+        return None
+    contig = variants.contig[hit.row]
+    span = int(variants.position[hit.row]), int(variants.end[hit.row])
+    return hit.name, pileup_chart(request.reads, contig, span, fetch=bases_of(request.genome, contig))
 
 
 def _labels(result: Interpretation, finding: Finding) -> dict[str, list[str]]:
