@@ -19,7 +19,7 @@ import zstandard
 
 from genopipe.archive.bam_records import STREAMS, Noted, OrderTable, differences, restored
 from genopipe.archive.bam_stream import Batch, NotBam, PlainBam, all_covered, side_by_side
-from genopipe.archive.htslib import decode_cram, encode_cram
+from genopipe.archive.htslib import ONLY_HEADER, decode_cram, encode_cram
 from genopipe.archive.references import Reference, contigs_of, cram_header, known_contigs, link_reference
 from genopipe.archive.workshop import Workshop
 
@@ -70,7 +70,7 @@ def plain_alignments(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]
     """The plain BAM again, in pieces."""
     decoded = decoded_pool(content, shop)
     with shop.store.open(content["patch"]) as patch:
-        yield _header_codec(decoded.header)[1].decompress(_packed_header(patch), max_output_size=1 << 30)
+        yield _unpacked_header(patch, decoded)
         with _noted(patch) as source:
             yield from _mended(decoded.batches(), source)
 
@@ -79,6 +79,26 @@ def decoded_pool(content: dict[str, Any], shop: Workshop) -> PlainBam:
     """The records as the CRAM has them."""
     reference = link_reference(content["reference"], shop)
     return PlainBam(decode_cram(shop.store.verify(content["cram"]), reference=reference))
+
+
+def original_header(content: dict[str, Any], shop: Workshop) -> bytes:
+    """The header of the plain BAM."""
+    decoded = PlainBam(decode_cram(shop.store.verify(content["cram"]), reference=None, only=ONLY_HEADER))
+    with shop.store.open(content["patch"]) as patch:
+        return _unpacked_header(patch, decoded)
+
+
+def only_tags_differ(content: dict[str, Any], shop: Workshop) -> bool:
+    """True when the CRAM's records are those of the BAM but for the order and integer types of their tags."""
+    with shop.store.open(content["patch"]) as patch:
+        _packed_header(patch)
+        source = _noted(patch)
+        while head := source.read(_BATCH.size):
+            n, marked, *sizes = _BATCH.unpack(head)
+            if any(sizes[: STREAMS.index("order")]):
+                return False
+            source.read(n * marked + sizes[-1])
+    return True
 
 
 class _NotCovered(Exception):
@@ -119,6 +139,10 @@ def _patched(original: PlainBam, decoded: PlainBam, target: BinaryIO, written: h
             written.update(noted)
             patch.write(noted)
             yield restored(have, mark, Noted(table_back, streams))
+
+
+def _unpacked_header(patch: BinaryIO, decoded: PlainBam) -> bytes:
+    return _header_codec(decoded.header)[1].decompress(_packed_header(patch), max_output_size=1 << 30)
 
 
 def _packed_header(patch: BinaryIO) -> bytes:

@@ -3,7 +3,7 @@
 A child process keeps a crash or a flood of messages of the C library away, and uses a second core. References are given by path only:
 nothing is looked up in a cache or on the net, so that a CRAM depends on what its manifest names and on nothing else.
 
-Source: CRAM format specification 3.1; htslib 1.24 (`samtools view` of pysam).
+Source: CRAM format specification 3.1; htslib 1.24 (samtools of pysam).
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from isal import igzip
 
-_VIEW = "import sys, pysam; pysam.view(*sys.argv[1:], catch_stdout=False)"
+_COMMAND = "import sys, pysam; getattr(pysam, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
 _PROFILES = {"fast": "normal", "archive": "archive"}
 PIECE_BYTES = 4 << 20
+ONLY_HEADER = ("-H",)
 
 
 class HtslibFailed(Exception):
@@ -32,11 +33,32 @@ def encode_cram(plain_bam: Iterable[bytes], cram: Path, *, reference: Path | Non
     source = ["-T", str(reference)] if reference else []
     if not reference:
         encoding += ",embed_ref=2"
+    _feed(plain_bam, ["view", "--no-PG", "-C", *source, "--output-fmt", encoding, "-o", str(cram), "-"])
+
+
+def records_within(plain_bam: Iterable[bytes], bed: Path, out: Path) -> None:
+    """Writes a BAM of the records that overlap the regions of a BED file. Raises HtslibFailed for what is no BAM."""
+    _feed(plain_bam, ["view", "--no-PG", "-u", "-L", str(bed), "-o", str(out), "-"])
+
+
+def write_fastq(plain_bam: Iterable[bytes], out: Path) -> None:
+    """Writes the primary records as FASTQ in their order, names with /1 and /2. Raises HtslibFailed for what is no BAM."""
+    with open(out, "wb") as target:
+        _feed(plain_bam, ["fastq", "-N", "-"], stdout=target.fileno())
+
+
+def index_cram(cram: Path, index: Path) -> None:
+    """Writes where the containers of a CRAM sorted by position begin. Raises HtslibFailed for another CRAM."""
+    _feed([], ["index", "-o", str(index), str(cram)])
+
+
+def _feed(pieces: Iterable[bytes], command: list[str], **pipes: int) -> None:
+    """Runs a command of samtools with the pieces as its input."""
     with tempfile.TemporaryFile() as messages:
-        child = _view(["-C", *source, "--output-fmt", encoding, "-o", str(cram), "-"], stdin=subprocess.PIPE, stderr=messages.fileno())
+        child = _samtools(command, stdin=subprocess.PIPE, stderr=messages.fileno(), **pipes)
         assert child.stdin is not None
         try:
-            for piece in plain_bam:
+            for piece in pieces:
                 child.stdin.write(piece)
             child.stdin.close()
         except BrokenPipeError:
@@ -48,11 +70,19 @@ def encode_cram(plain_bam: Iterable[bytes], cram: Path, *, reference: Path | Non
         _end(child, messages.fileno())
 
 
-def decode_cram(cram: Path, *, reference: Path | None) -> Iterator[bytes]:
-    """The BAM that a CRAM holds, in pieces of plain bytes. Raises HtslibFailed when it cannot be decoded."""
+def only_region(index: Path, contig: str, start: int, end: int) -> tuple[str, ...]:
+    """The records that overlap start to end (0-based, half-open) of a contig."""
+    return (str(index), f"{{{contig}}}:{start + 1}-{end}", "-X")
+
+
+def decode_cram(cram: Path, *, reference: Path | None, only: Sequence[str] = ()) -> Iterator[bytes]:
+    """The BAM that a CRAM holds, in pieces of plain bytes; `only` is ONLY_HEADER, or what `only_region` gives, to have a part.
+
+    Raises HtslibFailed when it cannot be decoded.
+    """
     source = ["-T", str(reference)] if reference else []
     with tempfile.TemporaryFile() as messages:
-        child = _view(["-u", *source, str(cram), "-o", "-"], stdout=subprocess.PIPE, stderr=messages.fileno())
+        child = _samtools(["view", "--no-PG", "-u", *source, "-o", "-", str(cram), *only], stdout=subprocess.PIPE, stderr=messages.fileno())
         assert child.stdout is not None
         finished = False
         try:
@@ -70,9 +100,9 @@ def decode_cram(cram: Path, *, reference: Path | None) -> Iterator[bytes]:
         _end(child, messages.fileno())
 
 
-def _view(arguments: list[str], **pipes: int) -> subprocess.Popen[bytes]:
+def _samtools(command: list[str], **pipes: int) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if name not in ("REF_PATH", "REF_CACHE")}
-    return subprocess.Popen([sys.executable, "-c", _VIEW, "--no-PG", *arguments], env=environment, **pipes)  # type: ignore[call-overload]
+    return subprocess.Popen([sys.executable, "-c", _COMMAND, *command], env=environment, **pipes)  # type: ignore[call-overload]
 
 
 def _end(child: subprocess.Popen[bytes], messages: int) -> None:

@@ -57,15 +57,23 @@ def put(
 @click.argument("wanted", metavar="NAME|DIGEST")
 @archive_option
 @click.option("-o", "--output", type=OutputFile, required=True, help="Where to write the file.")
-def get(wanted: str, root: Path, output: Path) -> None:
-    """Write an archived file, bit for bit as it was put.
+@click.option("--region", metavar="CONTIG:FIRST-LAST", help="Of a BAM, only the records that overlap this region.")
+@click.option("--as", "form", type=click.Choice(["bam", "cram", "fastq"]), default="bam", show_default=True, help="Format of a region.")
+def get(wanted: str, root: Path, output: Path, region: str | None, form: str) -> None:
+    """Write an archived file, bit for bit as it was put, or a region of a BAM.
 
     \b
     genopipe archive get S1/S1.bam --archive A -o S1.bam
+    genopipe archive get S1/S1.bam --archive A --region chr21:1-2000 --as fastq -o part.fastq
     """
-    from genopipe.archive.get import get_file
+    if region is None:
+        from genopipe.archive.get import get_file
 
-    get_file(root, wanted, output)
+        get_file(root, wanted, output)
+    else:
+        from genopipe.archive.regions import get_region
+
+        get_region(root, wanted, output, region=region, form=form)
 
 
 @archive.command("list")
