@@ -86,7 +86,10 @@ def call_faults(variants: Variants, *, male: bool) -> dict[str, NDArray[np.bool_
 
 
 class Family:
-    """Who in the VCF is whom, and which patterns their genotypes allow."""
+    """Who in the VCF is whom, and which patterns their genotypes allow.
+
+    copies  (variants, samples) int8: copies of the ALT; -1 where unknown, as is a relative's genotype of GQ below 10
+    """
 
     def __init__(self, subject: Subject, variants: Variants, *, assembly: str | None) -> None:
         self.variants = variants
@@ -97,6 +100,9 @@ class Family:
         self.mother = self.column.get(proband.mother) if proband.mother else None
         self.members = [(self.column[m.sample], m) for m in subject.family if m.sample in self.column]
         self.pseudoautosomal = PSEUDOAUTOSOMAL.get(assembly or "", ())
+        poor = (variants.genotype_quality != MISSING) & (variants.genotype_quality < LEAST_QUALITY_HEMIZYGOUS)
+        poor[:, 0] = False
+        self.copies = np.where(poor, MISSING, variants.alt_count)
 
     def patterns(self, rows: Sequence[int]) -> list[Pattern]:
         """Every pattern that the variants of one gene allow, alone and in pairs."""
@@ -243,10 +249,10 @@ class Family:
         )
 
     def _called(self, row: int, column: int | None) -> bool:
-        return column is not None and int(self.variants.alt_count[row, column]) != MISSING
+        return column is not None and int(self.copies[row, column]) != MISSING
 
     def _count(self, row: int, column: int | None) -> int:
-        return int(self.variants.alt_count[row, column]) if column is not None else MISSING
+        return int(self.copies[row, column]) if column is not None else MISSING
 
     def _all(self, row: int, *, affected, unaffected) -> bool:  # type: ignore[no-untyped-def]
         """True when everyone called fits: `affected` and `unaffected` judge (copies, ploidy)."""

@@ -198,6 +198,16 @@ def test_the_pseudoautosomal_region_is_no_x() -> None:
     assert [pattern.mode for pattern in Family(who, rows, assembly="GRCh38").patterns([0])] == ["AD_incomplete"]
 
 
+def test_a_doubtful_genotype_of_a_parent_is_unknown() -> None:
+    """One that says the father has it speaks against a dominant mode only from GQ 10 on."""
+    found = {}
+    for quality in (9, 10):
+        rows = variants([("1", ["0/1", "0/1", "0/0"])])
+        rows.genotype_quality[0, 1] = quality
+        found[quality] = [(pattern.mode, pattern.weight) for pattern in Family(subject(), rows, assembly="GRCh38").patterns([0])]
+    assert found == {9: [("AD", 0.8)], 10: [("AD_incomplete", 0.25)]}
+
+
 def test_a_call_needs_depth_quality_and_balance() -> None:
     rows = variants([("1", ["0/1", "0/0", "0/0"])] * 5 + [("MT", ["0/1", "0/0", "0/0"])])
     rows.depth[1, 0] = 5
