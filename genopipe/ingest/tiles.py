@@ -86,7 +86,7 @@ class TileReader:
             for at, calls in enumerate(pool.map(row, columns)):
                 rows[at].view(np.uint8)[:clusters] = calls
             turn(rows[: -(-len(columns) // 8) * 8], first // 8, matrix)
-        return matrix.view(np.uint8).reshape(clusters, -1)
+        return matrix.view(np.uint8).reshape(clusters, 8 * matrix.shape[1])
 
     def _row(self, tile: int, passed: NDArray[np.bool_], clusters: NDArray[np.int64], column: int) -> NDArray[np.uint8]:
         """The base calls of `clusters` in one column: of those that passed alone where another cycle holds no more."""
