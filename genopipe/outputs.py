@@ -10,12 +10,12 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from genopipe.errors import BadEnvironment, GenopipeError
+from genopipe.errors import BadConfiguration, BadEnvironment, GenopipeError
 
 PARTIAL = ".partial-"
 """How the name of a file that is being written begins."""
@@ -65,6 +65,12 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "not writable", str(folder))
     return folder
+
+
+def check_no_input(output: Path, inputs: Iterable[Path]) -> None:
+    """Raises BadConfiguration where `output` is one of the files that are read."""
+    if output.exists() and any(file.exists() and output.samefile(file) for file in inputs):
+        raise BadConfiguration("the output is the input", wanted="another file", do="Choose another name.", key="-o", path=output)
 
 
 @contextmanager

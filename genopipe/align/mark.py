@@ -19,12 +19,13 @@ from genopipe.align.duplicates import OPTICAL_PIXELS, Finder, flag_records, spli
 from genopipe.align.duplication_metrics import Metrics, duplicates_path, metrics_of, write_metrics
 from genopipe.align.fragment_ends import MOST_CONTIGS, TEMPLATE, Libraries, ends, signatures
 from genopipe.align.sorting import temporary_folder
-from genopipe.errors import BadConfiguration, BadEnvironment, BadInput
+from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats import bai
 from genopipe.formats.bam import ReadGroup
 from genopipe.formats.bam_stream import BamStream, fields_of, open_stream
 from genopipe.formats.bgzf import BgzfWriter
-from genopipe.outputs import whole_file, writing
+from genopipe.formats.read_files import kind_of
+from genopipe.outputs import check_no_input, whole_file, writing
 from genopipe.progress import log, progress
 
 PROGRAM = "genopipe.mark-duplicates"
@@ -62,8 +63,9 @@ def mark_duplicates(source: Path, output: Path, *, threads: int = 1, memory: int
 def _check(source: Path, output: Path, memory: int) -> None:
     if output.suffix != ".bam":
         raise BadInput(f"the output is called {output.name!r}", wanted="a name that ends in .bam", do="Choose such a name.", key="-o")
-    if output.exists() and output.samefile(source):
-        raise BadConfiguration("the output is the input", wanted="another file", do="Choose another name.", key="-o", path=output)
+    check_no_input(output, [source])
+    if kind_of(source) == "cram":
+        raise BadInput("the file is a CRAM", wanted="a BAM", do="Make a BAM of it with samtools view -b.", path=source)
     if memory < WORKING_MEMORY + LEAST_MEMORY:
         raise BadEnvironment(
             f"{memory >> 20} MB of memory are too few",

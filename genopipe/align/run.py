@@ -20,6 +20,7 @@ from genopipe.formats.bam import ReadGroup
 from genopipe.formats.cram import write_cram
 from genopipe.formats.genome import fasta_path
 from genopipe.formats.sample_name import check_sample_name
+from genopipe.outputs import check_no_input
 
 _HEAD_BYTES = 1 << 20
 
@@ -33,6 +34,7 @@ def align_files(
         raise BadInput(
             f"the output is called {output.name!r}", wanted="a name that ends in .bam or .cram", do="Choose such a name.", key="-o"
         )
+    check_no_input(output, [*r1, *r2])
     lanes = Lanes(Given(r1, r2, interleaved, read_group), reference, threads=options.threads)
     with temporary_folder(output) as folder:
         bam = output if output.suffix == ".bam" else folder / output.with_suffix(".bam").name

@@ -95,3 +95,13 @@ def test_adapters_are_cut_off_and_counted_on_request(folder: Path) -> None:
     assert (folder / "trimmed.trimming.tsv").read_text().splitlines()[1] == "1\t1\t20"
     with pysam.AlignmentFile(str(folder / "trimmed.cram"), reference_filename=str(folder / "ref" / "genome.fa.gz")) as file:
         assert [record.cigarstring for record in file] == ["60M", "60M"]
+
+
+def test_reads_are_not_replaced_by_their_alignments(folder: Path) -> None:
+    reads = folder / "reads.bam"
+    with pysam.AlignmentFile(str(reads), "wb", header=pysam.AlignmentHeader.from_dict({"HD": {"VN": "1.6"}})):
+        pass
+    before = reads.read_bytes()
+    done = CliRunner().invoke(align, arguments(folder, "reads.bam", "-1", str(reads)))
+    assert (done.exit_code, reads.read_bytes()) == (1, before)
+    assert "the output is the input" in str(done.exception)

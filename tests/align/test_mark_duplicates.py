@@ -238,6 +238,9 @@ def test_what_cannot_be_done_is_told_before_work_starts(tmp_path: Path) -> None:
         mark_duplicates(bam, bam)
     with pytest.raises(BadInput, match=r"wanted a name that ends in \.bam"):
         mark_duplicates(bam, tmp_path / "out.sam")
+    (tmp_path / "in.cram").write_bytes(b"CRAM\3\1")
+    with pytest.raises(BadInput, match=r"in\.cram: the file is a CRAM; wanted a BAM"):
+        mark_duplicates(tmp_path / "in.cram", tmp_path / "out.bam")
     with pytest.raises(BadEnvironment, match=r"--memory: .* too few"):
         mark_duplicates(bam, tmp_path / "out.bam", memory=WORKING_MEMORY + LEAST_MEMORY - 1)
 
