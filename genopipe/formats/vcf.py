@@ -30,7 +30,11 @@ _DESCRIPTIONS = {
     "INFO/END": ("1", "Integer", "Last base of the reference block"),
     "INFO/FS": ("1", "Integer", "Phred of Fisher's exact test for strand bias"),
     "INFO/ASM": ("0", "Flag", "Haplotypes of the region were compared; without it the bases at the site alone"),
-    "INFO/NUMT": ("0", "Flag", "So few fragments show the allele that they may come from a copy of the mitochondrial genome in the nucleus"),
+    "INFO/NUMT": (
+        "0",
+        "Flag",
+        "So few fragments show the allele that they may come from a copy of the mitochondrial genome in the nucleus",
+    ),
     "INFO/AC": ("A", "Integer", "Alternative alleles called, over all samples"),
     "INFO/AN": ("1", "Integer", "Alleles called, over all samples"),
     "INFO/MENDEL": ("1", "Integer", "Children whose genotype contradicts their parents'"),
