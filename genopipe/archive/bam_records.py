@@ -9,7 +9,8 @@ Per record one byte of marks says what follows in which stream:
     core   32 fixed bytes, XORed with those of the CRAM's record
     name, cigar, sequence, quality   the field as it was
     tags   length (uint32) and bytes of all tags as they were
-    order  for each tag its place (uint8) among the tags of the CRAM's record, and 0 or the integer type it had (uint8)
+    order  for each tag its place (uint8) among the tags of the CRAM's record, and 0 or the integer type it had (uint8); then 255 and 0
+           for each tag that only the CRAM's record has (MD and NM, which decoding adds)
 
 Source: SAM/BAM format specification, section 4.2.
 """
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from genopipe.archive.bam_stream import CORE_BYTES, Batch, Bytes, NotBam, Offsets, int32
 
 MOST_TAGS = 64
+_DROPPED = 255
 ORDER_SLOTS = 4096
 STREAMS = ("core", "name", "cigar", "sequence", "quality", "tags", "order")
 _ORDER = 6
@@ -64,6 +66,11 @@ def restored(decoded: Batch, mark: Bytes, noted: Noted) -> bytes:
     table = noted.table
     used = _restored(decoded.byte, decoded.start, table.signature, table.order, mark, out, noted.used, *noted.stream)
     return out[:used].tobytes()
+
+
+def drops_tags(order: Bytes) -> bool:
+    """True when a stream of orders leaves out tags of the CRAM's records; no place or type has that value."""
+    return bool((order == _DROPPED).any())
 
 
 @njit(cache=True, nogil=True)
@@ -159,7 +166,8 @@ def _predict(signature: np.uint64, table: NDArray[np.uint64], order: NDArray[np.
     slot = signature & np.uint64(ORDER_SLOTS - 1)
     known = table[slot] == signature
     for i in range(n):
-        out[2 * i] = min(int(order[slot, 2 * i]), n - 1) if known else i
+        place = int(order[slot, 2 * i])
+        out[2 * i] = i if not known else place if place == _DROPPED else min(place, n - 1)
         out[2 * i + 1] = order[slot, 2 * i + 1] if known else 0
 
 
@@ -203,20 +211,26 @@ def _matches(want: Bytes, w: int, w_end: int, have: Bytes, h: int, h_end: int, k
 
 
 @njit(cache=True, nogil=True)
-def _in_order(want: Bytes, want_tag: Offsets, have: Bytes, have_tag: Offsets, n: int, places: Bytes) -> bool:
-    """True when the tags of `have`, taken in the order `places`, are those of `want`."""
+def _in_order(want: Bytes, want_tag: Offsets, m: int, have: Bytes, have_tag: Offsets, n: int, places: Bytes) -> bool:
+    """True when the n tags of `have`, taken in the order `places`, are the m of `want`."""
     for i in range(n):
         j = places[2 * i]
+        if (j == _DROPPED) != (i >= m):
+            return False
+        if j == _DROPPED:
+            continue
         if not _matches(want, want_tag[i], want_tag[i + 1], have, have_tag[j], have_tag[j + 1], places[2 * i + 1]):
             return False
     return True
 
 
 @njit(cache=True, nogil=True)
-def _find_order(want: Bytes, want_tag: Offsets, have: Bytes, have_tag: Offsets, n: int, places: Bytes) -> bool:
+def _find_order(want: Bytes, want_tag: Offsets, m: int, have: Bytes, have_tag: Offsets, n: int, places: Bytes) -> bool:
     """Fills `places` with where each tag of `want` stands in `have`, and its type if that differs; False when one is missing there."""
     used = np.zeros(MOST_TAGS, np.uint8)
-    for i in range(n):
+    for i in range(m, n):
+        places[2 * i], places[2 * i + 1] = _DROPPED, 0
+    for i in range(m):
         found = False
         for asked in range(2):
             kind = want[want_tag[i] + 2] if asked else 0
@@ -280,12 +294,12 @@ def _differences(
                 end[1 + f] = _copy(out, end[1 + f], want, want_field[f], want_field[f + 1])
         n = _tags(have, have_field[4], h_end, have_tag)
         m = _tags(want, want_field[4], w_end, want_tag)
-        if n >= 0 and n == m:
+        if 0 <= m <= n:
             value = _signature(have, have_tag, n)
             _predict(value, signature, order, n, places)
-            if _in_order(want, want_tag, have, have_tag, n, places):
+            if _in_order(want, want_tag, m, have, have_tag, n, places):
                 continue
-            if _find_order(want, want_tag, have, have_tag, n, places):
+            if _find_order(want, want_tag, m, have, have_tag, n, places):
                 mark[r] |= 64
                 end[6] = _copy(orders, end[6], places, 0, 2 * n)
                 _remember(value, signature, order, n, places)
@@ -349,6 +363,8 @@ def _restored(
                 _predict(value, signature, order, n, places)
             for i in range(n):
                 j = places[2 * i]
+                if j == _DROPPED:
+                    break
                 at = _put_tag(out, at, have, have_tag[j], have_tag[j + 1], places[2 * i + 1])
         _put_uint32(out, begin - 4, at - begin)
     return at

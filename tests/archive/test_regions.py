@@ -29,7 +29,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory, sample: Path, reference: P
     fasta = str(reference / "genome.fa.gz")
     pysam.view("-C", "-T", fasta, "-o", str(root / "c.cram"), str(sample / "S1.bam"), catch_stdout=False)
     pysam.view("-b", "-F", "4", "-T", fasta, "-o", str(root / "plain.bam"), str(root / "c.cram"), catch_stdout=False)
-    files = [root / "plain.bam", sample / "S1.bam", marked, sample / "S1_R1.fastq.gz"]
+    changed(root / "plain.bam", root / "no_md.bam", lambda _i, record: record.set_tag("MD", None))
+    files = [root / "no_md.bam", root / "plain.bam", sample / "S1.bam", marked, sample / "S1_R1.fastq.gz"]
     put_files(root / "A", files, PutOptions("S1", Reference.load(reference)))
     return root / "A"
 
@@ -42,7 +43,7 @@ def records(path: Path, region: str | None = None) -> list[str]:
 
 
 @pytest.mark.parametrize("region", REGIONS)
-@pytest.mark.parametrize("name", ["plain.bam", "S1.bam", "marked.bam"])
+@pytest.mark.parametrize("name", ["plain.bam", "no_md.bam", "S1.bam", "marked.bam"])
 def test_bam_has_the_records_of_the_region(tmp_path: Path, archive: Path, sample: Path, name: str, region: str) -> None:
     original = tmp_path / name
     original.write_bytes(((sample if name == "S1.bam" else archive.parent) / name).read_bytes())
