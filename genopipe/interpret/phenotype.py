@@ -29,6 +29,8 @@ from genopipe.interpret.ontology import Annotations, Ontology
 EXCLUDED_WEIGHT = 0.01
 """The largest part of a score that excluded terms can take away."""
 CHANCE_WEIGHT = 3.0
+CHANCE_OF_PERFECT = 0.03
+"""What counts against a gene even where it matches perfectly, so that of two perfect ones the narrower stands first."""
 CHANCE_TERMS = 200
 """From so many annotations, evenly spread from the vaguest to the most informative, is told what a gene shares by chance."""
 METHODS = ("genopipe", "phenodigm", "resnik")
@@ -82,7 +84,7 @@ class PhenotypeScorer:
             information = self._information(term)
             if information > 0:
                 shared = self.phenodigm(term) ** 2
-                total += shared - CHANCE_WEIGHT * self.by_chance * (1 - shared / information)
+                total += shared - CHANCE_WEIGHT * self.by_chance * (1 + CHANCE_OF_PERFECT - shared / information)
                 best += information
         return (np.clip(total / best + 0.5, 0.0, 1.5) / 1.5) ** 2 if best > 0 else total
 

@@ -11,7 +11,7 @@ import pytest
 from genopipe.errors import BadInput
 from genopipe.interpret.evidence_tables import COLUMNS
 from genopipe.interpret.ontology import Annotations, Ontology, build_annotations, build_ontology, load_phenotypes
-from genopipe.interpret.phenotype import CHANCE_WEIGHT, EXCLUDED_WEIGHT, PhenotypeScorer
+from genopipe.interpret.phenotype import CHANCE_OF_PERFECT, CHANCE_WEIGHT, EXCLUDED_WEIGHT, PhenotypeScorer
 from tests.interpret.conftest import Setting
 from tests.oracles.phenotype import Similarity, ancestors
 
@@ -54,7 +54,7 @@ def test_scores_equal_the_definitions(seed: int) -> None:
         weight = sum(oracle.information[t] for t in excluded)
         for gene, score in zip(annotations.genes, scorer.score(numbers, without), strict=True):
             shared = {t: oracle.phenodigm(t, gene) ** 2 for t in observed if oracle.best(t)}
-            gain = sum(x - CHANCE_WEIGHT * chance[gene] * (1 - x / oracle.best(t)) for t, x in shared.items())
+            gain = sum(x - CHANCE_WEIGHT * chance[gene] * (1 + CHANCE_OF_PERFECT - x / oracle.best(t)) for t, x in shared.items())
             beyond = (max(gain / best + 0.5, 0) / 1.5) ** 2 if best else 0
             contradicted = sum(oracle.information[t] for t in excluded if t in oracle.all_shown[gene]) / weight if weight else 0
             assert score == pytest.approx(beyond * (1 - EXCLUDED_WEIGHT * contradicted))
