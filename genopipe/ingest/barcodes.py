@@ -84,10 +84,10 @@ def _window(layouts: Sequence[Layout], number: int) -> NDArray[np.int64]:
 def _limits(samples: Sequence[Sample], n_indexes: int, sheet: SampleSheet, allowed: int | None) -> NDArray[np.int64]:
     limit = np.full((len(samples), max(n_indexes, 1)), DEFAULT_MISMATCHES if allowed is None else allowed, np.int64)
     for number in range(min(n_indexes, 2)):
-        setting = sheet.settings.get(f"barcodemismatchesindex{number + 1}", "")
+        setting = sheet.settings.get(f"barcodemismatchesindex{number + 1}", "").lower()
         for row, sample in enumerate(samples):
             own = sample.mismatches[number]
-            if allowed is None and (own is not None or setting):
+            if allowed is None and (own is not None or setting not in ("", "na")):
                 limit[row, number] = int(setting) if own is None else own
     return limit
 

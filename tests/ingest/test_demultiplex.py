@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pysam
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genopipe.cli.ingest import ingest
 from genopipe.errors import BadConfiguration, BadInput, GenopipeError
 from genopipe.formats.read_structure import RunRead
 from genopipe.ingest import demultiplex
@@ -28,6 +30,7 @@ from tests.ingest.runs import BARCODES, READS, TILES, convert, drawn, fastq, fil
 from tests.oracles.demultiplex import letters, qualities, sample_of
 
 REVERSED = tuple(RunRead(read.cycles, read.is_index, number == 2) for number, read in enumerate(READS))
+NOT_APPLICABLE = "BarcodeMismatchesIndex1,1\nBarcodeMismatchesIndex2,na"
 TURN = str.maketrans("ACGT", "TGCA")
 
 
@@ -195,6 +198,27 @@ def test_settings_of_the_command_line_go_before_those_of_the_sheet(tmp_path: Pat
     convert(run, tmp_path / "out", include_non_pf=True, settings=settings)
     found = {bases for _, bases, _ in fastq(tmp_path / "out" / "A_S1_L001_R1_001.fastq.gz")}
     assert found == {"C" * 10 + "A" * 9 + "C" * 16, "C" * 37 + "A" * 3}
+
+
+def test_mismatches_that_do_not_apply_are_as_if_not_said(tmp_path: Path) -> None:
+    """BCL Convert's sheets of a single index say `na` of index 2."""
+    plain, said = (make_run(tmp_path / name, reads=READS[:2], settings=text) for name, text in (("plain", ""), ("said", NOT_APPLICABLE)))
+    convert(plain, tmp_path / "out")
+    convert(said, tmp_path / "out-said")
+    assert files(tmp_path / "out") == files(tmp_path / "out-said")
+
+
+def test_the_command_takes_settings_and_no_sheet_but_not_both_sheets(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    words = ["run", str(run), "--no-sample-sheet", "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(ingest, [*words, "--trim-quality", "20", "--setting", "MinimumTrimmedReadLength=30"])
+    assert done.exit_code == 0
+    lengths = {len(bases) for _, bases, _ in fastq(tmp_path / "out" / "Undetermined_S0_L001_R1_001.fastq.gz")}
+    assert 30 <= min(lengths) < max(lengths) == 40
+    done = CliRunner().invoke(ingest, [*words, "--sample-sheet", str(run / "SampleSheet.csv")])
+    assert (done.exit_code, "either --sample-sheet or --no-sample-sheet" in done.output) == (2, True)
+    done = CliRunner().invoke(ingest, [*words, "--setting", "AdapterRead1"])
+    assert (done.exit_code, "'AdapterRead1' is no setting" in done.output) == (2, True)
 
 
 def bad_end(qualities: list[int], lowest: int) -> int:
