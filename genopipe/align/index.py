@@ -3,7 +3,7 @@
 Building reads the packed genome once and puts each seed into one of 256 partitions by its hash; then each partition is sorted by itself, in
 place, so that memory stays near 8 to 10 bytes a seed (2 bytes a base). A folder appears whole: the genome and its index are built in a
 temporary folder beside the target, which is renamed at the end. `seeds.json` names the digest of the genome the
-index was made from; an index of another genome, or one that was not finished, is refused.
+index was made from, and a checksum of each array; an index of another genome, or one that was not finished or is damaged, is refused.
 
 On disk and in memory: 8 bytes a seed (hash and position in one word), one seed in five bases, and 4 bytes a bucket, one for 2 to 4 seeds.
 """
@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from genopipe.align.alternative import alternative_contigs
@@ -31,10 +32,11 @@ from genopipe.model import Genome
 from genopipe.outputs import make_folder, writing
 from genopipe.progress import log, progress
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _MANIFEST = "seeds.json"
 _ARRAYS = {"entry": "seeds.entry.npy", "bucket": "seeds.bucket.npy"}
 _STRETCH = 1 << 18
+_PIECE = 1 << 25
 _BUILD = "Run `genopipe reference build REF.fa.gz -o FOLDER` and use that folder."
 
 
@@ -178,13 +180,25 @@ def write_index(index: SeedIndex, genome: Genome, folder: Path) -> None:
         "bucket_bits": index.bucket_bits,
         "alternative": list(index.alternative),
         "files": {file: (folder / file).stat().st_size for file in _ARRAYS.values()},
+        "crc32": {"genome": _checksum(genome.packed)} | {array: _checksum(getattr(index, array)) for array in _ARRAYS},
     }
     with writing(folder / _MANIFEST):
         (folder / _MANIFEST).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
+def _checksum(array: NDArray[np.uint32] | NDArray[np.uint64]) -> int:
+    """CRC-32 of the array's bytes."""
+    crc = 0
+    for start in range(0, len(array), _PIECE):
+        crc = isal_zlib.crc32(np.ascontiguousarray(array[start : start + _PIECE]).data.cast("B"), crc)
+    return crc
+
+
 def load_index(folder: Path, genome: Genome) -> SeedIndex:
-    """The index in `folder`, mapped into memory. Raises BadInput where it is missing, unfinished, or made from another genome."""
+    """The index in `folder`, mapped into memory.
+
+    Raises BadInput where it is missing, unfinished, damaged (the packed genome is looked at too), or made from another genome.
+    """
     path = folder / _MANIFEST
     try:
         content = json.loads(path.read_text())
@@ -201,4 +215,8 @@ def load_index(folder: Path, genome: Genome) -> SeedIndex:
         if not (folder / file).exists() or (folder / file).stat().st_size != size:
             raise BadInput("a file of the seed index is not whole", wanted=f"{size:,} bytes", do=_BUILD, path=folder / file)
     entry, bucket = (np.load(folder / file, mmap_mode="r") for file in _ARRAYS.values())
+    for name, array in {"genome": genome.packed, "entry": entry, "bucket": bucket}.items():
+        if _checksum(array) != content["crc32"][name]:
+            file = folder / _ARRAYS[name] if name in _ARRAYS else folder
+            raise BadInput(f"the {name} array of the reference is damaged", wanted=f"its checksum in {_MANIFEST}", do=_BUILD, path=file)
     return SeedIndex(entry, bucket, content["bucket_bits"], tuple(content["alternative"]))

@@ -129,6 +129,17 @@ def test_a_damaged_manifest_is_told(fasta: Path, tmp_path: Path) -> None:
         load_index(tmp_path / "ref", genome)
 
 
+@pytest.mark.parametrize("array, file", [("entry", "seeds.entry.npy"), ("bucket", "seeds.bucket.npy"), ("genome", "genome.packed.npy")])
+def test_a_flipped_bit_is_told(fasta: Path, tmp_path: Path, array: str, file: str) -> None:
+    genome = build_reference(fasta, tmp_path / "ref", name="x")
+    path = tmp_path / "ref" / file
+    content = bytearray(path.read_bytes())
+    content[200] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=f"the {array} array of the reference is damaged"):
+        load_index(tmp_path / "ref", load_genome(tmp_path / "ref") if array == "genome" else genome)
+
+
 def test_a_cut_file_is_told(fasta: Path, tmp_path: Path) -> None:
     build_reference(fasta, tmp_path / "ref", name="x")
     path = tmp_path / "ref" / "seeds.entry.npy"
