@@ -37,47 +37,37 @@ def count_differences(
 
 
 @njit(cache=True, nogil=True)
-def _cycle(i, length, flag):  # type: ignore[no-untyped-def]
-    cycle = length - 1 - i if flag & _REVERSE else i
-    return min(cycle, MOST_CYCLES - 1) + (MOST_CYCLES if flag & _SECOND_OF_PAIR else 0)
-
-
-@njit(cache=True, nogil=True)
-def _context(base, first, last, at, flag):  # type: ignore[no-untyped-def]
-    """Context of the base at `at` of the read that lies from `first` to `last`, or -1."""
-    before = at + 1 if flag & _REVERSE else at - 1
-    if before < first or before >= last or base[before] > 3 or base[at] > 3:
-        return -1
-    context = 4 * base[before] + base[at]
-    return 15 - context if flag & _REVERSE else context
-
-
-@njit(cache=True, nogil=True)
 def _count(  # type: ignore[no-untyped-def]
     position, flag, cigar, cigar_start, base, quality, base_start, reference, start, usable, by_cycle, by_context
 ):
     for row in range(len(position)):
         at = position[row] - start
         first = base_start[row]
-        last = base_start[row + 1]
+        n = base_start[row + 1] - first
+        reverse = flag[row] & _REVERSE
+        mate = MOST_CYCLES if flag[row] & _SECOND_OF_PAIR else 0
         offset = np.int64(0)
         for k in range(cigar_start[row], cigar_start[row + 1]):
             operation = cigar[k] & 15
             length = np.int64(cigar[k] >> 4)
             if operation == 0 or operation == 7 or operation == 8:
                 for i in range(max(0, -at), min(length, len(reference) - at)):
-                    code = base[first + offset + i]
+                    code = np.int64(base[first + offset + i])
                     if code > 3 or not usable[at + i]:
                         continue
-                    differs = 1 if code != reference[at + i] else 0
+                    cycle = n - 1 - offset - i if reverse else offset + i
                     reported = quality[first + offset + i]
-                    cycle = _cycle(offset + i, last - first, flag[row])
-                    by_cycle[reported, cycle, 0] += 1
-                    by_cycle[reported, cycle, 1] += differs
-                    context = _context(base, first, last, first + offset + i, flag[row])
-                    if context >= 0:
-                        by_context[reported, context, 0] += 1
-                        by_context[reported, context, 1] += differs
+                    differs = code != reference[at + i]
+                    of_cycle = by_cycle[reported, min(cycle, MOST_CYCLES - 1) + mate]
+                    of_cycle[0] += 1
+                    of_cycle[1] += differs
+                    if cycle > 0:
+                        # the base before on the sequencer: the one to the right, complemented, where the read is reversed
+                        before = np.int64(base[first + offset + i + (1 if reverse else -1)])
+                        if before < 4:
+                            of_context = by_context[reported, 15 - 4 * before - code if reverse else 4 * before + code]
+                            of_context[0] += 1
+                            of_context[1] += differs
                 at += length
                 offset += length
             elif operation == 1 or operation == 4:
@@ -96,10 +86,19 @@ def put_right(flag, base, quality, base_start, row_of, table, out):  # type: ign
     for row in range(len(flag)):
         first = base_start[row]
         last = base_start[row + 1]
-        for at in range(first, last):
+        reverse = flag[row] & _REVERSE
+        mate = MOST_CYCLES if flag[row] & _SECOND_OF_PAIR else 0
+        # the base before on the sequencer: the one to the right, complemented, where the read is reversed
+        before = 4
+        for i in range(last - first):
+            at = last - 1 - i if reverse else first + i
+            here = base[at]
+            if reverse and here < 4:
+                here = 3 - here
             reported = row_of[quality[at]]
             if reported < 0:
                 out[at] = quality[at]
-                continue
-            context = _context(base, first, last, at, flag[row])
-            out[at] = table[reported, _cycle(at - first, last - first, flag[row]), context if context >= 0 else N_CONTEXTS]
+            else:
+                context = 4 * before + here if before < 4 and here < 4 else N_CONTEXTS
+                out[at] = table[reported, min(i, MOST_CYCLES - 1) + mate, context]
+            before = here
