@@ -27,6 +27,7 @@ rule rank_findings:
     input:
         vcf=f"{OUT}/call/{CASE.case}.vcf.gz",
         uncallable=f"{OUT}/call/{CASE.proband.sample}.uncallable.bed",
+        bam=f"{OUT}/align/{CASE.proband.sample}.bam",
         case=CASE.path,
         reference=CASE.reference / "reference.json",
         pgx=[f"{OUT}/pgx/pgx.json"] if CASE.pgx else [],
@@ -46,5 +47,5 @@ rule rank_findings:
         folder=f"{OUT}/interpret",
     shell:
         "genopipe interpret --variants {input.vcf:q} --case {input.case:q} --evidence {params.evidence:q}"
-        " --reference {params.reference:q} --uncallable {input.uncallable:q} --issued {params.issued} {params.pgx}"
+        " --reference {params.reference:q} --uncallable {input.uncallable:q} --reads {input.bam:q} --issued {params.issued} {params.pgx}"
         " -o {params.folder:q} 2> {log:q}"
