@@ -37,6 +37,9 @@ PHRED_OF_POINT = 5
 PHRED_OF_GAP_BASE = 2
 """Of fewer points than a mismatch costs: then places differ in the lengths of gaps, which says little."""
 
+PHRED_OF_DOUBLING = 4
+"""For each doubling of equally good rivals: 3 for their number, and 1 as where there are several, there are more that were not looked at."""
+
 LEAST_RIVAL = 19
 """What some bases may score anywhere in a genome by chance: places below that were not looked at."""
 
@@ -165,7 +168,7 @@ def quality_of(margin, rivals, crowded):
         return 0
     quality = margin * (PHRED_OF_POINT if margin >= MATCH + MISMATCH else PHRED_OF_GAP_BASE)
     while rivals > 1:
-        quality -= 3
+        quality -= PHRED_OF_DOUBLING
         rivals >>= 1
     return max(0, min(quality, HIGHEST_QUALITY))
 
