@@ -19,6 +19,11 @@ from genopipe.formats.bgzf import BgzfWriter
 RECORD = "@r\n" + "ACGT" * 20 + "\n+\n" + "I" * 80 + "\n"
 
 
+def _hears_interrupts() -> None:
+    """What runs in the background of a shell has interrupts ignored, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_told_to_end_leaves_nothing(tmp_path: Path, told: signal.Signals) -> None:
     (tmp_path / "ref.fa").write_text(">c\n" + "ACGTTGCAAC" * 500 + "\n")
@@ -26,7 +31,7 @@ def test_a_run_that_is_told_to_end_leaves_nothing(tmp_path: Path, told: signal.S
     (tmp_path / "out").mkdir()
     where = ["--reference", str(tmp_path / "ref"), "--sample", "S", "-o", str(tmp_path / "out" / "x.bam")]
     command = [sys.executable, "-m", "genopipe", "align", "-1", "-", *where]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_hears_interrupts) as child:
         assert child.stdin is not None
         child.stdin.write(RECORD.encode() * 100)
         child.stdin.flush()

@@ -46,9 +46,20 @@ def records_of(flag: list[int], contig: list[int], position: list[int], cigars: 
     end = int32([p + max(s, 1) for p, s in zip(position, span, strict=True)])
     operations = np.array([item for cigar in cigars for item in cigar], np.uint32)
     return bam.Records(
-        np.array(flag, np.uint16), int32(contig), int32(position), end, np.full(n, 42, np.uint8), int32([-1] * n), int32([-1] * n),
-        int32([-7] * n), operations, starts([len(cigar) for cigar in cigars]), np.frombuffer(tags * n, np.uint8), starts([len(tags)] * n),
-    )  # fmt: skip
+        read=np.arange(n, dtype=np.int32),
+        flag=np.array(flag, np.uint16),
+        contig=int32(contig),
+        position=int32(position),
+        end=end,
+        quality=np.full(n, 42, np.uint8),
+        mate_contig=int32([-1] * n),
+        mate_position=int32([-1] * n),
+        template_length=int32([-7] * n),
+        cigar=operations,
+        cigar_start=starts([len(cigar) for cigar in cigars]),
+        tag=np.frombuffer(tags * n, np.uint8),
+        tag_start=starts([len(tags)] * n),
+    )
 
 
 def write(path: Path, reads: Reads, records: bam.Records) -> Path:
