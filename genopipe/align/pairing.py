@@ -38,7 +38,7 @@ PHRED_OF_GAP_BASE = 2
 """Of fewer points than a mismatch costs: then places differ in the lengths of gaps, which says little."""
 
 PHRED_OF_DOUBLING = 4
-"""For each doubling of equally good rivals: 3 for their number, and 1 as where there are several, there are more that were not looked at."""
+"""For each doubling of equally good rivals: 3 for their number, and 1 as several that were found tell of more that were not."""
 
 LEAST_RIVAL = 19
 """What some bases may score anywhere in a genome by chance: places below that were not looked at."""
