@@ -29,6 +29,7 @@ evidence: evidence/chr21
 proband: {{sample: NA12878, sex: female, phenotypes: [HP:0001250]}}
 reads:
   - {{sample: NA12878, lane: 1, r1: {r1}, r2: {r2}}}
+gates: {{mean_coverage: null, fraction_10x: null}}
 archive: archive
 ehr: {{patient: Patient/example, service_request: ServiceRequest/example, base: null}}
 """
