@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ MAGIC = b"CRAM"
 _VIEW = "import sys, pysam; pysam.view(*sys.argv[1:], catch_stdout=False)"
 _REHEADER = "import sys, pysam; pysam.reheader(*sys.argv[1:], catch_stdout=False)"
 _PIECE = 1 << 20
+LEAST_FREE = 1 << 20
 
 
 def cram_pieces(cram: Path, fasta: Path | None) -> Iterator[bytes]:
@@ -90,7 +92,9 @@ def _unreadable(cram: Path, messages: str) -> BadInput:
 
 
 def _write_error(message: str, output: Path) -> Exception:
-    """What a failure of samtools to write `output` means: the operating system's error where it names one."""
+    """What a failure of samtools to write `output` means: the operating system's error where it names one, or none is left to write to."""
+    if shutil.disk_usage(output.parent).free < LEAST_FREE:  # htslib does not say why closing a file failed
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(output))
     for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         if os.strerror(code) in message:
             return OSError(code, os.strerror(code), str(output))
