@@ -52,7 +52,7 @@ class HeaderGroup(ReadGroup):
     text: str
 
     def __post_init__(self) -> None:
-        pass
+        """No check: what a file says of its own reads is kept, also where a read group made here could not say it."""
 
     def line(self) -> str:
         return self.text

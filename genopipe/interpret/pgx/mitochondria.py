@@ -86,7 +86,8 @@ def _is_revised_cambridge(path: Path) -> bool:
 def _share(path: Path, sample: str, start: int, alt: str) -> float | None:
     """The share of reads with `alt`, by AF or AD."""
     with reading(path) as file:
-        for record in file:
+        names = [name for name in map(str, file.header.contigs) if contig_key(name) == "MT"]
+        for record in file.fetch(names[0], start, start + 1) if file.index is not None and names else file:
             if contig_key(record.chrom) == "MT" and record.start == start and alt in (record.alts or ()):
                 return _fraction(record.samples[sample], (record.alts or ()).index(alt))
     return None
