@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import pysam
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -171,6 +172,17 @@ def test_what_a_record_says_of_a_base(tmp_path: Path, records: list[str], expect
 def test_what_records_say_of_a_repeat(tmp_path: Path, records: list[str], expected: tuple[int, ...] | str) -> None:
     told = read_genotypes(vcf(tmp_path, *records), [REPEAT])
     assert (told.call[REPEAT].alleles if REPEAT in told.call else told.missing[REPEAT]) == expected
+
+
+def test_an_indexed_file_says_the_same(tmp_path: Path) -> None:
+    far = Position("chr1", 5_000_000, ("A", "G"), None)
+    path = vcf(
+        tmp_path, "chr1 90 . T <NON_REF> . . END=120 GT:GQ 0/0:60", "chr1 200 . CAT C . PASS . GT 0/1", "chr1 5000001 . A G . . . GT 1/1"
+    )
+    plain = read_genotypes(path, [SNV, REPEAT, far])
+    indexed = pysam.tabix_index(str(path), preset="vcf", force=True, keep_original=True)
+    assert read_genotypes(Path(indexed), [SNV, REPEAT, far]) == plain
+    assert [plain.call[place].alleles for place in (SNV, REPEAT, far)] == [(0, 0), (0, 1), (1, 1)]
 
 
 def test_phase_sets_are_kept_apart(tmp_path: Path) -> None:

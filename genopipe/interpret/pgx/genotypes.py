@@ -24,6 +24,9 @@ UNDOCUMENTED = -1
 LEAST_QUALITY = 20
 """GQ below which a genotype counts as missing."""
 
+FAR = 1_000_000
+"""Bases without a position over which an indexed file is not read."""
+
 _CHR1_LENGTH = {"GRCh38": 248_956_422, "GRCh37": 249_250_621}
 
 
@@ -133,7 +136,19 @@ def _lines(file: pysam.VariantFile, by_contig: dict[str, list[Position]]) -> Ite
     for name in map(str, file.header.contigs):
         places = by_contig.get(contig_key(name))
         if places and name in file.index:
-            yield from file.fetch(name, places[0].start, max(place.end for place in places))
+            for start, end in _stretches(places):
+                yield from file.fetch(name, start, end)
+
+
+def _stretches(places: list[Position]) -> Iterator[tuple[int, int]]:
+    """Start and end of what the sorted `places` span, gene by gene: what lies far from all of them is not read."""
+    start, end = places[0].start, places[0].end
+    for place in places[1:]:
+        if place.start > end + FAR:
+            yield start, end
+            start = place.start
+        end = max(end, place.end)
+    yield start, end
 
 
 def _read(record: pysam.VariantRecord, sample: str) -> _Record:
