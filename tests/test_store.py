@@ -89,7 +89,7 @@ def test_a_full_disk_leaves_the_store_as_it_was(tmp_path: Path, monkeypatch: pyt
 
 def test_bytes_that_the_disk_changed_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FolderStore(tmp_path)
-    monkeypatch.setattr("genopipe.store.file_digest", lambda path: "0" * 64)
+    monkeypatch.setattr("genopipe.store.files.file_digest", lambda path: "0" * 64)
     with pytest.raises(BadInput, match="bytes do not have its digest"):
         store.put_bytes(b"reads")
     assert list(store.digests()) == []

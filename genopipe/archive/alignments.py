@@ -78,12 +78,12 @@ def plain_alignments(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]
 def decoded_pool(content: dict[str, Any], shop: Workshop) -> PlainBam:
     """The records as the CRAM has them."""
     reference = link_reference(content["reference"], shop)
-    return PlainBam(decode_cram(shop.store.verify(content["cram"]), reference=reference))
+    return PlainBam(decode_cram(shop.local(content["cram"]), reference=reference))
 
 
 def original_header(content: dict[str, Any], shop: Workshop) -> bytes:
     """The header of the plain BAM."""
-    decoded = PlainBam(decode_cram(shop.store.verify(content["cram"]), reference=None, only=ONLY_HEADER))
+    decoded = PlainBam(decode_cram(shop.local(content["cram"]), reference=None, only=ONLY_HEADER))
     with shop.store.open(content["patch"]) as patch:
         return _unpacked_header(patch, decoded)
 

@@ -19,7 +19,7 @@ from genopipe.archive.encoders import Encoder, check_vector, vector
 from genopipe.archive.fastq_views import plain_reads
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.workshop import Workshop
-from genopipe.store import FolderStore
+from genopipe.store import Store
 
 PIECE_BYTES = 1 << 20
 _LARGEST_WINDOW = 1 << 31
@@ -43,7 +43,7 @@ def pack(pieces: Iterable[bytes], shop: Workshop, *, profile: str) -> dict[str, 
     return {"kind": "packed", "object": shop.store.put_file(packed), "codec": "zstd"}
 
 
-def describe_recipe(recipe: Recipe, store: FolderStore) -> dict[str, Any]:
+def describe_recipe(recipe: Recipe, store: Store) -> dict[str, Any]:
     """The container part of a manifest; uneven sizes of members become an object."""
     return {
         "kind": recipe.kind,
@@ -57,7 +57,7 @@ def describe_recipe(recipe: Recipe, store: FolderStore) -> dict[str, Any]:
     }
 
 
-def described_recipe(container: dict[str, Any], store: FolderStore) -> Recipe:
+def described_recipe(container: dict[str, Any], store: Store) -> Recipe:
     """The recipe again. Raises BadEnvironment when the encoder here writes other bytes than the one that was used."""
     check_vector(container["library"], container["vector"])
     encoder = Encoder(container["library"], container["level"], container["memory_level"])
@@ -101,7 +101,7 @@ def _unpacked(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
                 yield piece
 
 
-def _described_sizes(size: NDArray[np.int64], store: FolderStore) -> list[int] | str:
+def _described_sizes(size: NDArray[np.int64], store: Store) -> list[int] | str:
     """[members, bytes of each, bytes of the last] where all but the last are alike; else the digest of the packed sizes."""
     if not len(size):
         return [0, 0, 0]
@@ -110,7 +110,7 @@ def _described_sizes(size: NDArray[np.int64], store: FolderStore) -> list[int] |
     return store.put_bytes(zstandard.ZstdCompressor(level=19).compress(np.diff(size, prepend=0).astype("<i8").tobytes()))
 
 
-def _sizes(described: list[int] | str, store: FolderStore) -> NDArray[np.int64]:
+def _sizes(described: list[int] | str, store: Store) -> NDArray[np.int64]:
     if isinstance(described, str):
         return np.cumsum(np.frombuffer(zstandard.ZstdDecompressor().decompress(store.read(described)), "<i8"))
     n, each, last = described

@@ -30,7 +30,7 @@ from genopipe.archive.htslib import encode_cram
 from genopipe.archive.orders import Numbers, keep_order, kept_order
 from genopipe.archive.pool_reads import ENTRY_HEAD, PoolKeys, entries, pool_keys, unaligned_records
 from genopipe.archive.workshop import Workshop
-from genopipe.store import FolderStore
+from genopipe.store import Store
 
 BUCKET_ROWS = 1 << 19
 SPOOL_BYTES = 256 << 20
@@ -182,7 +182,7 @@ def _spool(content: dict[str, Any], shop: Workshop, spool: IO[bytes]) -> tuple[P
     return keys, np.concatenate(sizes)
 
 
-def _rows(content: dict[str, Any], keys: PoolKeys, store: FolderStore) -> Numbers:
+def _rows(content: dict[str, Any], keys: PoolKeys, store: Store) -> Numbers:
     """The row of each read of the mate, -1 for those that are not in the FASTQ."""
     template = np.flatnonzero(keys.mate == content["numbered_by_mate"])
     order = kept_order(content["order"], keys, template=template, store=store)
@@ -245,7 +245,7 @@ def _text(packed: Bytes, size: Offsets, rank: Numbers, lines: _Lines, repeats_he
     return out[:used].tobytes()
 
 
-def _rest_source(content: dict[str, Any], store: FolderStore) -> Any:
+def _rest_source(content: dict[str, Any], store: Store) -> Any:
     """The compressed header rests, to be read in pieces; an empty context where all are the same."""
     if "each" not in content["rest"]:
         return ExitStack()

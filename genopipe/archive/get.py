@@ -12,13 +12,14 @@ from genopipe.archive.bam_stream import NotBam
 from genopipe.archive.container import RecipeFailed
 from genopipe.archive.contents import file_bytes
 from genopipe.archive.htslib import HtslibFailed
-from genopipe.archive.manifests import Archive, Manifest, read_manifest
+from genopipe.archive.manifests import Archive, Manifest
 from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput, GenopipeError
 from genopipe.progress import progress
+from genopipe.store import Location
 
 
-def get_file(root: Path, wanted: str, out: Path) -> Manifest:
+def get_file(root: Location, wanted: str, out: Path) -> Manifest:
     """Writes an archived file to `out`, whole and checked, or not at all.
 
     Raises BadInput for an unknown name and for damage, BadEnvironment when the encoder here writes other bytes than at the put.
@@ -39,13 +40,13 @@ def get_file(root: Path, wanted: str, out: Path) -> Manifest:
     return manifest
 
 
-def verify(root: Path) -> Iterator[GenopipeError]:
+def verify(root: Location) -> Iterator[GenopipeError]:
     """What is wrong in an archive: each damaged manifest, and each missing or damaged object with a file that needs it."""
     archive = Archive.existing(root)
     needed: dict[str, Manifest] = {}
-    for path in archive.manifest_paths():
+    for name in archive.manifest_names():
         try:
-            manifest = read_manifest(path)
+            manifest = archive.read_manifest(name)
         except BadInput as fault:
             yield fault
             continue

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from genopipe import outputs
 from genopipe.errors import BadInput
-from genopipe.store import FolderStore, is_digest
+from genopipe.outputs import make_folder
+from genopipe.store import Location, inside, is_digest, open_store
 
 VERSION = 1
 _MARKER = "archive.json"
@@ -63,57 +65,66 @@ def canonical(document: dict[str, Any]) -> bytes:
 
 
 class Archive:
-    """An archive in a folder: its objects and its manifests."""
+    """An archive in a folder or a bucket: its objects and its manifests."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Location) -> None:
         self.root = root
-        self.store = FolderStore(root)
-        self._read: dict[Path, Manifest] = {}
+        self.store = open_store(root)
+        self.files = self.store.files
+        self._read: dict[str, Manifest] = {}
 
     @classmethod
-    def existing(cls, root: Path) -> Archive:
+    def existing(cls, root: Location) -> Archive:
         """Opens an archive for reading. Raises BadInput where there is none, or one of a newer version."""
-        if not (root / _MARKER).is_file():
+        archive = cls(root)
+        if archive.files.found(_MARKER) is None:
             raise BadInput(
                 "there is no archive here",
-                wanted="a folder written by `genopipe archive put`",
+                wanted="a folder or a bucket written by `genopipe archive put`",
                 do="Check --archive, or put a file first.",
                 path=root,
             )
-        archive = cls(root)
         archive._check_version()
         return archive
 
     @classmethod
-    def make(cls, root: Path) -> Archive:
+    def make(cls, root: Location) -> Archive:
         """Opens an archive for writing, a new one where there is none."""
-        if (root / _MARKER).is_file():
-            return cls.existing(root)
-        outputs.make_folder(root)
-        with outputs.whole_file(root / _MARKER) as marker:
-            marker.write_bytes(canonical({"archive": VERSION}))
-        return cls(root)
+        archive = cls(root)
+        archive.files.add(_MARKER, canonical({"archive": VERSION}))
+        archive._check_version()
+        return archive
 
     def manifests(self) -> list[Manifest]:
         """All manifests by sample, name and version. Raises BadInput for one that is damaged or of a newer version."""
-        paths = list(self.manifest_paths())
-        for path in paths:
-            if path not in self._read:  # manifests never change
-                self._read[path] = read_manifest(path)
-        found = [self._read[path] for path in paths]
+        names = list(self.manifest_names())
+        for name in names:
+            if name not in self._read:  # manifests never change
+                self._read[name] = self.read_manifest(name)
+        found = [self._read[name] for name in names]
         return sorted(found, key=lambda manifest: (manifest.sample or "", manifest.name, manifest.version, manifest.digest))
 
-    def manifest_paths(self) -> Iterator[Path]:
+    def manifest_names(self) -> Iterator[str]:
         """The files of all manifests, sorted."""
-        for path in sorted((self.root / "manifests").glob("*.json")):
-            if is_digest(path.stem):
-                yield path
+        for found in self.files.listed("manifests/"):
+            if is_digest(_digest_in(found.name)) and found.name.endswith(".json"):
+                yield found.name
+
+    def read_manifest(self, name: str) -> Manifest:
+        """One manifest, checked against its name and the schema. Raises BadInput for one that is damaged or of a newer version."""
+        return decode_manifest(self.files.read(name), _digest_in(name), inside(self.root, name))
 
     def add(self, manifest: Manifest) -> None:
         """Writes a manifest; from then on the file is archived."""
         content = manifest.encode()
-        with outputs.whole_file(self.root / "manifests" / f"{hashlib.sha256(content).hexdigest()}.json") as target:
-            target.write_bytes(content)
+        self.files.add(f"manifests/{hashlib.sha256(content).hexdigest()}.json", content)
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """A temporary folder, on the archive's own disk where it has one."""
+        parent = make_folder(self.root / "partial") if isinstance(self.root, Path) else None
+        with tempfile.TemporaryDirectory(dir=parent) as folder:
+            yield Path(folder)
 
     def find(self, wanted: str) -> Manifest:
         """The manifest of a digest (or its beginning, at least 8 digits), a name or SAMPLE/NAME; the last version of a name.
@@ -131,12 +142,13 @@ class Archive:
         return found[-1]
 
     def _check_version(self) -> None:
+        place = inside(self.root, _MARKER)
         try:
-            version = json.loads((self.root / _MARKER).read_bytes())["archive"]
+            version = json.loads(self.files.read(_MARKER))["archive"]
         except (ValueError, KeyError, TypeError) as error:
-            raise _damaged(self.root / _MARKER, "this is no mark of an archive") from error
+            raise _damaged(place, "this is no mark of an archive") from error
         if version != VERSION:
-            raise _other_version(self.root / _MARKER, version)
+            raise _other_version(place, version)
 
     def _unknown(self, wanted: str, manifests: list[Manifest]) -> BadInput:
         import difflib
@@ -155,10 +167,9 @@ class Archive:
         return BadInput(f"{wanted!r} is several files", wanted=f"one of {choices}", do="Give SAMPLE/NAME or the digest.", path=self.root)
 
 
-def read_manifest(path: Path) -> Manifest:
-    """One manifest, checked against its name and the schema. Raises BadInput for one that is damaged or of a newer version."""
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != path.stem:
+def decode_manifest(content: bytes, digest: str, path: Location) -> Manifest:
+    """A manifest, checked against its digest and the schema. Raises BadInput for one that is damaged or of a newer version."""
+    if hashlib.sha256(content).hexdigest() != digest:
         raise _damaged(path, "the manifest's bytes do not have its digest")
     try:
         document = json.loads(content)
@@ -181,11 +192,15 @@ def _validator() -> Any:
     return jsonschema.Draft202012Validator(schema)
 
 
-def _damaged(path: Path, came: str) -> BadInput:
+def _digest_in(name: str) -> str:
+    return name.removeprefix("manifests/").removesuffix(".json")
+
+
+def _damaged(path: Location, came: str) -> BadInput:
     return BadInput(came, wanted="the bytes that were written", do="Restore this file from a copy of the archive.", path=path)
 
 
-def _other_version(path: Path, version: object) -> BadInput:
+def _other_version(path: Location, version: object) -> BadInput:
     return BadInput(
         f"this was written in version {version!r} of the archive's format",
         wanted=f"version {VERSION}",

@@ -15,7 +15,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from genopipe.archive.pool_reads import PoolKeys
-from genopipe.store import FolderStore
+from genopipe.store import Store
 
 RULES = ("pool", "x_y", "y_x", "collate")
 _COLLATE_FILES = 64
@@ -24,7 +24,7 @@ _LEVEL = 19
 Numbers = NDArray[np.int64]
 
 
-def keep_order(order: Numbers, keys: PoolKeys, *, template: Numbers, store: FolderStore) -> dict[str, Any]:
+def keep_order(order: Numbers, keys: PoolKeys, *, template: Numbers, store: Store) -> dict[str, Any]:
     """Stores what is needed to make `order` again; `template` has the place in the pool's keys of each template."""
     member = np.zeros(len(template), np.bool_)
     member[order] = True
@@ -39,7 +39,7 @@ def keep_order(order: Numbers, keys: PoolKeys, *, template: Numbers, store: Fold
     return {"rule": best, "members": members, "listed": store.put_bytes(_planes(listed)), "rows": store.put_bytes(_planes(rows))}
 
 
-def kept_order(kept: dict[str, Any], keys: PoolKeys, *, template: Numbers, store: FolderStore) -> Numbers:
+def kept_order(kept: dict[str, Any], keys: PoolKeys, *, template: Numbers, store: Store) -> Numbers:
     """The order again."""
     if kept["rule"] == "listed":
         return _numbers(store.read(kept["listed"]))

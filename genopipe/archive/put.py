@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,11 +27,11 @@ from genopipe.archive.fastq_views import NotInPool, Pool, describe_view, make_po
 from genopipe.archive.htslib import HtslibFailed
 from genopipe.archive.manifests import Archive, Manifest
 from genopipe.archive.references import Reference
-from genopipe.archive.workshop import Workshop
+from genopipe.archive.staging import Staging
 from genopipe.errors import BadInput
 from genopipe.formats.sample_name import check_sample_name
 from genopipe.progress import log, progress
-from genopipe.store import FolderStore
+from genopipe.store import Location
 
 _NOT_REPRESENTABLE = (NotBam, NotFastq, NotInPool, HtslibFailed, RecipeFailed)
 _FASTQ = re.compile(r"\.(fastq|fq)(\.gz|\.bgz)?$")
@@ -70,32 +69,15 @@ class Examined:
 
 @dataclass(slots=True)
 class _Run:
-    """One put: the archive, the options, and the pool that was looked into last."""
+    """One put: the archive, the options, a folder for objects fetched from it, and the pool that was looked into last."""
 
     archive: Archive
     options: PutOptions
+    fetched: Path
     pools: dict[str, Pool] = field(default_factory=dict)
 
 
-class Staging(FolderStore):
-    """Objects not yet archived; those that already are count as present."""
-
-    def __init__(self, folder: Path, archived: FolderStore) -> None:
-        super().__init__(folder)
-        self.archived = archived
-        self.shop = Workshop(self, folder)
-
-    def path(self, digest: str) -> Path:
-        staged = super().path(digest)
-        return self.archived.path(digest) if not staged.is_file() and self.archived.has(digest) else staged
-
-    def commit(self) -> None:
-        """Moves what is new into the archive."""
-        for digest in self.digests():
-            self.archived.put_file(super().path(digest))
-
-
-def put_files(root: Path, files: list[Path], options: PutOptions) -> list[Manifest]:
+def put_files(root: Location, files: list[Path], options: PutOptions) -> list[Manifest]:
     """Archives files and gives their manifests, in the order given.
 
     Raises BadInput for a file that is missing, cut short or damaged, BadEnvironment where the archive cannot be written.
@@ -104,9 +86,10 @@ def put_files(root: Path, files: list[Path], options: PutOptions) -> list[Manife
         check_sample_name(options.sample)
     for path in files:
         _check_given(path)
-    run = _Run(Archive.make(root), options)
+    archive = Archive.make(root)
     done: dict[Path, Manifest] = {}
-    with progress("archived", total=len(files), unit="files") as counter:
+    with archive.folder() as fetched, progress("archived", total=len(files), unit="files") as counter:
+        run = _Run(archive, options, fetched)
         for group in _groups(files):
             for path, manifest in zip(group, _put_group(run, group), strict=True):
                 done[path] = manifest
@@ -135,7 +118,6 @@ def _groups(files: list[Path]) -> Iterator[list[Path]]:
 
 
 def _put_group(run: _Run, paths: list[Path]) -> list[Manifest]:
-    outputs.make_folder(run.archive.root / "partial")
     examined = [_examine(path) for path in paths]
     known = [_known(run, file) for file in examined]
     manifests = []
@@ -196,8 +178,8 @@ def _add(run: _Run, manifest: Manifest) -> Manifest:
 
 def _put_new(run: _Run, file: Examined, group: list[Examined]) -> Manifest:
     for attempt, wrapped in _attempts(run, file, group):
-        with tempfile.TemporaryDirectory(dir=run.archive.root / "partial") as folder, outputs.writing(run.archive.root):
-            staging = Staging(Path(folder), run.archive.store)
+        with run.archive.folder() as folder, outputs.writing(run.archive.root):
+            staging = Staging(folder, run.archive.store, run.fetched)
             try:
                 manifest = _manifest(run, file, attempt(staging), staging, wrapped)
                 if not _checked(attempt):
@@ -292,7 +274,7 @@ def _own_pool(run: _Run, file: Examined, group: list[Examined], staging: Staging
 
 def _packed(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
     content = pack(file.pieces(), staging.shop, profile=run.options.profile)
-    if staging.path(content["object"]).stat().st_size >= file.size:
+    if staging.size(content["object"]) >= file.size:
         raise RecipeFailed("the packed content is larger than the file")
     return content
 
@@ -300,7 +282,7 @@ def _packed(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
 def _original(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
     with open(file.path, "rb") as source:
         content = pack(iter(partial(source.read, 1 << 20), b""), staging.shop, profile=run.options.profile)
-    if staging.path(content["object"]).stat().st_size < file.size:
+    if staging.size(content["object"]) < file.size:
         return content
     staging.delete(content["object"])
     return {"kind": "packed", "object": staging.put_file(file.path), "codec": "none"}
@@ -309,8 +291,7 @@ def _original(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
 def _manifest(run: _Run, file: Examined, content: dict[str, Any], staging: Staging, wrapped: bool) -> Manifest:
     container = describe_recipe(file.recipe, staging) if wrapped and file.recipe else None
     objects = [
-        {"digest": digest, "size": staging.path(digest).stat().st_size, "role": role}
-        for digest, role in sorted(object_roles(content, container).items())
+        {"digest": digest, "size": staging.size(digest), "role": role} for digest, role in sorted(object_roles(content, container).items())
     ]
     return Manifest(
         name=file.path.name,

@@ -16,7 +16,7 @@ from typing import Any
 from genopipe.archive.workshop import Workshop
 from genopipe.formats.genome import fasta_path, load_genome
 from genopipe.model import Genome
-from genopipe.store import FolderStore
+from genopipe.store import Store
 
 _PARTS = {"fasta": "", "index": ".fai", "blocks": ".gzi"}
 
@@ -37,7 +37,7 @@ class Reference:
     def fasta(self) -> Path:
         return fasta_path(self.folder)
 
-    def keep(self, store: FolderStore) -> dict[str, Any]:
+    def keep(self, store: Store) -> dict[str, Any]:
         """Stores the sequences and gives the part of a manifest that names them."""
         parts = {part: store.put_file(Path(f"{self.fasta}{suffix}")) for part, suffix in _PARTS.items()}
         return {"name": self.genome.name, **parts}
@@ -51,7 +51,7 @@ def link_reference(reference: dict[str, Any] | None, shop: Workshop) -> Path | N
     for part, suffix in _PARTS.items():
         link = Path(f"{fasta}{suffix}")
         if not link.is_symlink():
-            link.symlink_to(shop.store.verify(reference[part]).resolve())
+            link.symlink_to(shop.local(reference[part]).resolve())
     return fasta
 
 

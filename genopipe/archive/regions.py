@@ -35,11 +35,12 @@ from genopipe.archive.references import contigs_of, link_reference
 from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import BgzfWriter
+from genopipe.store import Location
 
 _SPAN = re.compile(r"(.+):([\d,]+)-([\d,]+)")
 
 
-def get_region(root: Path, wanted: str, out: Path, *, region: str, form: str) -> None:
+def get_region(root: Location, wanted: str, out: Path, *, region: str, form: str) -> None:
     """Writes the records of an archived BAM that overlap `region` ("chr21", "chr21:1-2000") as "bam", "cram" or "fastq".
 
     Raises BadInput for a file that is no alignment, a region that is not in it, and damage.
@@ -57,7 +58,7 @@ def get_region(root: Path, wanted: str, out: Path, *, region: str, form: str) ->
 
 def _within(content: dict[str, Any], span: tuple[str, int, int], shop: Workshop) -> PlainBam:
     """The records of the region, as the CRAM has them where that is enough."""
-    cram, reference = shop.store.verify(content["cram"]), link_reference(content["reference"], shop)
+    cram, reference = shop.local(content["cram"]), link_reference(content["reference"], shop)
     index = shop.folder / "index.crai"
     try:
         index_cram(cram, index)

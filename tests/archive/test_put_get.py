@@ -366,7 +366,8 @@ def test_a_put_mends_a_missing_object_of_another_file(tmp_path: Path, sample: Pa
 def test_a_damaged_manifest_is_found_by_verify(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("x")
     put(tmp_path / "A", tmp_path / "note.txt")
-    (path,) = Archive.existing(tmp_path / "A").manifest_paths()
+    (name,) = Archive.existing(tmp_path / "A").manifest_names()
+    path = tmp_path / "A" / name
     path.write_bytes(path.read_bytes().replace(b"note", b"nose"))
     (fault,) = verify(tmp_path / "A")
     assert "the manifest's bytes do not have its digest" in str(fault)
