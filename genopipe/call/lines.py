@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from genopipe.call.bias import strand_odds
 from genopipe.call.blocks import Block
 from genopipe.call.ploidy import is_mitochondrial
 from genopipe.call.sites import Site, genotypes
@@ -13,12 +14,10 @@ from genopipe.model import Contig
 KINDS = (
     "FILTER/LowQual",
     "FILTER/StrandBias",
-    "INFO/FS",
-    "INFO/ASM",
-    "INFO/NUMT",
+    *(f"INFO/{name}" for name in ("AB", "ASM", "FS", "MPOS", "MQ", "MQRankSum", "NUMT", "ReadPosRankSum", "SOR")),
     *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "SB", "PS", "AF")),
 )
-_AF_DIGITS = 4
+_SHARE_DIGITS = 4
 
 
 def vcf_line(contig: Contig, site: Site) -> str:
@@ -48,9 +47,36 @@ def _line(contig: Contig, site: Site, alternatives: Sequence[str], allele_depth:
         names, values = names + ":PS", f"{values}:{site.phase_set + 1}"
     if is_mitochondrial(contig):
         names, values = names + ":AF", values + ":" + _fractions(allele_depth)
-    info = f"FS={site.strand_bias}" + (";ASM" if site.assembled else "") + (";NUMT" if site.nuclear else "")
     place = f"{contig.name}\t{site.position + 1}\t.\t{site.alleles[0]}\t{','.join(alternatives)}"
-    return f"{place}\t{site.quality}\t{filters}\t{info}\t{names}\t{values}\n"
+    return f"{place}\t{site.quality}\t{filters}\t{_info(site, allele_depth)}\t{names}\t{values}\n"
+
+
+def _info(site: Site, allele_depth: Sequence[int]) -> str:
+    """What speaks for and against the record; what cannot be told is left out."""
+    bias = site.bias
+    told = {
+        "AB": _fractions(allele_depth),
+        "ASM": site.assembled,
+        "FS": site.strand_bias,
+        "MPOS": _distances(bias.end_distance, len(allele_depth) - 1),
+        "MQ": _decimal(bias.mapping_quality, 2),
+        "MQRankSum": _decimal(bias.mapping_rank, 3),
+        "NUMT": site.nuclear,
+        "ReadPosRankSum": _decimal(bias.place_rank, 3),
+        "SOR": _decimal(strand_odds(*site.strand), 3),
+    }
+    known = {name: value for name, value in told.items() if value is not None and value is not False}
+    return ";".join(name if value is True else f"{name}={value}" for name, value in known.items())
+
+
+def _decimal(value: float | None, digits: int) -> str | None:
+    return None if value is None else f"{value:z.{digits}f}"
+
+
+def _distances(distance: Sequence[int | None], n: int) -> str | None:
+    """The distances of n alternative alleles, of which the last may not be known."""
+    told = ["." if d is None else str(d) for d in distance]
+    return ",".join(told + ["."] * (n - len(told))) if told else None
 
 
 def _sample(site: Site, allele_depth: Sequence[int], likelihood: Sequence[int]) -> str:
@@ -68,8 +94,8 @@ def _sample(site: Site, allele_depth: Sequence[int], likelihood: Sequence[int]) 
 def _fractions(allele_depth: Sequence[int]) -> str:
     """Share of each alternative allele, in decimals made from integers."""
     total = max(sum(allele_depth), 1)
-    shares = [(depth * 10**_AF_DIGITS + total // 2) // total for depth in allele_depth[1:]]
-    return ",".join(f"{share // 10**_AF_DIGITS}.{share % 10**_AF_DIGITS:0{_AF_DIGITS}d}" for share in shares)
+    shares = [(depth * 10**_SHARE_DIGITS + total // 2) // total for depth in allele_depth[1:]]
+    return ",".join(f"{share // 10**_SHARE_DIGITS}.{share % 10**_SHARE_DIGITS:0{_SHARE_DIGITS}d}" for share in shares)
 
 
 def _joined(values: Sequence[int]) -> str:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from genopipe.call.events import Event, left_aligned, spread
 from genopipe.call.settings import Settings
 from genopipe.call.simple import bases_on
-from genopipe.call.sites import MAX_QUALITY, Site, normalised, phred, record_alleles, strand_counts
+from genopipe.call.sites import MAX_QUALITY, Site, normalised, phred, record_alleles, shown_by, strand_counts
 from genopipe.call.view import View
 from genopipe.kernels.pileup import FIT, MIN_BASE_QUALITY, MISFIT
 from genopipe.kernels.repeats import runs_of
@@ -101,7 +101,8 @@ def _base(view: View, position: int, code: int, entry: NDArray[np.int64], settin
     neither = MISFIT[quality]
     costs = [error, mixture[best], other, rare, np.where(alternative, MIXTURE[0, 1, quality], MISFIT[quality]), neither]
     shown = alternative.astype(np.int64)
-    return _site(view, Event(position, 1, bytes([code])), [int(cost.sum()) for cost in costs], (shown, reverse), settings)
+    site = _site(view, Event(position, 1, bytes([code])), [int(cost.sum()) for cost in costs], (shown, reverse), settings)
+    return None if site is None else replace(site, shown=shown_by(reads.name_hash[entry[counted, 1]], shown))
 
 
 def _lacks_a_strand(gain: NDArray[np.int64], alternative: NDArray[np.bool_], reverse: NDArray[np.bool_]) -> bool:
@@ -155,7 +156,7 @@ def _indel(view: View, event: Event, shown: dict[int, bool], settings: Settings)
     reverse[k:] = np.arange(n - k) % 2 == 0  # of the others only the number is kept
     site = _site(view, event, costs, ((np.arange(n) < k).astype(np.int64), reverse), settings)
     if site is not None and min(site.strand[2:]) > 0:
-        yield site
+        yield replace(site, shown=([*shown], [1] * k))
 
 
 def _gap_error(view: View, event: Event) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -27,6 +28,22 @@ _LETTERS = bytes.maketrans(bytes(range(5)), BASES[:5])
 
 
 @dataclass(frozen=True, slots=True)
+class Bias:
+    """How the reads over a site lie (`genopipe.call.bias`).
+
+    mapping_quality  root mean square, None where no read lies over the site
+    mapping_rank     z of the mapping qualities of the alternative reads among those of the reference, None where it cannot be told
+    place_rank       z of their distances to the nearer end of the read, None likewise
+    end_distance     median of these distances for each alternative allele, None where no read shows it
+    """
+
+    mapping_quality: float | None = None
+    mapping_rank: float | None = None
+    place_rank: float | None = None
+    end_distance: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One record. Position 0-based, of the first base of `alleles[0]`, the reference allele.
 
@@ -40,6 +57,7 @@ class Site:
     filters      names of the filters that it fails
     shown        name hashes of fragments, and the allele that each clearly shows
     nuclear      whether a mitochondrial allele is shown so rarely that it may come from a copy in the nucleus
+    bias         how the reads over it lie
     """
 
     position: int
@@ -56,6 +74,7 @@ class Site:
     filters: tuple[str, ...] = ()
     shown: tuple[list[int], list[int]] | None = field(default=None, repr=False, compare=False)
     nuclear: bool = False
+    bias: Bias = Bias()
 
     @property
     def end(self) -> int:
@@ -123,6 +142,7 @@ def normalised(costs: list[int]) -> tuple[int, ...]:
     return tuple(min(phred(cost - low), MAX_LIKELIHOOD) for cost in costs)
 
 
+@lru_cache(maxsize=1 << 12)  # of every site it is asked twice
 def fisher_phred(a: int, b: int, c: int, d: int) -> int:
     """Phred of Fisher's two-sided exact test of the table a, b over c, d; counted in whole numbers, so exact.
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from genopipe.call.bias import with_bias
 from genopipe.call.blocks import Block, reference_blocks
 from genopipe.call.coverage import Coverage, measure, measure_targets
 from genopipe.call.evidence import gather_evidence
@@ -112,7 +113,7 @@ def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | No
                 found.coverage.targets.append(measure_targets(each, over, span[0]))
     if source.with_features or source.forest is not None:
         found.features = site_features(here, found.sites)
-    found.sites[:] = [replace(site, filters=failed_thresholds(site, settings)) for site in found.sites]
+    found.sites[:] = [replace(site, filters=failed_thresholds(site, settings)) for site in with_bias(here, found.sites)]
     if not is_mitochondrial(window.contig):
         if source.forest is not None:
             found.sites[:] = by_trees(found.sites, found.features, source.forest)

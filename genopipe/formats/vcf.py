@@ -28,7 +28,13 @@ _DESCRIPTIONS = {
     "FILTER/Learnt": "The learnt filter holds the genotype for likelier wrong than right",
     "ALT/NON_REF": "Any allele that is not listed",
     "INFO/END": ("1", "Integer", "Last base of the reference block"),
+    "INFO/AB": ("A", "Float", "Share of the fragments that show each alternative allele, among those that clearly show any allele"),
     "INFO/FS": ("1", "Integer", "Phred of Fisher's exact test for strand bias"),
+    "INFO/MPOS": ("A", "Integer", "Median distance of each alternative allele to the nearer end of the read"),
+    "INFO/MQ": ("1", "Float", "Root mean square of the mapping qualities of the reads over the site"),
+    "INFO/MQRankSum": ("1", "Float", "Z-score of the mapping qualities of alternative against reference reads (Mann-Whitney)"),
+    "INFO/ReadPosRankSum": ("1", "Float", "Z-score of the distances to the end of the read, alternative against reference (Mann-Whitney)"),
+    "INFO/SOR": ("1", "Float", "Symmetric odds ratio of the strands of reference and alternative reads (logarithm)"),
     "INFO/ASM": ("0", "Flag", "Haplotypes of the region were compared; without it the bases at the site alone"),
     "INFO/NUMT": (
         "0",
