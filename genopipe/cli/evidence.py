@@ -26,7 +26,7 @@ def evidence() -> None:
 
 @evidence.command()
 @click.argument("kind")
-@click.argument("file", type=ExistingFile)
+@click.argument("file", type=click.Path(exists=True, readable=True, path_type=Path))
 @click.option("--name", required=True, help="Name of the data set.")
 @click.option("--version", required=True, help="Its version, as its makers call it.")
 @click.option("--date", required=True, help="Its date, such as 2026-11-20.")
@@ -38,7 +38,8 @@ def evidence() -> None:
 def add(kind: str, file: Path, reference: Path | None, may_shrink: bool, store: Path, **release: str | None) -> None:
     """Convert FILE and keep it as a data set.
 
-    KIND is one of hpo, hpo-annotations, genes, constraint, frequency, clinvar.
+    KIND is one of hpo, hpo-annotations, genes, coding-exons, constraint, panel, gene-list, gene-names, frequency, clinvar, revel,
+    alphamissense, cadd, spliceai, pgx-definitions (FILE is then a folder).
 
     \b
     genopipe evidence add hpo hp.obo --name hpo --version 2026-06 --date 2026-06-23 --licence HPO --store evidence
@@ -109,8 +110,8 @@ def diff(old: Path, new: Path) -> None:
     \b
     genopipe evidence diff evidence/2026-10 evidence/2026-11
     """
-    from genopipe.interpret.evidence import diff as difference
     from genopipe.interpret.evidence import open_set
+    from genopipe.interpret.evidence_diff import diff as difference
 
     for change in difference(open_set(old), open_set(new)):
         click.echo(

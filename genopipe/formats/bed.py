@@ -1,7 +1,7 @@
 """BED files: intervals on contigs, 0-based and half-open, as they are inside genopipe.
 
-Three columns are read, and the name where there is a fourth; `track`, `browser` and `#` lines and empty lines are passed over. Contigs
-are given as the file names them: `genopipe.formats.contig_names` says which sequence is meant.
+Three columns are read, and name and strand where there are a fourth and a sixth; `track`, `browser` and `#` lines and empty lines are
+passed over. Contigs are given as the file names them: `genopipe.formats.contig_names` says which sequence is meant.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from genopipe.formats.text_lines import read_lines
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One line: `start` to `end` (half-open) of `contig`; `name` is empty where there is none, `line` counts from 1."""
+    """One line: `start` to `end` (half-open) of `contig`; `name` and `strand` are empty where there is none, `line` counts from 1."""
 
     contig: str
     start: int
     end: int
     name: str
     line: int
+    strand: str = ""
 
 
 def read_bed(path: Path) -> Iterator[Interval]:
@@ -41,7 +42,8 @@ def _interval(text: str, path: Path, line: int) -> Interval:
     start, end = int(column[1]), int(column[2])
     if start > end:
         raise _fault(f"start {start} behind end {end}", "start at or before end", path, line)
-    return Interval(column[0], start, end, column[3] if len(column) > 3 else "", line)
+    strand = column[5] if len(column) > 5 and column[5] in ("+", "-") else ""
+    return Interval(column[0], start, end, column[3] if len(column) > 3 else "", line, strand)
 
 
 def _fault(came: str, wanted: str, path: Path, line: int) -> BadInput:

@@ -20,6 +20,7 @@ from genopipe.formats.text_lines import read_lines
 Span = tuple[int, int]
 Strand = Literal["+", "-"]
 _GTF_ATTRIBUTE = re.compile(r'\s*(\S+)\s+(?:"([^"]*)"|([^;\s]+))\s*;?')
+_NCBI_ID = re.compile(r"\bGeneID:(\d+)")
 _PARTS = ("exon", "CDS")
 
 
@@ -28,7 +29,7 @@ class Transcript:
     """One transcript. `exons` and `coding` are (start, end) spans sorted along the contig; `coding` is without UTRs, stop codon included.
 
     `phase` is the number of bases to skip to the first whole codon at the 5' end (0 for a complete coding sequence). `id` has its version
-    where the file gives one.
+    where the file gives one; `ncbi_id` is the gene's number at NCBI, empty where the file gives none.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Transcript:
     phase: int
     mane: bool
     canonical: bool
+    ncbi_id: str = ""
 
     @property
     def start(self) -> int:
@@ -159,7 +161,7 @@ def _transcript(entry: _Building, genes: dict[str, _Feature], path: Path) -> Tra
     gene = genes.get(attribute.get("Parent", ""), feature).attribute
     if feature.strand not in ("+", "-"):
         raise _fault(f"strand {feature.strand!r}", "+ or -", path, feature.line)
-    coding = _merged([(start, end) for start, end, _ in entry.coding])
+    coding = merged_spans([(start, end) for start, end, _ in entry.coding])
     tags = attribute.get("tag", "").replace("MANE Select", "MANE_Select").split(",")
     gene_id = _plain(gene.get("gene_id") or gene.get("ID") or "")
     return Transcript(
@@ -169,15 +171,16 @@ def _transcript(entry: _Building, genes: dict[str, _Feature], path: Path) -> Tra
         biotype=_biotype(attribute, gene, bool(coding)),
         contig=feature.contig,
         strand="+" if feature.strand == "+" else "-",
-        exons=_merged(entry.exons or list(coding)),
+        exons=merged_spans(entry.exons or list(coding)),
         coding=coding,
         phase=_first_phase(entry.coding, feature.strand),
         mane="MANE_Select" in tags,
         canonical="Ensembl_canonical" in tags,
+        ncbi_id=_ncbi_id(gene) or _ncbi_id(attribute),
     )
 
 
-def _merged(spans: list[Span]) -> tuple[Span, ...]:
+def merged_spans(spans: list[Span]) -> tuple[Span, ...]:
     """Sorted spans, those that touch or overlap made one: GTF gives the stop codon apart from the coding part it ends."""
     merged: list[Span] = []
     for start, end in sorted(spans):
@@ -193,6 +196,12 @@ def _first_phase(coding: list[tuple[int, int, str]], strand: str) -> int:
         return 0
     phase = (min(coding) if strand == "+" else max(coding, key=lambda part: part[1]))[2]
     return int(phase) if phase in ("0", "1", "2") else 0
+
+
+def _ncbi_id(attribute: dict[str, str]) -> str:
+    """The number in RefSeq's `Dbxref=GeneID:1234,...`, in GTF `db_xref`."""
+    found = _NCBI_ID.search(attribute.get("Dbxref") or attribute.get("db_xref", ""))
+    return found[1] if found is not None else ""
 
 
 def _plain(identifier: str) -> str:

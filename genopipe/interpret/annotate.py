@@ -1,4 +1,4 @@
-"""What the evidence says of each variant: frequency and ClinVar, joined from sorted tables.
+"""What the evidence says of each variant: frequency, ClinVar and predictors' scores, joined from sorted tables.
 
 The join is a merge: the variants of a case are sorted, so are the tables, and of a table only the row groups are read whose contig and
 positions the case touches. Memory is one row group, whatever the size of the table.
@@ -7,7 +7,7 @@ positions the case touches. Memory is one row group, whatever the size of the ta
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from genopipe.interpret.evidence import EvidenceSet
+from genopipe.interpret.evidence import SCORE_KINDS, EvidenceSet
+from genopipe.interpret.evidence_sorted import group_range
+from genopipe.interpret.gene_names import load_gene_names
+from genopipe.interpret.places import matching
 from genopipe.interpret.variants import Variants
 
 
@@ -47,12 +50,14 @@ class Knowledge:
     homozygotes  (variants) int32: homozygotes counted; -1 where unknown
     covered      (variants) bool: a frequency table has records on this contig, so that absence from it means something
     clinvar      by row, for the variants that ClinVar knows
+    scores       by kind of table (revel, alphamissense, spliceai, cadd), (variants) float64; NaN where no table has the variant
     """
 
     frequency: NDArray[np.float64]
     homozygotes: NDArray[np.int32]
     covered: NDArray[np.bool_]
     clinvar: dict[int, Assertion]
+    scores: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def pathogenic(self) -> dict[int, Assertion]:
@@ -61,7 +66,8 @@ class Knowledge:
 
 
 def annotate(variants: Variants, evidence: EvidenceSet) -> Knowledge:
-    """Joins the variants with all frequency and ClinVar tables of a set; of several tables the highest frequency and most stars count."""
+    """Joins the variants with the tables of a set; of several tables of a kind the highest value and the most stars count."""
+    places = places_of(variants)
     n = len(variants)
     frequency = np.full(n, np.nan)
     homozygotes = np.full(n, -1, np.int32)
@@ -69,69 +75,74 @@ def annotate(variants: Variants, evidence: EvidenceSet) -> Knowledge:
     for dataset in evidence.of_kind("frequency"):
         table = evidence.table(dataset)
         covered |= np.isin(np.array(variants.key, object), list(_contigs(table)))
-        for row, found in join(variants, table, ("af_max", "homozygotes")):
-            frequency[row] = np.fmax(frequency[row], found["af_max"])
-            if found["homozygotes"] is not None:
-                homozygotes[row] = max(homozygotes[row], found["homozygotes"])
+        for rows, found in join(places, table, ("af_max", "homozygotes")):
+            frequency[rows] = np.fmax(frequency[rows], found["af_max"].to_numpy())
+            homozygotes[rows] = np.maximum(homozygotes[rows], np.nan_to_num(found["homozygotes"].to_numpy(), nan=-1).astype(np.int32))
+    scores = {kind: _highest(places, evidence, kind) for kind in SCORE_KINDS if evidence.of_kind(kind)}
+    return Knowledge(frequency, homozygotes, covered & ~variants.structural, _clinvar(places, evidence), scores)
+
+
+def _highest(places: Places, evidence: EvidenceSet, kind: str) -> NDArray[np.float64]:
+    score = np.full(len(places.row), np.nan)
+    for dataset in evidence.of_kind(kind):
+        for rows, found in join(places, evidence.table(dataset), ("score",)):
+            score[rows] = np.fmax(score[rows], found["score"].to_numpy())
+    return score
+
+
+def _clinvar(places: Places, evidence: EvidenceSet) -> dict[int, Assertion]:
+    names = load_gene_names(evidence)
     clinvar: dict[int, Assertion] = {}
     for dataset in evidence.of_kind("clinvar"):
-        for row, found in join(variants, evidence.table(dataset), ("accession", "significance", "stars", "conditions", "gene")):
-            assertion = Assertion(**found)
-            if row not in clinvar or assertion.stars > clinvar[row].stars:
-                clinvar[row] = assertion
-    return Knowledge(frequency, homozygotes, covered & ~variants.structural, clinvar)
+        for rows, found in join(places, evidence.table(dataset), ("accession", "significance", "stars", "conditions", "gene")):
+            for row, told in zip(rows.tolist(), found.to_pylist(), strict=True):
+                assertion = Assertion(**told | {"gene": names.current(told["gene"])})
+                if row not in clinvar or assertion.stars > clinvar[row].stars:
+                    clinvar[row] = assertion
+    return clinvar
 
 
 def _contigs(table: Path) -> set[str]:
     metadata = pq.ParquetFile(table).metadata
-    return {_range(metadata, group, "contig")[0] for group in range(metadata.num_row_groups)}
+    return {group_range(metadata, group, "contig")[0] for group in range(metadata.num_row_groups)}
 
 
-def _range(metadata: Any, group: int, column: str) -> tuple[Any, Any]:
-    """Lowest and highest value of a column in a row group."""
-    index = metadata.schema.names.index(column)
-    statistics = metadata.row_group(group).column(index).statistics
-    return statistics.min, statistics.max
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Variants sorted by contig and position. `row` tells which each is, `part` where a contig key's variants lie in `table`.
+
+    table  position, ref, alt
+    """
+
+    row: NDArray[np.int64]
+    part: dict[str, slice]
+    table: pa.Table
 
 
-def join(variants: Variants, table: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yields (row of the variants, values of `columns`) for every variant that the table has."""
+def places_of(variants: Variants) -> Places:
+    """The places of variants that come in any order."""
+    contig = pa.array(variants.key, pa.string()).dictionary_encode()
+    code = contig.indices.to_numpy()
+    row = np.lexsort((variants.position, code))
+    edges = np.searchsorted(code[row], np.arange(len(contig.dictionary) + 1))
+    part = {str(key): slice(edges[i], edges[i + 1]) for i, key in enumerate(contig.dictionary.to_pylist())}
+    columns: dict[str, Any] = {
+        "position": variants.position,
+        "ref": pa.array(variants.ref, pa.string()),
+        "alt": pa.array(variants.alt, pa.string()),
+    }
+    return Places(row, part, pa.table(columns).take(row))
+
+
+def join(places: Places, table: Path, columns: tuple[str, ...]) -> Iterator[tuple[NDArray[np.int64], pa.Table]]:
+    """Yields rows of the variants, and a table of `columns` beside them, for the variants that the table has."""
     file = pq.ParquetFile(table)
-    mine = pa.table(
-        {
-            "row": pa.array(np.arange(len(variants), dtype=np.int64)),
-            "contig": pa.array(variants.key, pa.string()),
-            "position": pa.array(variants.position),
-            "ref": pa.array(variants.ref, pa.string()),
-            "alt": pa.array(variants.alt, pa.string()),
-        }
-    )
-    place = _by_contig(variants)
     for group in range(file.metadata.num_row_groups):
-        rows, position = place.get(_range(file.metadata, group, "contig")[0], (_NONE, _NONE))
-        first, last = _range(file.metadata, group, "position")
-        touched = rows[np.searchsorted(position, first) : np.searchsorted(position, last, "right")]
-        if len(touched):
-            yield from _joined(mine.take(touched), file, group, columns)
-
-
-_NONE = np.empty(0, np.int64)
-
-
-def _by_contig(variants: Variants) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int32]]]:
-    """By contig key, rows and positions, sorted by position."""
-    key = np.array(variants.key, dtype=object)
-    found = {}
-    for contig in dict.fromkeys(variants.key):
-        rows = np.flatnonzero(key == contig)
-        rows = rows[np.argsort(variants.position[rows], kind="stable")]
-        found[contig] = (rows, variants.position[rows])
-    return found
-
-
-def _joined(mine: pa.Table, file: pq.ParquetFile, group: int, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
-    theirs = file.read_row_group(group, columns=["position", "ref", "alt", *columns])
-    same_place = np.isin(theirs["position"].to_numpy(), mine["position"].to_numpy())
-    both = mine.join(theirs.filter(pa.array(same_place)), keys=["position", "ref", "alt"], join_type="inner", use_threads=False)
-    for found in sorted(both.to_pylist(), key=lambda record: record["row"]):
-        yield found["row"], {column: found[column] for column in columns}
+        part = places.part.get(group_range(file.metadata, group, "contig")[0], slice(0, 0))
+        first, last = group_range(file.metadata, group, "position")
+        position = places.table["position"].to_numpy()[part]
+        start, end = (part.start + int(np.searchsorted(position, *bound)) for bound in ((first, "left"), (last, "right")))
+        if start < end:
+            theirs = file.read_row_group(group, columns=["position", "ref", "alt", *columns])
+            mine, other = matching(places.table.slice(start, end - start), theirs)
+            yield places.row[start + mine], theirs.select(columns).take(other)

@@ -14,23 +14,24 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genopipe.errors import BadInput
-from genopipe.interpret import evidence_tables, evidence_variants
+from genopipe.interpret import evidence_files, evidence_genes, evidence_scores, evidence_tables, evidence_variants
+from genopipe.interpret.evidence_digest import records_digest
 from genopipe.interpret.normalise import contig_key
 from genopipe.model import Genome
 from genopipe.outputs import write_json, writing
 from genopipe.progress import log
 from genopipe.store import FolderStore, file_digest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SMALLEST_SHARE = 0.8
 """A version with fewer records than this share of the one before is taken for damaged unless the user insists."""
 
@@ -41,19 +42,26 @@ COMMERCIAL = frozenset(
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED = ("objects", "partial", "datasets")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
-TABLE_KINDS = {
+TABLE_KINDS: Mapping[str, Callable[[Path, Path], int]] = {
     "hpo": evidence_tables.write_hpo,
     "hpo-annotations": evidence_tables.write_annotations,
     "genes": evidence_tables.write_genes,
+    "coding-exons": evidence_tables.write_coding_exons,
     "constraint": evidence_tables.write_constraint,
+    "panel": evidence_genes.write_panel,
+    "gene-list": evidence_genes.write_gene_list,
+    "gene-names": evidence_genes.write_gene_names,
+    "pgx-definitions": evidence_files.write_files,
 }
 VARIANT_KINDS = {"frequency": evidence_variants.write_frequency, "clinvar": evidence_variants.write_clinvar}
-KINDS = (*TABLE_KINDS, *VARIANT_KINDS)
-POSITIONAL = ("genes", *VARIANT_KINDS)
+SCORE_KINDS = evidence_scores.KINDS
+KINDS = (*TABLE_KINDS, *VARIANT_KINDS, *SCORE_KINDS)
+GENE_MODELS = ("genes", "coding-exons")
+"""Kinds that hold gene models, the better ones first."""
+POSITIONAL = (*GENE_MODELS, *VARIANT_KINDS, *SCORE_KINDS)
 """Kinds whose records have places on an assembly."""
-ONCE = ("hpo", "genes", "constraint")
+ONCE = ("hpo", "genes", "coding-exons", "constraint", "gene-names", "pgx-definitions")
 """Kinds of which a set holds one data set at most."""
 
 _ASSEMBLIES = {
@@ -80,7 +88,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """The manifest of one version of one data set. `digest` names its Parquet object, `source` is the SHA-256 of the file it came from."""
+    """The manifest of one version of one data set.
+
+    `digest` is that of its records, `object` that of the Parquet file which holds them here, `source` that of the file it came from.
+    """
 
     name: str
     kind: str
@@ -89,6 +100,7 @@ class DataSet:
     licence: str
     assembly: str | None
     digest: str
+    object: str
     records: int
     source: str
     schema: int = SCHEMA_VERSION
@@ -112,14 +124,14 @@ class EvidenceSet:
 
     def table(self, dataset: DataSet) -> Path:
         """The Parquet file of a data set. Raises BadInput when it is missing."""
-        if not self.store.has(dataset.digest):
+        if not self.store.has(dataset.object):
             raise BadInput(
                 f"the records of {dataset.name} {dataset.version} are not in the evidence folder",
-                wanted=f"object {dataset.digest[:12]}",
+                wanted=f"object {dataset.object[:12]}",
                 do="Restore the evidence folder, or add and lock the data again.",
                 path=self.store.root,
             )
-        return self.store.path(dataset.digest)
+        return self.store.path(dataset.object)
 
 
 def canonical_assembly(name: str) -> str:
@@ -138,9 +150,9 @@ def add(folder: Path, kind: str, file: Path, *, release: Release, genome: Genome
     with store.scratch() as scratch, writing(folder):
         partial = scratch.with_suffix(".parquet")
         try:
-            records = _convert(kind, file, partial, genome)
-            digest = file_digest(partial)
-            dataset = DataSet(**asdict(release), kind=kind, digest=digest, records=records, source=file_digest(file))
+            records = _convert(kind, file, partial, assembly=release.assembly or "", genome=genome)
+            digests: Any = {"digest": records_digest(partial), "object": file_digest(partial)}
+            dataset = DataSet(**asdict(release), **digests, kind=kind, records=records, source=evidence_files.source_digest(file))
             path = _manifest_path(folder, dataset)
             if not may_shrink:
                 _check_size(folder, dataset)
@@ -152,11 +164,16 @@ def add(folder: Path, kind: str, file: Path, *, release: Release, genome: Genome
     return dataset
 
 
-def _convert(kind: str, file: Path, target: Path, genome: Genome | None) -> int:
+def _convert(kind: str, file: Path, target: Path, *, assembly: str, genome: Genome | None) -> int:
+    if file.is_dir() != (kind == "pgx-definitions"):
+        came, wanted = ("a folder", "a file") if file.is_dir() else ("a file", "the folder of a PharmCAT release")
+        raise BadInput(came, wanted=wanted, do="Check kind and path.", path=file)
     if kind in VARIANT_KINDS:
         return VARIANT_KINDS[kind](file, target, genome=genome)
+    if kind in SCORE_KINDS:
+        return evidence_scores.write_scores(kind, file, target, assembly=assembly, genome=genome)
     records = TABLE_KINDS[kind](file, target)
-    if kind == "genes" and genome is not None:
+    if kind in GENE_MODELS and genome is not None:
         _check_places(file, target, genome)
     return records
 
@@ -185,7 +202,7 @@ def _checked(release: Release, kind: str) -> Release:
         value = getattr(release, key)
         if not _NAME.fullmatch(value):
             raise BadInput(f"{key} {value!r}", wanted="letters, digits, `.`, `_` and `-`", do="Choose another.", key=f"--{key}")
-    if not _DATE.fullmatch(release.date):
+    if not _is_date(release.date):
         raise BadInput(f"date {release.date!r}", wanted="a date such as 2026-11-20", do="Give the date of the release.", key="--date")
     if kind not in POSITIONAL:
         return Release(release.name, release.version, release.date, release.licence, None)
@@ -194,11 +211,18 @@ def _checked(release: Release, kind: str) -> Release:
     return Release(release.name, release.version, release.date, release.licence, canonical_assembly(release.assembly))
 
 
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
 def _manifest_path(folder: Path, dataset: DataSet) -> Path:
     """Where the manifest goes. Raises BadInput when another content is there."""
     path = folder / "datasets" / f"{dataset.name}@{dataset.version}.json"
     if path.exists():
-        known = DataSet(**json.loads(path.read_text()))
+        known = _dataset(json.loads(path.read_text()), path)
         if known.digest != dataset.digest or known.kind != dataset.kind:
             raise BadInput(
                 f"{dataset.name} {dataset.version} is here with other content",
@@ -227,8 +251,15 @@ def datasets(folder: Path) -> tuple[DataSet, ...]:
     if not (folder / "datasets").is_dir():
         raise BadInput("there is no evidence here", wanted="a folder written by `genopipe evidence add`", do="Check --store.", path=folder)
     paths = sorted((folder / "datasets").glob("*.json"))
-    found = (DataSet(**json.loads(path.read_text())) for path in paths)
+    found = (_dataset(json.loads(path.read_text()), path) for path in paths)
     return tuple(sorted(found, key=lambda dataset: (dataset.name, dataset.date, dataset.version)))
+
+
+def _dataset(manifest: Mapping[str, Any], path: Path) -> DataSet:
+    if manifest["schema"] != SCHEMA_VERSION:
+        came = f"evidence of schema {manifest['schema']}"
+        raise BadInput(came, wanted=f"schema {SCHEMA_VERSION}", do="Add the data to a new folder with this version of genopipe.", path=path)
+    return DataSet(**manifest)
 
 
 def lock(folder: Path, name: str, *, only: Iterable[str] = (), commercial: bool = False) -> EvidenceSet:
@@ -245,7 +276,7 @@ def lock(folder: Path, name: str, *, only: Iterable[str] = (), commercial: bool 
     if commercial:
         _check_licences(chosen, folder)
     content = [asdict(dataset) for dataset in chosen]
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    digest = _set_digest(content)
     path = folder / name
     if path.exists() and json.loads(path.read_text())["digest"] != digest:
         raise BadInput(
@@ -253,6 +284,12 @@ def lock(folder: Path, name: str, *, only: Iterable[str] = (), commercial: bool 
         )
     write_json(path, {"schema": SCHEMA_VERSION, "name": name, "digest": digest, "datasets": content})
     return open_set(path)
+
+
+def _set_digest(content: Iterable[Mapping[str, Any]]) -> str:
+    """SHA-256 of the data sets as JSON, without the names of their objects, which depend on the version of pyarrow."""
+    told = [{key: value for key, value in dataset.items() if key != "object"} for dataset in content]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _chosen(newest: Mapping[str, DataSet], only: tuple[str, ...], folder: Path) -> list[DataSet]:
@@ -305,7 +342,7 @@ def open_set(path: Path) -> EvidenceSet:
     try:
         document: dict[str, Any] = json.loads(path.read_text())
         content = document["datasets"]
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        digest = _set_digest(content)
         intact = digest == document["digest"]
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(
@@ -313,45 +350,6 @@ def open_set(path: Path) -> EvidenceSet:
         ) from error
     if not intact:
         raise BadInput("the set was changed after it was locked", wanted="its locked content", do="Lock a new set.", path=path)
-    members = tuple(DataSet(**dataset) for dataset in content)
+    members = tuple(_dataset(dataset, path) for dataset in content)
     assembly = next((dataset.assembly for dataset in members if dataset.assembly is not None), None)
     return EvidenceSet(document["name"], digest, assembly, members, FolderStore(path.parent))
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What changed in one data set between two sets; `old` and `new` are versions, None where the set lacks it."""
-
-    name: str
-    old: str | None
-    new: str | None
-    added: int
-    removed: int
-    changed: int
-
-
-def diff(old: EvidenceSet, new: EvidenceSet) -> tuple[Difference, ...]:
-    """Added, removed and changed records of every data set that is not the same in both sets."""
-    before = {dataset.name: dataset for dataset in old.datasets}
-    after = {dataset.name: dataset for dataset in new.datasets}
-    found = []
-    for name in sorted(before.keys() | after.keys()):
-        left, right = before.get(name), after.get(name)
-        if left is None or right is None or left.digest != right.digest:
-            rows = _rows(old, left), _rows(new, right)
-            counts = _count_changes(*rows)
-            found.append(Difference(name, left.version if left else None, right.version if right else None, *counts))
-    return tuple(found)
-
-
-def _rows(evidence: EvidenceSet, dataset: DataSet | None) -> dict[tuple[Any, ...], str]:
-    if dataset is None:
-        return {}
-    table: pa.Table = pq.read_table(evidence.table(dataset))
-    keys = evidence_variants.KEY if dataset.kind in VARIANT_KINDS else evidence_tables.KEYS[dataset.kind]
-    return {tuple(row[key] for key in keys): json.dumps(row, sort_keys=True) for row in table.to_pylist()}
-
-
-def _count_changes(before: Mapping[Any, str], after: Mapping[Any, str]) -> tuple[int, int, int]:
-    both = before.keys() & after.keys()
-    return len(after) - len(both), len(before) - len(both), sum(before[key] != after[key] for key in both)

@@ -5,6 +5,7 @@
 hpo              hp.obo, or a table of id, name, obsolete (0/1), replaced-by, parents
 hpo-annotations  genes_to_phenotype.txt of today (with header) and of 2013, gene or OMIM disease to term
 genes            GFF3 or GTF
+coding-exons     BED of coding exons, named by gene, or `GENE=..;GENE_ID=..;TRANSCRIPT=..`; strand in the sixth column
 constraint       gnomAD's table of genes with pLI and LOEUF, `#` lines allowed
 """
 
@@ -20,7 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genopipe.errors import BadInput
-from genopipe.formats.gff import read_genes
+from genopipe.formats.bed import read_bed
+from genopipe.formats.gff import Span, Transcript, merged_spans, read_genes
 from genopipe.formats.obo import Term, read_obo
 from genopipe.formats.text_lines import read_lines
 
@@ -28,7 +30,12 @@ KEYS = {
     "hpo": ("id",),
     "hpo-annotations": ("gene", "disease", "term"),
     "genes": ("id", "contig", "start"),
+    "coding-exons": ("id", "contig", "start"),
     "constraint": ("gene",),
+    "panel": ("panel", "version", "gene"),
+    "gene-list": ("gene",),
+    "gene-names": ("gene",),
+    "pgx-definitions": ("path",),
 }
 """What tells the records of a kind apart."""
 
@@ -44,7 +51,13 @@ COLUMNS: dict[str, _Columns] = {
         "obsolete": pa.bool_(),
         "replaced_by": pa.string(),
     },
-    "hpo-annotations": {"gene": pa.string(), "disease": pa.string(), "disease_name": pa.string(), "term": pa.string()},
+    "hpo-annotations": {
+        "gene": pa.string(),
+        "ncbi_id": pa.string(),
+        "disease": pa.string(),
+        "disease_name": pa.string(),
+        "term": pa.string(),
+    },
     "genes": {
         "contig": pa.string(),
         "start": pa.int32(),
@@ -52,6 +65,7 @@ COLUMNS: dict[str, _Columns] = {
         "id": pa.string(),
         "gene_id": pa.string(),
         "gene": pa.string(),
+        "ncbi_id": pa.string(),
         "biotype": pa.string(),
         "strand": pa.string(),
         "exon_start": _SPANS,
@@ -64,6 +78,7 @@ COLUMNS: dict[str, _Columns] = {
     },
     "constraint": {"gene": pa.string(), "pli": pa.float64(), "loeuf": pa.float64()},
 }
+COLUMNS["coding-exons"] = COLUMNS["genes"]
 
 
 def write_hpo(source: Path, target: Path) -> int:
@@ -97,38 +112,64 @@ def write_annotations(source: Path, target: Path) -> int:
     for line, column in _columns(source, max(3, first.count("\t") + 1) if first.startswith("ncbi_gene_id") else 3):
         if column[0] == "ncbi_gene_id":
             continue
-        gene, disease, name, term = row(column)
+        ncbi, gene, disease, name, term = row(column)
         if not term.startswith("HP:"):
             raise _fault(f"{term!r} in the place of a term", "an HPO id", source, line)
-        rows[gene, disease, term] = {"gene": gene, "disease": disease, "disease_name": name, "term": term}
+        ncbi = ncbi.removeprefix("NCBIGene:")
+        rows[gene, disease, term] = {"gene": gene, "ncbi_id": ncbi, "disease": disease, "disease_name": name, "term": term}
     return _write("hpo-annotations", [rows[key] for key in sorted(rows)], target)
 
 
-def _annotation_reader(column: list[str], source: Path) -> Callable[[list[str]], tuple[str, str, str, str]]:
-    """How to read (gene, disease, disease name, term) from the columns of this form of table."""
+def _annotation_reader(column: list[str], source: Path) -> Callable[[list[str]], tuple[str, str, str, str, str]]:
+    """How to read (NCBI id, gene, disease, disease name, term) from the columns of this form of table."""
     if column[0] == "ncbi_gene_id":
         disease = column.index("disease_id") if "disease_id" in column else None
         symbol, term = column.index("gene_symbol"), column.index("hpo_id")
-        return lambda value: (value[symbol], value[disease] if disease is not None else "", "", value[term])
+        return lambda value: (value[0], value[symbol], value[disease] if disease is not None else "", "", value[term])
     if column[0].startswith("#") or (len(column) == 4 and column[3].startswith("HP:")):
-        return lambda value: (value[1], "", "", value[3])
+        return lambda value: (value[0], value[1], "", "", value[3])
     if len(column) >= 3 and column[2].startswith("HP:"):
         if column[0].startswith(("OMIM:", "ORPHA:", "DECIPHER:")):
-            return lambda value: ("", value[0], value[1], value[2])
-        return lambda value: (value[1], "", "", value[2])
+            return lambda value: ("", "", value[0], value[1], value[2])
+        return lambda value: (value[0], value[1], "", "", value[2])
     raise _fault(f"columns {column[:4]}", "one of HPO's tables of genes or diseases and terms", source, 1)
 
 
 def write_genes(source: Path, target: Path) -> int:
     """Transcripts, sorted by contig and start."""
-    rows = []
-    for transcript in read_genes(source):
-        row: dict[str, Any] = {"start": transcript.start, "end": transcript.end}
-        for kind, spans in (("exon", transcript.exons), ("coding", transcript.coding)):
-            row[f"{kind}_start"], row[f"{kind}_end"] = [start for start, _ in spans], [end for _, end in spans]
-        kept = ("contig", "id", "gene_id", "gene", "biotype", "strand", "phase", "mane", "canonical")
-        rows.append(row | {name: getattr(transcript, name) for name in kept})
-    return _write("genes", rows, target)
+    return _write("genes", [_model(transcript) for transcript in read_genes(source)], target)
+
+
+def write_coding_exons(source: Path, target: Path) -> int:
+    """Transcripts of which only the coding exons are known. Raises BadInput with the line for an interval without name or strand."""
+    spans: dict[tuple[str, str, str, str, str], list[Span]] = {}
+    for interval in read_bed(source):
+        told = dict(pair.split("=", 1) for pair in interval.name.split(";") if "=" in pair)
+        gene = told.get("GENE", interval.name)
+        if not gene or not interval.strand:
+            raise _fault(
+                "an exon without a name or strand", "BED with the gene in column 4 and the strand in column 6", source, interval.line
+            )
+        for name in told.get("TRANSCRIPT", gene).split(","):
+            key = (interval.contig, name, gene, told.get("GENE_ID", ""), interval.strand)
+            spans.setdefault(key, []).append((interval.start, interval.end))
+    rows = [_model(_coding_transcript(key, merged_spans(exons))) for key, exons in spans.items()]
+    if not rows:
+        raise BadInput("no exon in it", wanted="a BED of coding exons", do="Check the file.", path=source)
+    return _write("coding-exons", sorted(rows, key=lambda row: (row["contig"], row["start"], row["id"])), target)
+
+
+def _coding_transcript(key: tuple[str, str, str, str, str], exons: tuple[Span, ...]) -> Transcript:
+    contig, name, gene, ncbi, strand = key
+    return Transcript(name, gene, gene, "protein_coding", contig, "+" if strand == "+" else "-", exons, exons, 0, False, False, ncbi)
+
+
+def _model(transcript: Transcript) -> dict[str, Any]:
+    row: dict[str, Any] = {"start": transcript.start, "end": transcript.end}
+    for kind, spans in (("exon", transcript.exons), ("coding", transcript.coding)):
+        row[f"{kind}_start"], row[f"{kind}_end"] = [start for start, _ in spans], [end for _, end in spans]
+    kept = ("contig", "id", "gene_id", "gene", "ncbi_id", "biotype", "strand", "phase", "mane", "canonical")
+    return row | {name: getattr(transcript, name) for name in kept}
 
 
 def write_constraint(source: Path, target: Path) -> int:

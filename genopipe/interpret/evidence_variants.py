@@ -1,8 +1,7 @@
 """Evidence about variants: population frequency and ClinVar, as Parquet sorted by contig, position, REF and ALT.
 
-A VCF is read once, contig by contig. Each ALT becomes a record of its own, trimmed, and left-aligned where the genome is at hand (then its
-REF alleles are checked too). Records of one contig are sorted and written in row groups that never span contigs, so that a case is joined
-to a table by reading only the groups it touches (`annotate`).
+A VCF is read once. Each ALT becomes a record of its own, trimmed, and left-aligned where the genome is at hand (then its REF alleles are
+checked too).
 
 frequency  `af` of all people, `af_max` the highest of the large populations, `homozygotes` where the file counts them
 clinvar    class, stars and condition; today's INFO keys (CLNSIG) and those of the 2016 conversion (CLINICAL_SIGNIFICANCE)
@@ -12,27 +11,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import groupby
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pysam
 
-from genopipe.errors import BadInput
-from genopipe.formats.contig_names import resolve_contig
-from genopipe.interpret.normalise import Fetch, contig_key, is_sequence, left_align, trim
-from genopipe.interpret.sequence import bases_of
+from genopipe.interpret.evidence_sorted import PLACE, write_sorted
+from genopipe.interpret.places import placed
 from genopipe.interpret.vcf_source import reading
 from genopipe.model import Genome
 
-ROW_GROUP = 1 << 17
-KEY = ("contig", "position", "ref", "alt")
-_PLACE: dict[str, pa.DataType] = {"contig": pa.string(), "position": pa.int32(), "ref": pa.string(), "alt": pa.string()}
-FREQUENCY = pa.schema(_PLACE | {"af": pa.float64(), "af_max": pa.float64(), "homozygotes": pa.int32()})
+BATCH = 1 << 16
+FREQUENCY = pa.schema(PLACE | {"af": pa.float64(), "af_max": pa.float64(), "homozygotes": pa.int32()})
 CLINVAR = pa.schema(
-    _PLACE | {"accession": pa.string(), "significance": pa.string(), "stars": pa.int8(), "conditions": pa.string(), "gene": pa.string()}
+    PLACE | {"accession": pa.string(), "significance": pa.string(), "stars": pa.int8(), "conditions": pa.string(), "gene": pa.string()}
 )
 
 POPULATIONS = ("afr", "amr", "eas", "nfe", "eur", "sas")
@@ -54,56 +48,22 @@ def write_clinvar(source: Path, target: Path, *, genome: Genome | None) -> int:
 
 
 def _write(source: Path, target: Path, schema: pa.Schema, describe: Describe, *, genome: Genome | None) -> int:
-    records = 0
-    seen: set[str] = set()
-    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        for contig, rows in groupby(_rows(source, describe, genome), key=lambda row: row["contig"]):
-            if contig in seen:
-                raise BadInput(
-                    f"contig {contig} comes again", wanted="records sorted by contig", do="Sort it with bcftools sort.", path=source
-                )
-            seen.add(contig)
-            sorted_rows = sorted(rows, key=lambda row: (row["position"], row["ref"], row["alt"]))
-            unique = [next(group) for _, group in groupby(sorted_rows, key=lambda row: (row["position"], row["ref"], row["alt"]))]
-            writer.write_table(pa.Table.from_pylist(unique, schema=schema), row_group_size=ROW_GROUP)
-            records += len(unique)
-    if not records:
-        raise BadInput("no record to keep", wanted="a VCF with the INFO keys of its kind", do="Check kind and file.", path=source)
-    return records
+    tables = (part for table in _tables(source, schema, describe) for part in placed(table, genome=genome, path=source))
+    return write_sorted(tables, target, schema, source=source)
 
 
-def _rows(source: Path, describe: Describe, genome: Genome | None) -> Iterator[Row]:
-    for name, records in groupby(_records(source), key=lambda record: record.contig):
-        fetch = None
-        if genome is not None:
-            contig = resolve_contig(genome, name, path=source)
-            fetch = bases_of(genome, contig.name)
-        for record in records:
-            yield from _alleles(record, describe, fetch, source)
-
-
-def _records(source: Path) -> Iterator[pysam.VariantRecord]:
+def _tables(source: Path, schema: pa.Schema, describe: Describe) -> Iterator[pa.Table]:
     with reading(source, drop_samples=True) as file:
-        yield from file
+        alleles = (row for record in file for row in _alleles(record, describe))
+        while rows := list(islice(alleles, BATCH)):
+            yield pa.Table.from_pylist(rows, schema=schema)
 
 
-def _alleles(record: pysam.VariantRecord, describe: Describe, fetch: Fetch | None, source: Path) -> Iterator[Row]:
-    ref = (record.ref or "").upper()
-    if fetch is not None and is_sequence(ref) and fetch(record.start, record.stop) != ref:
-        raise BadInput(
-            f"REF {ref} at {record.contig}:{record.pos}, where the reference has {fetch(record.start, record.stop)}",
-            wanted="a VCF on the assembly of the reference",
-            do="Use the release for this assembly.",
-            path=source,
-        )
+def _alleles(record: pysam.VariantRecord, describe: Describe) -> Iterator[Row]:
     for number, alt in enumerate(record.alts or ()):
-        if not (is_sequence(ref) and is_sequence(alt.upper())) or ref == alt.upper():
-            continue
         described = describe(record, number)
-        if described is None:
-            continue
-        place = left_align(record.start, ref, alt.upper(), fetch=fetch) if fetch else trim(record.start, ref, alt.upper())
-        yield {"contig": contig_key(record.contig), "position": place[0], "ref": place[1], "alt": place[2]} | described
+        if described is not None:
+            yield {"contig": record.contig, "position": record.start, "ref": record.ref, "alt": alt} | described
 
 
 def _frequency(record: pysam.VariantRecord, number: int) -> Row | None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
 from genopipe.interpret.evidence import EvidenceSet
+from genopipe.interpret.gene_names import load_gene_names
 from genopipe.progress import log
 
 INHERITANCE = frozenset({"HP:0000006", "HP:0000007", "HP:0001417", "HP:0001419", "HP:0001423", "HP:0001427", "HP:0001450"})
@@ -113,8 +114,9 @@ class Annotations:
 def load_phenotypes(evidence: EvidenceSet) -> tuple[Ontology, Annotations]:
     """The ontology and the gene annotations of a set. Raises BadInput when it lacks one."""
     ontology = load_ontology(evidence)
-    tables = [pq.read_table(evidence.table(dataset)) for dataset in evidence.of_kind("hpo-annotations")]
-    return ontology, build_annotations(ontology, pa.concat_tables(tables))
+    table = pa.concat_tables(pq.read_table(evidence.table(dataset)) for dataset in evidence.of_kind("hpo-annotations"))
+    names = load_gene_names(evidence).renamed(table["gene"], table["ncbi_id"])
+    return ontology, build_annotations(ontology, table.set_column(table.column_names.index("gene"), "gene", names))
 
 
 def load_ontology(evidence: EvidenceSet) -> Ontology:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genopipe.formats.genome import fetch
 from genopipe.interpret.normalise import Fetch
-from genopipe.model import BASES, Genome
+from genopipe.model import BASES, UNKNOWN_BASE, Genome
 
 _LETTER = np.frombuffer(BASES, np.uint8)
 _COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
@@ -26,6 +27,16 @@ def bases_of(genome: Genome, contig: str) -> Fetch:
         return _LETTER[fetch(genome, contig, start, end)].tobytes().decode() if start < end else ""
 
     return bases
+
+
+def codes_at(genome: Genome, contig: str, position: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """(positions) uint8: the base codes, 4 for an unknown base, at positions that all lie on the contig."""
+    at = next(other.start for other in genome.contigs if other.name == contig) + position
+    code = ((genome.packed[at >> 5] >> (2 * (at & 31)).astype(np.uint64)) & np.uint64(3)).astype(np.uint8)
+    if len(genome.unknown_start):
+        run = np.searchsorted(genome.unknown_start, at, "right") - 1
+        code[(run >= 0) & (at < genome.unknown_end[run])] = UNKNOWN_BASE
+    return code
 
 
 def reverse_complement(bases: str) -> str:

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from genopipe.errors import BadInput
 from genopipe.formats.gff import Span, Transcript
-from genopipe.interpret.evidence import EvidenceSet
+from genopipe.interpret.evidence import GENE_MODELS, EvidenceSet
+from genopipe.interpret.gene_names import load_gene_names
 from genopipe.interpret.normalise import Fetch, contig_key
 from genopipe.interpret.sequence import reverse_complement
 from genopipe.interpret.variants import Variants
@@ -59,15 +60,17 @@ def transcripts_of(evidence: EvidenceSet, genes: Iterable[str]) -> tuple[Transcr
 
 
 def _gene_models(evidence: EvidenceSet) -> pa.Table:
-    dataset = evidence.one("genes")
+    dataset = next((found for kind in GENE_MODELS if (found := evidence.one(kind)) is not None), None)
     if dataset is None:
         raise BadInput(
             f"the evidence set {evidence.name} has no gene models",
-            wanted="data of kind genes, to interpret variants",
+            wanted="data of kind genes or coding-exons, to interpret variants",
             do="Add a GFF3 or GTF with `genopipe evidence add genes` and lock a new set.",
             path=evidence.store.root / evidence.name,
         )
-    return pq.read_table(evidence.table(dataset))
+    table = pq.read_table(evidence.table(dataset))
+    names = load_gene_names(evidence).renamed(table["gene"], table["ncbi_id"])
+    return table.set_column(table.column_names.index("gene"), "gene", names)
 
 
 def _transcript(row: Mapping[str, object], names: Mapping[str, str]) -> Transcript:

@@ -16,7 +16,7 @@ from genopipe.formats.bed import Interval, read_bed
 def test_intervals_names_and_passed_over_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.bed.gz"
     path.write_bytes(gzip.compress(b"track x\n#c\nchr1\t0\t10\tfirst\t0\t+\r\n\nchr2 5 5\n"))
-    assert list(read_bed(path)) == [Interval("chr1", 0, 10, "first", 3), Interval("chr2", 5, 5, "", 5)]
+    assert list(read_bed(path)) == [Interval("chr1", 0, 10, "first", 3, "+"), Interval("chr2", 5, 5, "", 5)]
 
 
 @pytest.mark.parametrize(

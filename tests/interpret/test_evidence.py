@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from genopipe.errors import BadInput
-from genopipe.interpret import evidence_variants
-from genopipe.interpret.annotate import annotate, join
-from genopipe.interpret.evidence import DataSet, Release, add, canonical_assembly, datasets, diff, lock, open_set
+from genopipe.interpret import evidence_sorted
+from genopipe.interpret.annotate import annotate, join, places_of
+from genopipe.interpret.evidence import DataSet, Release, add, canonical_assembly, datasets, lock, open_set
+from genopipe.interpret.evidence_diff import diff
 from genopipe.interpret.evidence_variants import significance, stars
 from genopipe.interpret.variants import read_variants
 from tests.interpret.conftest import Setting
@@ -28,7 +29,7 @@ def keep(store: Path, kind: str, file: Path, *, name: str | None = None, version
 
 
 def rows(store: Path, dataset: DataSet) -> list[dict[str, object]]:
-    return pq.read_table(store / "objects" / dataset.digest[:2] / dataset.digest[2:]).to_pylist()
+    return pq.read_table(store / "objects" / dataset.object[:2] / dataset.object[2:]).to_pylist()
 
 
 def frequencies(path: Path, records: list[tuple[str, int, str, str, str]]) -> Path:
@@ -121,7 +122,7 @@ def test_a_set_that_was_changed_or_lost_its_records_is_named(tmp_path: Path) -> 
     (store / "a").write_text("{}")
     with pytest.raises(BadInput, match="this is no evidence set"):
         open_set(store / "a")
-    locked.store.delete(dataset.digest)
+    locked.store.delete(dataset.object)
     with pytest.raises(BadInput, match="the records of frequency 1 are not in the evidence folder"):
         locked.table(dataset)
 
@@ -151,7 +152,7 @@ def test_evidence_of_another_build_is_refused(setting: Setting, tmp_path: Path) 
     there = setting.world.bases("chr1", 500, 501)
     other = "A" if there != "A" else "C"
     file = frequencies(tmp_path / "1.vcf.gz", [("chr1", 500, other, "T" if other != "T" else "G", "AF=0.1")])
-    with pytest.raises(BadInput, match=f"REF {other} at chr1:501, where the reference has {there}"):
+    with pytest.raises(BadInput, match=f"REF {other} at chr1:501; the reference world has {there} there"):
         add(tmp_path / "E", "frequency", file, release=Release("f", "1", "2026-01-01", "x", "world"), genome=setting.genome)
 
 
@@ -171,7 +172,7 @@ def test_gene_models_of_another_build_are_refused(setting: Setting, tmp_path: Pa
 
 def test_a_join_finds_exactly_what_a_dictionary_finds(setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: a dictionary of the table; row groups are made small, so that many are touched and many passed over."""
-    monkeypatch.setattr(evidence_variants, "ROW_GROUP", 16)
+    monkeypatch.setattr(evidence_sorted, "ROW_GROUP", 16)
     draw = random.Random(2)
     world, known, carried = setting.world, {}, []
     for contig in CONTIGS:
@@ -187,7 +188,8 @@ def test_a_join_finds_exactly_what_a_dictionary_finds(setting: Setting, tmp_path
     path = write_family_vcf(tmp_path / "v.vcf", ["S"], [(place, ["0/1"]) for place in carried])
     variants = read_variants(path, ["S"], genome=setting.genome)
     evidence = lock(tmp_path / "E", "set")
-    found = {row: values["af"] for row, values in join(variants, evidence.table(dataset), ("af",))}
+    joined = join(places_of(variants), evidence.table(dataset), ("af",))
+    found = {row: af for rows, values in joined for row, af in zip(rows.tolist(), values["af"].to_pylist(), strict=True)}
     for row in range(len(variants)):
         place = (variants.contig[row], int(variants.position[row]), variants.ref[row], variants.alt[row])
         assert (row in found) == (place in known)

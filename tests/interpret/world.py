@@ -212,7 +212,7 @@ SHOWN = {
 def write_annotations(path: Path) -> Path:
     """genes_to_phenotype.txt in today's form."""
     lines = ["ncbi_gene_id\tgene_symbol\thpo_id\thpo_name\tfrequency\tdisease_id"]
-    lines += [f"1\t{gene}\t{term}\tname\t-\tOMIM:{600000 + i}" for i, (gene, terms) in enumerate(SHOWN.items()) for term in terms]
+    lines += [f"{i + 1}\t{gene}\t{term}\tname\t-\tOMIM:{600000 + i}" for i, (gene, terms) in enumerate(SHOWN.items()) for term in terms]
     path.write_text("\n".join(lines) + "\n")
     return path
 

@@ -1,0 +1,105 @@
+"""Columns of variants: what `normalise` does for one variant, for a whole block of a file, and which variants of two tables are the same.
+
+Most variants are single bases, for which there is nothing to do but compare REF with the reference, all at once; those with longer alleles
+are trimmed and left-aligned one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from genopipe.errors import BadInput
+from genopipe.formats.contig_names import resolve_contig
+from genopipe.interpret.normalise import Fetch, contig_key, left_align, trim
+from genopipe.interpret.sequence import bases_of, codes_at
+from genopipe.model import BASES, Genome
+
+_CODE = np.full(256, 255, np.uint8)
+_CODE[np.frombuffer(BASES[:4], np.uint8)] = np.arange(4)
+
+
+def placed(table: pa.Table, *, genome: Genome | None, path: Path) -> Iterator[pa.Table]:
+    """The rows of a table, normalised, a table a run of one contig; `contig` becomes its key, other columns stay.
+
+    The table has contig, position (int64, 0-based), ref and alt. Rows whose alleles are no bases, or the same, are left out. Raises
+    BadInput for a contig that the genome lacks, and for a REF allele that is not what it has there.
+    """
+    contig = table["contig"].combine_chunks().dictionary_encode()
+    code = contig.indices.to_numpy()
+    edges = np.flatnonzero(np.diff(code)) + 1
+    for start, end in zip([0, *edges], [*edges, len(code)], strict=True):
+        if end > start:
+            yield _of_contig(table.slice(start, end - start), contig.dictionary[int(code[start])].as_py(), genome, path)
+
+
+def _of_contig(table: pa.Table, name: str, genome: Genome | None, path: Path) -> pa.Table:
+    ref, alt = (pc.utf8_upper(table[column].combine_chunks()) for column in ("ref", "alt"))
+    bases = pc.and_(pc.match_substring_regex(ref, "^[ACGTN]+$"), pc.match_substring_regex(alt, "^[ACGTN]+$"))
+    kept = pc.and_(bases, pc.not_equal(ref, alt))
+    table, ref, alt = table.filter(kept), ref.filter(kept), alt.filter(kept)
+    position = table["position"].to_numpy()
+    fetch = None
+    if genome is not None:
+        contig = resolve_contig(genome, name, path=path).name
+        fetch = bases_of(genome, contig)
+        check_ref(position, ref, genome, contig, path=path)
+    position, ref, alt = normalised(position, ref, alt, fetch=fetch)
+    others: dict[str, Any] = {column: table[column] for column in table.column_names if column not in ("contig", "position", "ref", "alt")}
+    keys = pa.array([contig_key(name)]).take(np.zeros(len(ref), np.int64))
+    return pa.table({"contig": keys, "position": pa.array(position, pa.int32()), "ref": ref, "alt": alt} | others)
+
+
+def normalised(position: NDArray[np.int64], ref: Any, alt: Any, *, fetch: Fetch | None) -> tuple[NDArray[np.int64], Any, Any]:
+    """Position, REF and ALT of each row trimmed, and left-aligned where the bases of the contig are at hand."""
+    n_ref, n_alt = (pc.utf8_length(allele).to_numpy() for allele in (ref, alt))
+    longer = (n_ref > 1) & (n_alt > 1)
+    if fetch is not None:
+        longer |= n_ref != n_alt
+    rows = np.flatnonzero(longer)
+    if not len(rows):
+        return position, ref, alt
+    alleles = zip(position[rows].tolist(), ref.take(rows).to_pylist(), alt.take(rows).to_pylist(), strict=True)
+    found = [left_align(*place, fetch=fetch) if fetch is not None else trim(*place) for place in alleles]
+    position = position.copy()
+    position[rows] = [place[0] for place in found]
+    mask = pa.array(longer)
+    return position, *(pc.replace_with_mask(old, mask, pa.array([p[i] for p in found], pa.string())) for i, old in ((1, ref), (2, alt)))
+
+
+def matching(left: pa.Table, right: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of both tables with the same position, REF and ALT; `right` is sorted by position, and each has a variant once at most."""
+    first, last = (np.searchsorted(right["position"].to_numpy(), left["position"].to_numpy(), side) for side in ("left", "right"))
+    count = last - first
+    mine = np.repeat(np.arange(len(count)), count)
+    other = np.arange(len(mine)) + np.repeat(first - np.cumsum(count) + count, count)
+    pairs = [[table[name].take(rows) for table, rows in ((left, mine), (right, other))] for name in ("ref", "alt")]
+    same = pc.and_(*(pc.equal(*pair) for pair in pairs)).to_numpy().astype(bool)
+    return mine[same], other[same]
+
+
+def check_ref(position: NDArray[np.int64], ref: Any, genome: Genome, contig: str, *, path: Path) -> None:
+    """Raises BadInput for the first REF allele that differs from the reference; unknown bases differ from nothing."""
+    length = pc.utf8_length(ref).to_numpy()
+    limit = next(other.length for other in genome.contigs if other.name == contig)
+    inside = (position >= 0) & (position + length <= limit)
+    first = _CODE[np.frombuffer(pc.binary_join_element_wise(pc.utf8_slice_codeunits(ref, 0, 1), "").buffers()[2] or b"", np.uint8)]
+    there = codes_at(genome, contig, np.where(inside, position, 0))
+    wrong = ~inside | ((first != there) & (first < 4) & (there < 4))
+    fetch = bases_of(genome, contig)
+    for row in np.flatnonzero(wrong | (length > 1)):
+        start, text = int(position[row]), ref[int(row)].as_py()
+        found = fetch(start, start + len(text))
+        if len(found) != len(text) or any(a != b and "N" not in (a, b) for a, b in zip(text, found, strict=True)):
+            raise BadInput(
+                f"REF {text} at {contig}:{start + 1}; the reference {genome.name} has {found or 'nothing'} there",
+                wanted="variants on the assembly of the reference",
+                do="Use the reference that the variants were called with, or the release for this assembly.",
+                path=path,
+            )
