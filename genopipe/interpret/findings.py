@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.interpret.acmg import FITTING_PHENOTYPE, Classification
+from genopipe.interpret.acmg import Classification
 from genopipe.interpret.annotate import Assertion
 from genopipe.interpret.consequence import Consequence
+from genopipe.interpret.criteria import FITTING_PHENOTYPE
 from genopipe.interpret.evidence import EvidenceSet
+from genopipe.interpret.hgvs import Change
 from genopipe.interpret.inheritance import Pattern
 from genopipe.interpret.ontology import Ontology
 from genopipe.interpret.phenotype import Match
+from genopipe.interpret.predictors import Prediction
 from genopipe.interpret.subject import Subject
 from genopipe.interpret.variants import Variants
 from genopipe.model import Genome
@@ -32,7 +35,9 @@ gene is known for with incomplete penetrance: a parent without signs does not cl
 class Hit:
     """One variant of a finding: its consequence on the gene, what evidence says, and its ACMG points.
 
-    `id` is the GA4GH identifier of the allele, the same in every case; None without a reference and for structural variants.
+    `id` is the GA4GH identifier of the allele, the same in every case; None without a reference and for structural variants. Where others
+    of the same codon and copy are read together with it, `consequence` is that of all, made by `change`, `beside` names the others, and
+    `alone` is what it would do by itself.
     """
 
     row: int
@@ -44,12 +49,20 @@ class Hit:
     clinvar: Assertion | None
     acmg: Classification = field(default_factory=lambda: Classification(()))
     id: str | None = None
+    prediction: Prediction = field(default_factory=Prediction)
+    alone: Consequence | None = None
+    beside: tuple[str, ...] = ()
+    change: Change | None = None
+
+    @property
+    def known_pathogenic(self) -> bool:
+        """(Likely) pathogenic in ClinVar, with a star."""
+        return self.clinvar is not None and self.clinvar.pathogenic
 
     @property
     def pathogenic(self) -> bool:
         """(Likely) pathogenic by its points, or in ClinVar."""
-        known = self.clinvar is not None and self.clinvar.pathogenic
-        return known or self.acmg.verdict in ("pathogenic", "likely pathogenic")
+        return self.known_pathogenic or self.acmg.verdict in ("pathogenic", "likely pathogenic")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,35 +18,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import exp, isnan
+from math import exp, isnan, nan
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from genopipe.errors import BadInput
-from genopipe.interpret.acmg import FITTING_PHENOTYPE, Circumstances, classify
+from genopipe.formats.gff import Transcript
 from genopipe.interpret.annotate import Knowledge, annotate
+from genopipe.interpret.codon import by_id
 from genopipe.interpret.consequence import Consequence, consequences
-from genopipe.interpret.evidence import EvidenceSet, canonical_assembly
+from genopipe.interpret.criteria import FITTING_PHENOTYPE
+from genopipe.interpret.evaluation import LEAST_TRIO_VARIANTS, MOST_CONTRADICTIONS, Evaluation
+from genopipe.interpret.evidence import canonical_assembly
 from genopipe.interpret.findings import Finding, Hit, Interpretation, Request, Trace
+from genopipe.interpret.haplotypes import Together, read_together
 from genopipe.interpret.inheritance import LIMIT, Family, Pattern, call_faults, parentage
 from genopipe.interpret.known import places_of_known
 from genopipe.interpret.ontology import Annotations, load_phenotypes
 from genopipe.interpret.phenotype import PhenotypeScorer
+from genopipe.interpret.predictors import SPLICING, Prediction, chosen_tool, effect_of
 from genopipe.interpret.reasons import reasons
-from genopipe.interpret.sequence import bases_of
 from genopipe.interpret.structural import structural_consequences, with_structural
 from genopipe.interpret.transcripts import touched_transcripts, transcripts_of
 from genopipe.interpret.unseen import told, unseen_genes
 from genopipe.interpret.variants import read_variants
-from genopipe.interpret.vrs import allele_id
 from genopipe.progress import log
 
 MOST_FREQUENT = 0.02
-LEAST_TRIO_VARIANTS, MOST_CONTRADICTIONS = 100, 0.03
-"""The genotypes confirm parentage when this many are known and no larger share contradicts it."""
-
 EFFECT = {
     **dict.fromkeys(("frameshift_variant", "stop_gained", "stop_lost", "start_lost", "exon_loss_variant", "transcript_ablation"), 1.0),
     **dict.fromkeys(("splice_donor_variant", "splice_acceptor_variant", "feature_truncation"), 1.0),
@@ -120,7 +119,6 @@ class _Case:
         self.family = Family(subject, self.variants, assembly=request.evidence.assembly)
         self.parentage = parentage(self.variants, self.family.father, self.family.mother)
         self.knowledge: Knowledge = annotate(self.variants, request.evidence)
-        self.constraint = _constraint(request.evidence)
         self.kept = {"in the proband": len(self.variants)}
         self._note_gaps(people)
         if request.uncallable is not None:
@@ -179,22 +177,34 @@ class _Case:
             if not called[row]:
                 self.notes.append(f"ClinVar knows {self.variants.name(row)} as pathogenic; it lies outside of all gene models.")
         self.called = called
+        together = self._together(transcripts)
         hits: dict[str, dict[int, Hit]] = {}
         for row, genes in sorted(called.items()):
             for gene, consequence in genes.items():
-                hit = self._hit(row, consequence)
+                hit = self._hit(row, consequence, together.get(row, {}).get(gene))
                 if hit.score > 0:
                     hits.setdefault(gene, {})[row] = hit
         self.kept["with an effect on a gene"] = len({row for of_gene in hits.values() for row in of_gene})
+        every = [hit for of_gene in hits.values() for hit in of_gene.values()]
+        self.evaluation = Evaluation(request, self.variants, self.knowledge, every, transcripts=transcripts, parentage=self.parentage)
         return hits
 
-    def _hit(self, row: int, consequence: Consequence) -> Hit:
+    def _together(self, transcripts: Sequence[Transcript]) -> dict[int, dict[str, Together]]:
+        """Variants of one codon on one copy, whose consequences then are those of all of them."""
+        if self.request.genome is None:
+            return {}
+        good = ~np.logical_or.reduce(list(self.faults.values()))
+        return read_together(self.variants, self.called, by_id(transcripts), well_called=good, genome=self.request.genome)
+
+    def _hit(self, row: int, alone: Consequence, together: Together | None) -> Hit:
         frequency = float(self.knowledge.frequency[row])
         assertion = self.knowledge.clinvar.get(row)
-        effect = max((EFFECT.get(term, 0.0) for term in consequence.terms), default=0.0)
-        if effect <= EFFECT["synonymous_variant"]:
-            effect = 0.0
-        score = effect * frequency_factor(frequency)
+        consequence = alone if together is None else together.consequence
+        usual = max((EFFECT.get(term, 0.0) for term in consequence.terms), default=0.0)
+        if usual <= EFFECT["synonymous_variant"]:
+            usual = 0.0
+        prediction = self._prediction(row, predictable=together is None)
+        score = effect_of(prediction, consequence.terms, usual) * frequency_factor(frequency)
         if assertion is not None and assertion.pathogenic:
             score = 1.0
         elif assertion is not None and assertion.stars and assertion.significance in ("benign", "likely_benign"):
@@ -202,7 +212,18 @@ class _Case:
         elif self.variants.in_dbsnp[row] and not self.knowledge.covered[row]:
             score *= IN_DBSNP_FACTOR
         homozygotes = int(self.knowledge.homozygotes[row])
-        return Hit(row, self.variants.name(row), consequence, score, frequency, homozygotes, assertion)
+        hit = Hit(row, self.variants.name(row), consequence, score, frequency, homozygotes, assertion, prediction=prediction)
+        if together is None:
+            return hit
+        beside = tuple(self.variants.name(other) for other in together.rows if other != row)
+        return replace(hit, alone=alone, beside=beside, change=together.change)
+
+    def _prediction(self, row: int, *, predictable: bool) -> Prediction:
+        """What predictors say; nothing of variants read together, as they judged each alone."""
+        scores = getattr(self.knowledge, "scores", {}) if predictable else {}
+        tool = chosen_tool(scores)
+        missense = float(scores[tool][row]) if tool else nan
+        return Prediction(tool, missense, float(scores[SPLICING][row]) if SPLICING in scores else nan)
 
     def _finding(self, gene: str, hits: Mapping[int, Hit]) -> Finding | None:
         patterns = [pattern for pattern in self.family.patterns(sorted(hits)) if self._within_limit(pattern, hits)]
@@ -211,8 +232,8 @@ class _Case:
         scored = [(self._pattern_score(gene, pattern, hits), pattern) for pattern in patterns]
         score, best = max(scored, key=lambda pair: (pair[0], [-row for row in pair[1].rows]))
         phenotype = self.phenotype.get(gene, 0.0)
-        loeuf, pli = self.constraint.get(gene, (None, None))
-        chosen = tuple(self._classified(hits[row], best, hits, phenotype, loeuf, pli) for row in best.rows)
+        loeuf, _ = self.evaluation.constraint.get(gene, (None, None))
+        chosen = tuple(self.evaluation.classified(hits[row], best, hits, phenotype) for row in best.rows)
         posterior = sum(hit.acmg.without("PP4", "BS4").posterior for hit in chosen) / len(chosen)
         combined = combine(phenotype, score, self.request.score, posterior=posterior) if self.any_phenotype else score
         diseases = self.annotations.diseases.get(gene, ())
@@ -220,7 +241,7 @@ class _Case:
 
     def _within_limit(self, pattern: Pattern, hits: Mapping[int, Hit]) -> bool:
         limit = LIMIT[pattern.family]
-        return all(isnan(hit.frequency) or hit.frequency <= limit or _pathogenic(hit) for hit in (hits[row] for row in pattern.rows))
+        return all(isnan(hit.frequency) or hit.frequency <= limit or hit.known_pathogenic for hit in (hits[row] for row in pattern.rows))
 
     def _pattern_score(self, gene: str, pattern: Pattern, hits: Mapping[int, Hit]) -> float:
         mean = sum(hits[row].score for row in pattern.rows) / len(pattern.rows)
@@ -230,37 +251,6 @@ class _Case:
         """The modes a gene is known for; all where nothing is known."""
         terms = self.annotations.inheritance.get(gene, ())
         return set().union(*(_MODES[term] for term in terms)) or set(LIMIT)
-
-    def _classified(
-        self, hit: Hit, pattern: Pattern, hits: Mapping[int, Hit], phenotype: float, loeuf: float | None, pli: float | None
-    ) -> Hit:
-        known, contradictions = self.parentage
-        about = Circumstances(
-            consequence=hit.consequence,
-            frequency=hit.frequency,
-            covered=bool(self.knowledge.covered[hit.row]),
-            mitochondrial=pattern.family == "MT",
-            pattern=pattern,
-            parentage_checked=known >= LEAST_TRIO_VARIANTS and contradictions <= MOST_CONTRADICTIONS * known,
-            partner_pathogenic=any(_pathogenic(hits[row]) for row in pattern.rows if row != hit.row),
-            loeuf=loeuf,
-            pli=pli,
-            phenotype=phenotype,
-            homozygotes=hit.homozygotes,
-        )
-        return replace(hit, acmg=classify(about), id=self._id(hit.row))
-
-    def _id(self, row: int) -> str | None:
-        genome, variants = self.request.genome, self.variants
-        if genome is None or variants.structural[row]:
-            return None
-        contig = next(contig for contig in genome.contigs if contig.name == variants.contig[row])
-        place = int(variants.position[row]), variants.ref[row], variants.alt[row]
-        return allele_id(contig.refget, *place, fetch=bases_of(genome, contig.name), length=contig.length)
-
-
-def _pathogenic(hit: Hit) -> bool:
-    return hit.clinvar is not None and hit.clinvar.pathogenic
 
 
 def _check_assembly(request: Request) -> None:
@@ -276,14 +266,6 @@ def _check_assembly(request: Request) -> None:
             do="Use an evidence set for this reference.",
             path=evidence.store.root / evidence.name,
         )
-
-
-def _constraint(evidence: EvidenceSet) -> dict[str, tuple[float | None, float | None]]:
-    dataset = evidence.one("constraint")
-    if dataset is None:
-        return {}
-    column = pq.read_table(evidence.table(dataset)).to_pydict()
-    return {gene: (loeuf, pli) for gene, loeuf, pli in zip(column["gene"], column["loeuf"], column["pli"], strict=True)}
 
 
 def frequency_factor(frequency: float) -> float:

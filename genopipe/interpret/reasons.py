@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from math import isnan
 
 from genopipe.interpret.annotate import Assertion
+from genopipe.interpret.consequence import Consequence
 from genopipe.interpret.findings import Finding, Hit
 from genopipe.interpret.ontology import Ontology
+from genopipe.interpret.predictors import NAMES
 
 MOST_MATCHES = 4
 _EFFECT = {
@@ -52,7 +54,13 @@ def _of_hit(hit: Hit) -> Iterator[str]:
     effect = _EFFECT.get(term, f"is a {term.replace('_', ' ')}" if term else "lies in the gene")
     protein = f", {hit.consequence.hgvs_p}" if hit.consequence.hgvs_p else ""
     name = hit.consequence.hgvs_c or hit.consequence.transcript
-    yield f"{hit.name} {effect}{f': {name}{protein}' if name else ''}."
+    read = f" together with {' and '.join(hit.beside)} on the same copy" if hit.beside else ""
+    yield f"{hit.name}{read} {effect}{f': {name}{protein}' if name else ''}."
+    if hit.alone is not None:
+        yield f"By itself {hit.name} would be {_alone(hit.alone)}."
+    for tool, value in hit.prediction.scores.items():
+        if not isnan(value):
+            yield f"{NAMES[tool]} gives {hit.name} {value:.3g}."
     if isnan(hit.frequency):
         yield f"{hit.name} is in none of the frequency tables of the evidence set."
     else:
@@ -60,6 +68,12 @@ def _of_hit(hit: Hit) -> Iterator[str]:
         yield f"{hit.name} has a frequency of {100 * hit.frequency:.4f} % in the population that has it most{people}."
     if hit.clinvar is not None:
         yield f"ClinVar calls {hit.name} {clinvar_words(hit.clinvar)}."
+
+
+def _alone(consequence: Consequence) -> str:
+    terms = ", ".join(term.replace("_", " ").removesuffix(" variant") for term in consequence.terms)
+    name = consequence.hgvs_p or consequence.hgvs_c
+    return f"{terms} ({name})" if name else terms
 
 
 def clinvar_words(assertion: Assertion) -> str:

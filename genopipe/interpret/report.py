@@ -14,8 +14,8 @@ from typing import Any
 
 from genopipe import __version__
 from genopipe.formats.ped import Member
-from genopipe.interpret.acmg import NOT_EVALUATED
 from genopipe.interpret.drawing import pedigree_chart, score_chart
+from genopipe.interpret.evaluation import unevaluated
 from genopipe.interpret.findings import Finding, Hit, Interpretation
 from genopipe.interpret.ontology import Ontology
 from genopipe.interpret.pgx.report import aminoglycosides
@@ -75,7 +75,7 @@ def report(result: Interpretation, issued: str | None) -> str:
         "notes": result.notes,
         "aminoglycosides": aminoglycosides(result.request.pgx) if result.request.pgx is not None else None,
         "not_looked_for": NOT_LOOKED_FOR if result.request.structural is not None else (STRUCTURAL, *NOT_LOOKED_FOR),
-        "not_evaluated": NOT_EVALUATED,
+        "not_evaluated": unevaluated(result),
         "evidence": result.request.evidence,
         "score": result.request.score,
     }

@@ -18,8 +18,8 @@ import jsonschema
 
 from genopipe import __version__
 from genopipe.formats.vcf import vcf_writer
-from genopipe.interpret.acmg import NOT_EVALUATED
 from genopipe.interpret.consequence import Consequence
+from genopipe.interpret.evaluation import unevaluated
 from genopipe.interpret.findings import Finding, Hit, Interpretation
 from genopipe.interpret.phenopacket import phenopacket
 from genopipe.interpret.report import report
@@ -96,7 +96,8 @@ def findings_document(result: Interpretation, issued: str | None) -> dict[str, A
         "variants_kept": dict(result.kept),
         "parentage": {"genotypes": result.parentage[0], "contradictions": result.parentage[1]},
         "notes": list(result.notes),
-        "acmg_not_evaluated": list(NOT_EVALUATED),
+        "acmg_not_evaluated": list(unevaluated(result)),
+        "acmg_why_not_evaluated": unevaluated(result),
         "findings": [row(finding) | _detail(finding) for finding in result.findings],
     }
     if issued is not None:
@@ -138,8 +139,11 @@ def _hit(hit: Hit) -> dict[str, Any]:
         "frequency": None if isnan(hit.frequency) else hit.frequency,
         "homozygotes": hit.homozygotes if hit.homozygotes >= 0 else None,
         "clinvar": asdict(hit.clinvar) if hit.clinvar is not None else None,
+        "predictors": {tool: value for tool, value in hit.prediction.scores.items() if not isnan(value)},
+        "read_together_with": list(hit.beside),
         "acmg": {
             "class": hit.acmg.verdict,
+            "class_2015": hit.acmg.verdict_2015,
             "points": hit.acmg.points,
             "posterior": round(hit.acmg.posterior, 4),
             "criteria": [asdict(criterion) for criterion in hit.acmg.criteria],

@@ -1,59 +1,12 @@
-"""ACMG criteria, their points, and the classes they add up to."""
+"""ACMG criteria as points, and the classes they add up to."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from math import nan
+from itertools import product
 
 import pytest
 
-from genopipe.interpret.acmg import NOT_EVALUATED, Circumstances, Classification, Criterion, classify
-from genopipe.interpret.consequence import Consequence
-from genopipe.interpret.inheritance import Pattern
-
-STOP = Consequence("G", "g", "T.1", ("stop_gained",), "HIGH")
-MISSENSE = Consequence("G", "g", "T.1", ("missense_variant",), "MODERATE")
-NEW = Pattern("AD_de_novo", (0,), 1.0, "", new=True)
-PAIR = Pattern("AR_comphet", (0, 1), 1.0, "", in_trans=True)
-PLAIN = Circumstances(MISSENSE, 0.001, True, False, None, False, False, None, None, 0.9)
-
-
-def codes(about: Circumstances) -> list[str]:
-    return [criterion.code for criterion in classify(about).criteria]
-
-
-@pytest.mark.parametrize(
-    ("about", "expected"),
-    [
-        (PLAIN, []),
-        (replace(PLAIN, consequence=STOP, loeuf=0.2), ["PVS1"]),
-        (replace(PLAIN, consequence=STOP, loeuf=0.9), []),
-        (replace(PLAIN, consequence=STOP, loeuf=None, pli=0.99), ["PVS1"]),
-        (replace(PLAIN, consequence=replace(STOP, escapes_decay=True), loeuf=0.2), ["PVS1_strong"]),
-        (replace(PLAIN, consequence=replace(STOP, terms=("stop_lost",))), ["PM4"]),
-        (replace(PLAIN, pattern=NEW), ["PM6_supporting"]),
-        (replace(PLAIN, pattern=NEW, parentage_checked=True), ["PS2_moderate"]),
-        (replace(PLAIN, pattern=NEW, parentage_checked=True, phenotype=0.1), ["PS2_supporting"]),
-        (replace(PLAIN, frequency=nan), ["PM2_supporting"]),
-        (replace(PLAIN, frequency=nan, covered=False), []),
-        (replace(PLAIN, frequency=0.06), ["BA1"]),
-        (replace(PLAIN, frequency=0.02), ["BS1"]),
-        (replace(PLAIN, frequency=0.006, mitochondrial=True), ["BS1"]),
-        (replace(PLAIN, pattern=PAIR, partner_pathogenic=True), ["PM3"]),
-        (replace(PLAIN, pattern=replace(PAIR, in_trans=False), partner_pathogenic=True), ["PM3_supporting"]),
-        (replace(PLAIN, pattern=PAIR), []),
-        (replace(PLAIN, consequence=replace(STOP, terms=("start_lost",)), loeuf=0.2), ["PVS1_moderate"]),
-        (replace(PLAIN, consequence=replace(STOP, terms=("start_lost",)), loeuf=0.9), []),
-        (replace(PLAIN, pattern=PAIR, homozygotes=2), []),
-        (replace(PLAIN, pattern=PAIR, homozygotes=3), ["BS2"]),
-        (replace(PLAIN, pattern=replace(PAIR, mode="AD"), homozygotes=5), []),
-        (replace(PLAIN, pattern=replace(PAIR, mode="AD"), homozygotes=6), ["BS2"]),
-        (replace(PLAIN, pattern=PAIR, homozygotes=900, frequency=0.06), ["BA1"]),
-        (replace(PLAIN, homozygotes=900), []),
-    ],
-)
-def test_what_meets_which_criterion(about: Circumstances, expected: list[str]) -> None:
-    assert codes(about) == expected
+from genopipe.interpret.acmg import NEVER_BY_DATA, Classification, Criterion, criterion
 
 
 @pytest.mark.parametrize(
@@ -94,4 +47,45 @@ def test_a_code_is_left_out_at_any_strength() -> None:
 
 
 def test_verdicts_of_others_are_never_scored() -> None:
-    assert not {"PP5", "BP6"} & set(NOT_EVALUATED)
+    assert not {"PP5", "BP6"} & set(NEVER_BY_DATA)
+
+
+def test_a_hot_spot_and_a_prediction_count_four_points_at_most() -> None:
+    """Pejaver 2022: PM1 and PP3 together are no stronger than strong."""
+    hot, predicted, rare = Criterion("PM1", 2, ""), Criterion("PP3_strong", 4, ""), Criterion("PM2_supporting", 1, "")
+    assert Classification((hot, predicted, rare)).points == 5
+    assert Classification((hot, Criterion("PP3_moderate", 2, ""))).points == 4
+    assert Classification((hot, Criterion("PP3", 1, ""))).points == 3
+
+
+def test_a_criterion_is_named_by_its_strength() -> None:
+    assert criterion("PM2", "supporting", "moderate", "") == Criterion("PM2_supporting", 1, "")
+    assert criterion("BP4", "strong", "supporting", "") == Criterion("BP4_strong", -4, "")
+    assert criterion("PVS1", "very strong", "very strong", "") == Criterion("PVS1", 8, "")
+
+
+_RULES = (
+    ("pathogenic", "PVS1 PS", "PVS1 PM PM", "PVS1 PM PP", "PVS1 PP PP", "PS PS", "PS PM PM PM", "PS PM PM PP PP", "PS PM PP PP PP PP"),
+    ("likely pathogenic", "PVS1 PM", "PS PM", "PS PM PM", "PS PP PP", "PM PM PM", "PM PM PP PP", "PM PP PP PP PP"),
+    ("benign", "BA1", "BS BS"),
+    ("likely benign", "BS BP", "BP BP"),
+    ("uncertain significance", "", "PVS1", "PS PP", "PM PM PP", "PM PP PP PP", "BS", "BP", "PVS1 PS BS BS", "PM PM PM BP BP"),
+)
+_POINTS = {"PVS1": 8, "PS": 4, "PM": 2, "PP": 1, "BA1": -8, "BS": -4, "BP": -1}
+
+
+@pytest.mark.parametrize(("verdict", "codes"), [(row[0], codes) for row in _RULES for codes in row[1:]])
+def test_the_combining_rules_of_2015(verdict: str, codes: str) -> None:
+    """Table 5 of Richards et al. 2015, row by row, and what lies just below each."""
+    met = tuple(Criterion(f"{code}_x", _POINTS[code], "") if code != "BA1" else Criterion("BA1", -8, "") for code in codes.split())
+    assert Classification(met).verdict_2015 == verdict
+
+
+def test_more_evidence_for_harm_never_makes_a_variant_less_harmful() -> None:
+    """Every combination of up to three of each: adding a pathogenic criterion keeps or raises the class of 2015."""
+    order = ("uncertain significance", "likely pathogenic", "pathogenic")
+    for counts in product(range(2), range(3), range(4), range(4)):
+        met = [Criterion(f"x{i}", points, "") for points, n in zip((8, 4, 2, 1), counts, strict=True) for i in range(n)]
+        before = order.index(Classification(tuple(met)).verdict_2015)
+        for points in (4, 2, 1):
+            assert order.index(Classification((*met, Criterion("more", points, ""))).verdict_2015) >= before
