@@ -10,7 +10,7 @@ demo: environment
 	$(BIN)/genopipe demo demo
 
 test: $(VENV)/test-installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/test-installed
 	$(BIN)/ruff check .
