@@ -21,6 +21,7 @@ from genopipe.formats.read_structure import parse_override_cycles, whole_reads
 from genopipe.formats.run_info import read_run_info
 from genopipe.formats.sample_sheet import read_sample_sheet
 from genopipe.formats.yaml_document import Lines, check, read_yaml
+from genopipe.store import Location, is_s3
 
 SITE_FILE = "site.yaml"
 DEFAULTS: dict[str, Any] = {
@@ -90,7 +91,7 @@ class Case:
     family: tuple[Relative, ...]
     pedigree: Path | None
     reads: tuple[ReadFiles, ...]
-    archive: Path | None
+    archive: Location | None
     ehr: Ehr | None
     gates: Mapping[str, Mapping[str, float] | None] = field(default_factory=dict)
     pgx: Path | None = None
@@ -139,7 +140,7 @@ def load_case(path: Path) -> Case:
         family=tuple(Relative(**relative) for relative in document.get("family", ())),
         pedigree=base / document["pedigree"] if "pedigree" in document else None,
         reads=_reads(document, base, path, lines),
-        archive=base / document["archive"] if "archive" in document else None,
+        archive=_archive(document, base),
         ehr=Ehr(**document["ehr"]) if "ehr" in document else None,
         gates=document.get("gates", {}),
         pgx=base / document["pgx"] if "pgx" in document else None,
@@ -168,6 +169,12 @@ def _reads(document: dict[str, Any], base: Path, path: Path, lines: Lines) -> tu
     sheet = _sample_sheet(document, base)
     assert sheet is not None
     return tuple(reads_of_run(base / document["run_folder"], sheet, people))
+
+
+def _archive(document: Mapping[str, Any], base: Path) -> Location | None:
+    """A bucket as it is written, or a folder beside the case file."""
+    written = document.get("archive")
+    return written if written is None or is_s3(written) else base / written
 
 
 def _sample_sheet(document: Mapping[str, Any], base: Path) -> Path | None:

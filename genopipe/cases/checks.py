@@ -69,7 +69,7 @@ def _check_samples(plan: Plan, subject: Subject) -> None:
 
 def _check_archive(plan: Plan) -> None:
     archive = plan.case.archive
-    if archive is not None and archive.exists() and not archive.is_dir():
+    if isinstance(archive, Path) and archive.exists() and not archive.is_dir():
         raise BadConfiguration(
             f"{archive} is a file", wanted="a folder for the archive", do="Mend `archive:`.", path=plan.case.path, key="archive"
         )

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFile, OutputFolder
-
-archive_option = click.option("--archive", "root", metavar="A", type=OutputFolder, required=True, help="Folder of the archive.")
+from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFile, archive_option
+from genopipe.store import Location
 
 
 @click.group()
@@ -31,7 +30,7 @@ def archive() -> None:
 @click.option("--merge", type=ExistingFile, multiple=True, help="Put the entries of this receipt into the new one too.")
 def put(
     files: tuple[Path, ...],
-    root: Path,
+    root: Location,
     sample: str | None,
     reference: Path | None,
     profile: str,
@@ -59,7 +58,7 @@ def put(
 @click.option("-o", "--output", type=OutputFile, required=True, help="Where to write the file.")
 @click.option("--region", metavar="CONTIG:FIRST-LAST", help="Of a BAM, only the records that overlap this region.")
 @click.option("--as", "form", type=click.Choice(["bam", "cram", "fastq"]), default="bam", show_default=True, help="Format of a region.")
-def get(wanted: str, root: Path, output: Path, region: str | None, form: str) -> None:
+def get(wanted: str, root: Location, output: Path, region: str | None, form: str) -> None:
     """Write an archived file, bit for bit as it was put, or a region of a BAM.
 
     \b
@@ -78,7 +77,7 @@ def get(wanted: str, root: Path, output: Path, region: str | None, form: str) ->
 
 @archive.command("list")
 @archive_option
-def list_files(root: Path) -> None:
+def list_files(root: Location) -> None:
     """List what is archived, as a table with tabs.
 
     \b
@@ -94,7 +93,7 @@ def list_files(root: Path) -> None:
 
 @archive.command()
 @archive_option
-def verify(root: Path) -> None:
+def verify(root: Location) -> None:
     """Read everything again and compare digests; exit code 1 when something is missing or damaged.
 
     \b

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFile
+from genopipe.cli.options import ExistingFile, OutputFile, archive_option
+from genopipe.store import Location
 
 
 @click.group()
@@ -21,7 +22,7 @@ def ehr() -> None:
 
 @ehr.command()
 @click.option("--case", "case_file", metavar="CASE.yaml", type=ExistingFile, required=True, help="The case; its `ehr:` names the patient.")
-@click.option("--archive", metavar="A", type=ExistingFolder, required=True, help="The archive that holds the files.")
+@archive_option
 @click.option("--receipt", type=ExistingFile, required=True, help="What the case has in the archive.")
 @click.option("--findings", type=ExistingFile, help="findings.json of the case, to say how many there are.")
 @click.option("--issued", required=True, help="The instant the records carry, such as 2026-11-20T10:00:00Z.")
@@ -29,7 +30,7 @@ def ehr() -> None:
 @click.option("-o", "--output", type=OutputFile, required=True, help="Where to write the bundle.")
 def pointers(
     case_file: Path,
-    archive: Path,
+    root: Location,
     receipt: Path,
     findings: Path | None,
     issued: str,
@@ -49,7 +50,7 @@ def pointers(
 
     case = load_case(case_file)
     target = case_target(case, issued)
-    files = archived_files(receipt, archive)
+    files = archived_files(receipt, root)
     n_findings = number_of_findings(findings) if findings else None
     bundle = pointer_bundle(files, case.proband.sample, target, site_key=read_site_key(site_key_file), n_findings=n_findings)
     write_bundle(output, bundle)

@@ -31,6 +31,15 @@ class Memory(click.ParamType[int]):
         return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
+class ArchivePlace(click.ParamType[Any]):
+    """Where an archive is: a folder, or s3://bucket/prefix, which stays text."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if str(value).startswith("s3://") else OutputFolder.convert(value, param, ctx)
+
+
 class Instant(click.ParamType[str]):
     """A moment in UTC such as 2026-11-20T10:00:00Z."""
 
@@ -53,6 +62,9 @@ def check_each_once(files: Sequence[Path]) -> None:
         seen[real] = file
 
 
+archive_option = click.option(
+    "--archive", "root", metavar="A", type=ArchivePlace(), required=True, help="Folder of the archive, or s3://bucket/prefix."
+)
 threads_option = click.option(
     "--threads",
     type=click.IntRange(min=1),

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from genopipe.errors import BadInput
-from genopipe.store import FolderStore
+from genopipe.store import Location, open_store
 
 
-def archived_files(receipt: Path, archive: Path) -> list[dict[str, Any]]:
+def archived_files(receipt: Path, archive: Location) -> list[dict[str, Any]]:
     """The files of a receipt. Raises BadInput when it is none, or when an object it names is not in the archive."""
     import jsonschema
 
@@ -25,7 +25,7 @@ def archived_files(receipt: Path, archive: Path) -> list[dict[str, Any]]:
             do="Archive the files again.",
             path=receipt,
         )
-    store = FolderStore(archive)
+    store = open_store(archive)
     for file in document["files"]:
         for entry in file["objects"]:
             if not store.has(entry["digest"]):

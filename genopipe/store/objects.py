@@ -96,7 +96,7 @@ class Objects:
         return digest
 
     def open(self, digest: str) -> BinaryIO:
-        whole = tempfile.TemporaryFile()  # noqa: SIM115: it is given on
+        whole = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._copy(digest, whole)
         except BaseException:

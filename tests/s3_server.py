@@ -1,0 +1,143 @@
+"""A real S3 server for the tests: Ceph's radosgw from Debian, its data in memory, without authentication between its parts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ACCESS_KEY, SECRET_KEY = "testaccess", "testsecretkey"
+PROGRAMS = ("radosgw", "radosgw-admin", "ceph-mon", "ceph-osd", "ceph", "monmaptool")
+
+_CONFIG = """
+[global]
+fsid = {fsid}
+mon host = v1:127.0.0.1:{monitor}
+auth cluster required = none
+auth service required = none
+auth client required = none
+osd objectstore = memstore
+memstore device bytes = 4294967296
+osd pool default size = 1
+osd pool default min size = 1
+osd pool default pg num = 4
+osd max object name len = 256
+mon allow pool size one = true
+mon max pg per osd = 1000
+osd crush chooseleaf type = 0
+public addr = 127.0.0.1
+keyring = {folder}/keyring
+run dir = {folder}
+admin socket = {folder}/$name.asok
+pid file = {folder}/$name.pid
+log file = {folder}/$name.log
+mon data = {folder}/mon
+osd data = {folder}/osd
+[client.rgw.a]
+rgw frontends = beast endpoint=127.0.0.1:{gateway}
+rgw data = {folder}/rgw
+"""
+
+
+def missing_program() -> str | None:
+    """The first program of the server that this machine lacks."""
+    return next((program for program in PROGRAMS if shutil.which(program) is None), None)
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[str]:
+    """Starts the server in `folder`, a short path, and gives its address; ends it afterwards."""
+    gateway = _free_port()
+    address, fsid, osd = f"http://127.0.0.1:{gateway}", uuid.uuid4(), uuid.uuid4()
+    config = folder / "ceph.conf"
+    for part in ("mon", "osd", "rgw"):
+        (folder / part).mkdir()
+    monitor = _free_port()
+    config.write_text(_CONFIG.format(fsid=fsid, monitor=monitor, gateway=gateway, folder=folder))
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(*command: str) -> None:
+        log = open(folder / f"{command[0]}.out", "wb")  # noqa: SIM115
+        running.append(subprocess.Popen([command[0], "-c", str(config), "-f", *command[1:]], stdout=log, stderr=log))
+
+    def do(*command: str) -> None:
+        done = subprocess.run([command[0], "-c", str(config), *command[1:]], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, (command, done.stderr[-2000:])
+
+    try:
+        subprocess.run(
+            ["monmaptool", "--create", "--addv", "a", f"[v1:127.0.0.1:{monitor}]", "--fsid", str(fsid), str(folder / "monmap")],
+            capture_output=True,
+            check=True,
+        )
+        do("ceph-mon", "--mkfs", "-i", "a", "--monmap", str(folder / "monmap"))
+        start("ceph-mon", "-i", "a")
+        do("ceph", "--connect-timeout", "30", "osd", "create", str(osd))
+        do("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", str(osd))
+        start("ceph-osd", "-i", "0")
+        do("ceph", "osd", "crush", "add", "osd.0", "1", "root=default", "host=localhost")
+        start("radosgw", "-n", "client.rgw.a")
+        _wait_for(gateway)
+        do("radosgw-admin", "user", "create", "--uid=t", "--display-name=t", f"--access-key={ACCESS_KEY}", f"--secret={SECRET_KEY}")
+        yield address
+    finally:
+        for process in reversed(running):
+            process.kill()
+            process.wait()
+
+
+def environment(address: str) -> dict[str, str]:
+    """The variables by which a client finds the server."""
+    return {
+        "AWS_ENDPOINT_URL": address,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_REGION": "us-east-1",
+    }
+
+
+def make_bucket(address: str, name: str) -> None:
+    """Makes a bucket: a PUT signed as Signature Version 4 asks."""
+    import datetime
+    import hashlib
+    import hmac
+    import urllib.request
+
+    host = address.removeprefix("http://")
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    empty = hashlib.sha256(b"").hexdigest()
+    signed = "host;x-amz-content-sha256;x-amz-date"
+    request = f"PUT\n/{name}\n\nhost:{host}\nx-amz-content-sha256:{empty}\nx-amz-date:{now}\n\n{signed}\n{empty}"
+    scope = f"{now[:8]}/us-east-1/s3/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    key = f"AWS4{SECRET_KEY}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    headers = {
+        "x-amz-date": now,
+        "x-amz-content-sha256": empty,
+        "Authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope},SignedHeaders={signed},Signature={signature}",
+    }
+    urllib.request.urlopen(urllib.request.Request(f"{address}/{name}", method="PUT", headers=headers), timeout=30).close()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(os.strerror(110))
