@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from genopipe.align.alternative import alternative_contigs
 from genopipe.errors import BadInput
-from genopipe.formats.assembly import pseudoautosomal_regions, tell_assembly
+from genopipe.formats.assembly import regions_to_mask, tell_assembly
 from genopipe.formats.genome import build_genome, load_genome, save_array, unpack_into
 from genopipe.kernels import seed as kernel
 from genopipe.model import Genome
@@ -63,7 +63,7 @@ def build_reference(
     `alt_file` names contigs that are alternatives, besides those known by name; see `genopipe.align.alternative`. The pseudoautosomal
     regions of Y, the same as those of X, are masked unless they are to be kept.
     """
-    mask = {} if keep_pseudoautosomal else pseudoautosomal_regions()
+    mask = {} if keep_pseudoautosomal else regions_to_mask()
     with _whole_folder(folder) as partial:
         log.info("packing %s", fasta)
         genome = build_genome(fasta, partial, name=name, threads=threads, mask=mask)

@@ -75,7 +75,7 @@ def in_copies(call: Call, person: Person, contig: VcfContig, position: int, *, i
 
     Raises BadInput where the gVCF was called with one copy and the person has two, or none.
     """
-    copies = copies_at(contig.name, contig.length, position, person.sex)
+    copies = copies_at(contig, position, person.sex)
     if copies is None:
         return replace(call, copies=2 if call.genotype is None else len(call.genotype))
     if call.genotype is not None and len(call.genotype) == 1 and copies != 1:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from genopipe.call.copies import Call, Person, in_copies, people_of, unseen
 from genopipe.call.family import Trio, consistent, judge_trio
-from genopipe.call.ploidy import PATERNAL_NAMES, is_mitochondrial_name
+from genopipe.call.ploidy import is_mitochondrial, sex_chromosome
 from genopipe.call.sites import DELETED, MAX_LIKELIHOOD, MAX_QUALITY, genotypes
 from genopipe.errors import BadInput
 from genopipe.formats.gvcf import Gvcf, GvcfRecord, open_gvcf, read_gvcf
@@ -59,7 +59,7 @@ def joint_genotypes(gvcf_paths: list[Path], ped: Path, output: Path) -> None:
     with vcf_writer(output, header(contigs, samples, KINDS)) as write:
         for site in merged_sites(gvcfs):
             _bring_to_copies(site, contigs[site.contig], people)
-            contradictions = judge_families(site, contigs[site.contig].name, trios)
+            contradictions = judge_families(site, contigs[site.contig], trios)
             if not any(site.alleles[allele] != DELETED for call in site.calls for allele in call.genotype or () if allele):
                 continue
             n_sites, n_new = n_sites + 1, n_new + sum(bool(call.new) for call in site.calls)
@@ -189,11 +189,11 @@ def _bring_to_copies(site: JointSite, contig: VcfContig, people: list[Person]) -
     site.calls = [in_copies(call, person, contig, site.position, is_indel=site.is_indel) for call, person in calls]
 
 
-def judge_families(site: JointSite, contig: str, trios: list[tuple[int, int, int]]) -> int:
+def judge_families(site: JointSite, contig: VcfContig, trios: list[tuple[int, int, int]]) -> int:
     """Lets each trio correct the genotypes of the site and takes those away that nothing was seen of; returns how many children
     contradict their parents afterwards."""
-    haploid_from = "paternal" if contig in PATERNAL_NAMES else "maternal"
-    judged = [] if is_mitochondrial_name(contig) else trios
+    haploid_from = "paternal" if sex_chromosome(contig) == "Y" else "maternal"
+    judged = [] if is_mitochondrial(contig) else trios
     for rows in judged:
         three = [site.calls[row] for row in rows]
         if all(call.genotype is not None for call in three):

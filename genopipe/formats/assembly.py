@@ -22,6 +22,9 @@ _WHOLE = 20
 
 _NAMED = 5
 
+Regions = tuple[tuple[int, int], ...]
+"""Start and end of stretches of a sequence."""
+
 
 @cache
 def _manifests() -> tuple[dict[str, Any], ...]:
@@ -29,10 +32,38 @@ def _manifests() -> tuple[dict[str, Any], ...]:
     return tuple(json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))) if folder is not None else ()
 
 
-def pseudoautosomal_regions() -> Mask:
+def chromosome(name: str, md5: str | None) -> str:
+    """Which chromosome a contig is, such as `7`, `X` or `MT`: by its digest, else by its name, which one that is none keeps."""
+    bare = _first_names().get(md5 or "", name).removeprefix("chr")
+    return "MT" if bare == "M" else bare
+
+
+@cache
+def _first_names() -> dict[str, str]:
+    return {contig["md5"]: contig["names"][0] for manifest in _manifests() for contig in manifest["contigs"]}
+
+
+def pseudoautosomal(md5: str | None, length: int) -> Regions:
+    """The pseudoautosomal regions of a sequence of X or Y, by its digest, else by its length: other bases may be masked in it."""
+    by_digest, by_length = _sex_chromosomes()
+    return by_digest.get(md5 or "") or by_length.get(length, ())
+
+
+@cache
+def _sex_chromosomes() -> tuple[dict[str, Regions], dict[int, Regions]]:
+    found = [(contig, _regions(contig)) for manifest in _manifests() for contig in manifest["contigs"] if "pseudoautosomal" in contig]
+    return {contig["md5"]: regions for contig, regions in found}, {contig["length"]: regions for contig, regions in found}
+
+
+def _regions(contig: dict[str, Any]) -> Regions:
+    return tuple((start, end) for start, end in contig["pseudoautosomal"])
+
+
+def regions_to_mask() -> Mask:
     """The pseudoautosomal regions of the known sequences of Y in which they are not masked."""
-    contigs = [contig for manifest in _manifests() for contig in manifest["contigs"]]
-    return {contig["md5"]: tuple(map(tuple, contig["pseudoautosomal"])) for contig in contigs if "pseudoautosomal" in contig}
+    contigs = [contig for manifest in _manifests() if "analysis_set" not in manifest for contig in manifest["contigs"]]
+    known = [contig for contig in contigs if "pseudoautosomal" in contig and "chrY" in contig["names"]]
+    return {contig["md5"]: _regions(contig) for contig in known}
 
 
 def tell_assembly(genome: Genome, mask: Mask) -> None:

@@ -14,10 +14,8 @@ import pytest
 from genopipe.align.index import build_reference
 from genopipe.align.pipeline import Options
 from genopipe.align.run import align_files
-from genopipe.call.ploidy import PSEUDOAUTOSOMAL
 from genopipe.formats import assembly
 from genopipe.formats.bam import ReadGroup
-from genopipe.formats.contig_names import manifests_folder
 from genopipe.formats.genome import fetch
 from genopipe.model import Contig, Genome
 
@@ -105,12 +103,3 @@ def test_a_sequence_that_nobody_knows_may_be_masked_further(caplog: pytest.LogCa
 def test_a_part_of_an_assembly_is_not_told_of(caplog: pytest.LogCaptureFixture) -> None:
     assembly.tell_assembly(genome_of(*NUMBERED[:5]), {})
     assert caplog.text == ""
-
-
-def test_the_regions_in_the_manifests_are_those_of_the_caller() -> None:
-    folder = manifests_folder()
-    assert folder is not None
-    contigs = [contig for path in folder.glob("*.json") for contig in json.loads(path.read_text())["contigs"]]
-    known = {contig["length"]: tuple(map(tuple, contig["pseudoautosomal"])) for contig in contigs if "pseudoautosomal" in contig}
-    assert known == {length: regions for length, regions in PSEUDOAUTOSOMAL.items() if length in known}
-    assert set(known) == {57_227_415, 59_373_566}
