@@ -162,9 +162,9 @@ def _pedigree_rows(case: Case) -> Iterator[tuple[str, ...]]:
 
 
 def _check_needs(case: Case) -> None:
-    if case.pgx is not None and not case.pgx.is_dir():
+    if case.pgx is not None and not case.pgx.exists():
         raise BadConfiguration(
-            f"no folder {case.pgx}",
+            f"no folder or evidence set {case.pgx}",
             wanted="the definition and phenotype tables of a PharmCAT release",
             do="Mend `pgx:`, or leave it out.",
             path=case.path,

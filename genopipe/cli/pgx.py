@@ -6,12 +6,17 @@ from pathlib import Path
 
 import click
 
-from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFolder
+from genopipe.cli.options import ExistingFile, OutputFolder
 
 
 @click.command()
 @click.option("--variants", type=ExistingFile, required=True, help="gVCF of the sample (or a VCF that has every position), on GRCh38.")
-@click.option("--definitions", type=ExistingFolder, required=True, help="Folder of a PharmCAT release: definition and phenotype tables.")
+@click.option(
+    "--definitions",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of a PharmCAT release: definition and phenotype tables; or a locked evidence set, E/NAME, that holds one.",
+)
 @click.option("--sample", help="Which sample, where the file has several.")
 @click.option("--outside-calls", type=ExistingFile, help="Diplotypes of CYP2D6, HLA and others: gene, diplotype, separated by a tab.")
 @click.option("-o", "--output", type=OutputFolder, required=True, help="Folder for pgx.json and pgx.html.")

@@ -24,7 +24,7 @@ def test_a_forced_interpretation_does_not_ask_for_what_the_case_does_not_name(fo
 
 def test_definitions_that_are_not_there_are_told_before_work_starts(folder: Path) -> None:
     (folder / "case.yaml").write_text(CASE + "pgx: pharmcat\n")
-    with pytest.raises(BadConfiguration, match=r"case\.yaml: pgx: no folder .*pharmcat"):
+    with pytest.raises(BadConfiguration, match=r"case\.yaml: pgx: no folder or evidence set .*pharmcat"):
         plan_case([folder / "case.yaml"])
 
 

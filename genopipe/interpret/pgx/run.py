@@ -23,6 +23,7 @@ from genopipe.interpret.pgx.mitochondria import positions as mitochondrial_posit
 from genopipe.interpret.pgx.outside_calls import OutsideCall, read_outside_calls
 from genopipe.interpret.pgx.phenotypes import PhenotypeTable, read_phenotypes
 from genopipe.interpret.pgx.report import page
+from genopipe.interpret.pgx.source import tables_folder
 from genopipe.outputs import make_folder, whole_file, write_json
 
 OUTSIDE_ONLY = ("CYP2D6", "HLA-A", "HLA-B")
@@ -76,9 +77,12 @@ def pharmacogenomics(
 ) -> dict[str, GeneResult]:
     """Names the alleles of `sample` (the only one when None) and writes `pgx.json` and `pgx.html` in `output`.
 
+    `definitions` is the folder of a PharmCAT release, or a locked evidence set that holds one.
+
     Raises BadInput for damaged tables or calls, and for variants of another build or sample.
     """
-    genes, tables = read_definitions(definitions), read_phenotypes(definitions)
+    with tables_folder(definitions) as (folder, origin):
+        genes, tables = read_definitions(folder), read_phenotypes(folder)
     outside = read_outside_calls(outside_calls) if outside_calls is not None else {}
     names = mitochondrial_positions(tables[MT_RNR1].function if MT_RNR1 in tables else {})
     named = [definition for gene, definition in sorted(genes.items()) if gene not in OUTSIDE_ONLY]
@@ -96,7 +100,8 @@ def pharmacogenomics(
     told = {result.gene: result for result in results}
     for call in outside.values():
         told[call.gene] = _outside(call, told.get(call.gene), tables.get(call.gene))
-    _write(told, genes, tables, genotypes.sample, output)
+    versions = sorted({definition.version for definition in genes.values()} | {table.version for table in tables.values()})
+    _write(told, [*versions, *origin], genotypes.sample, output)
     return told
 
 
@@ -199,11 +204,8 @@ def _number(score: str | None) -> float | str | None:
     return float(score) if score is not None and re.fullmatch(r"\d+(\.\d+)?", score) else score
 
 
-def _write(
-    told: Mapping[str, GeneResult], genes: Mapping[str, GeneDefinition], tables: Mapping[str, PhenotypeTable], sample: str, output: Path
-) -> None:
+def _write(told: Mapping[str, GeneResult], versions: list[str], sample: str, output: Path) -> None:
     make_folder(output)
-    versions = sorted({definition.version for definition in genes.values()} | {table.version for table in tables.values()})
     documents = {gene: told[gene].document() for gene in _order(told)}
     with whole_file(output / "pgx.html") as partial:
         partial.write_text(page(documents, sample=sample, versions=versions), encoding="utf-8")
