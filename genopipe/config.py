@@ -97,6 +97,7 @@ class Case:
     pgx: Path | None = None
     run_folder: Path | None = None
     sample_sheet: Path | None = None
+    panels: tuple[str, ...] = ()
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -146,6 +147,7 @@ def load_case(path: Path) -> Case:
         pgx=base / document["pgx"] if "pgx" in document else None,
         run_folder=base / document["run_folder"] if "run_folder" in document else None,
         sample_sheet=_sample_sheet(document, base),
+        panels=tuple(document.get("panels", ())),
     )
     _check_people(case, lines)
     return case

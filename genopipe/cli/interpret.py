@@ -29,6 +29,14 @@ from genopipe.cli.options import ExistingFile, ExistingFolder, Instant, OutputFo
 )
 @click.option("--pgx", type=ExistingFile, help="pgx.json of `genopipe pgx`; its warning about aminoglycosides goes to the first page.")
 @click.option("--reads", type=ExistingFile, help="The proband's BAM: the report shows the reads around each variant (with --reference).")
+@click.option(
+    "--panel",
+    "panels",
+    multiple=True,
+    help="Rank only the genes of this panel (green) or gene list of the evidence set; repeatable.",
+)
+@click.option("--by-onset", is_flag=True, help="Halve the score of genes whose diseases begin much later than the patient fell ill.")
+@click.option("--previous", type=ExistingFile, help="findings.json of the run before: when each variant was first seen, and what changed.")
 @click.option("--max-age", type=click.IntRange(min=1), help="Refuse evidence that is older, in days by --issued, else by today.")
 @click.option("--issued", type=Instant(), help="Date for the results, such as 2026-11-20T10:00:00Z; without it none is written.")
 @click.option("-o", "--output", "output", type=OutputFolder, required=True, help="Folder for the findings.")
@@ -42,6 +50,9 @@ def interpret(
     uncallable: Path | None,
     pgx: Path | None,
     reads: Path | None,
+    panels: tuple[str, ...],
+    by_onset: bool,
+    previous: Path | None,
     max_age: int | None,
     issued: str | None,
     output: Path,
@@ -69,5 +80,5 @@ def interpret(
     if max_age is not None:
         check_age(locked, days=max_age, on=date.fromisoformat(issued[:10]) if issued is not None else datetime.now(UTC).date())
     genome = load_genome(reference) if reference is not None else None
-    request = Request(load_subject(case), locked, variants, genome, reference, score, uncallable, structural, pgx, reads)
-    write_results(rank(request), output, issued=issued)
+    request = Request(load_subject(case), locked, variants, genome, reference, score, uncallable, structural, pgx, reads, panels, by_onset)
+    write_results(rank(request), output, issued=issued, previous=previous)

@@ -17,6 +17,7 @@ from genopipe.interpret.codon import Around, around, by_id, effect_on, known_in
 from genopipe.interpret.criteria import Circumstances, classify, not_evaluated
 from genopipe.interpret.evidence import EvidenceSet
 from genopipe.interpret.findings import Hit, Interpretation, Request
+from genopipe.interpret.gene_names import load_gene_names
 from genopipe.interpret.hgvs import Change, change_of
 from genopipe.interpret.inheritance import Pattern
 from genopipe.interpret.repeats import in_repeat
@@ -117,5 +118,6 @@ def constraint(evidence: EvidenceSet) -> dict[str, tuple[float | None, float | N
     dataset = evidence.one("constraint")
     if dataset is None:
         return {}
+    names = load_gene_names(evidence)
     column = pq.read_table(evidence.table(dataset)).to_pydict()
-    return {gene: (loeuf, pli) for gene, loeuf, pli in zip(column["gene"], column["loeuf"], column["pli"], strict=True)}
+    return {names.current(gene): (loeuf, pli) for gene, loeuf, pli in zip(column["gene"], column["loeuf"], column["pli"], strict=True)}

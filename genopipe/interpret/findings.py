@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +53,7 @@ class Hit:
     alone: Consequence | None = None
     beside: tuple[str, ...] = ()
     change: Change | None = None
+    structural: bool = False
 
     @property
     def known_pathogenic(self) -> bool:
@@ -67,7 +68,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One gene in the ranked list. Without variants `variant_score` is None and `hits` is empty."""
+    """One gene in the ranked list. Without variants `variant_score` is None and `hits` is empty.
+
+    `tier` is that of `tiers`, None for none; `panels` name the panels that have the gene green; `late` is the gene's earliest known onset,
+    where that is too late for the patient and counted against it.
+    """
 
     rank: float
     gene: str
@@ -80,6 +85,9 @@ class Finding:
     diseases: tuple[str, ...] = ()
     loeuf: float | None = None
     reasons: tuple[str, ...] = ()
+    tier: str | None = None
+    panels: tuple[str, ...] = ()
+    late: str | None = None
 
     @property
     def candidate(self) -> bool:
@@ -104,11 +112,15 @@ class Request:
     structural: Path | None = None
     pgx: Path | None = None
     reads: Path | None = None
+    panels: tuple[str, ...] = ()
+    by_onset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
     """What took the variants on their way: masks over the variants, and for those left the consequences called and the hits by gene.
+
+    `genes` are those that may be ranked, None for all.
 
     faults     by name, (variants) bool: poor calls
     rare       (variants) bool: well called, and rare or known as pathogenic
@@ -120,6 +132,7 @@ class Trace:
     frequency: NDArray[np.float64]
     called: Mapping[int, Mapping[str, Consequence]]
     hits: Mapping[str, Mapping[int, Hit]]
+    genes: Set[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

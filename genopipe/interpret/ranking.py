@@ -35,11 +35,13 @@ from genopipe.interpret.findings import Finding, Hit, Interpretation, Request, T
 from genopipe.interpret.haplotypes import Together, read_together
 from genopipe.interpret.inheritance import LIMIT, Family, Pattern, call_faults, parentage
 from genopipe.interpret.known import places_of_known
+from genopipe.interpret.onset import FACTOR, age_of, too_late
 from genopipe.interpret.ontology import Annotations, load_phenotypes
 from genopipe.interpret.phenotype import PhenotypeScorer
 from genopipe.interpret.predictors import SPLICING, Prediction, chosen_tool, effect_of
 from genopipe.interpret.reasons import reasons
 from genopipe.interpret.structural import structural_consequences, with_structural
+from genopipe.interpret.tiers import GREEN, Panels
 from genopipe.interpret.transcripts import touched_transcripts, transcripts_of
 from genopipe.interpret.unseen import told, unseen_genes
 from genopipe.interpret.variants import read_variants
@@ -95,7 +97,8 @@ def interpret(request: Request) -> Interpretation:
         ranked = _explained(_ranked(findings), scorer, observed)
         return Interpretation(request, ontology, ranked, None, {}, tuple(notes), (0, 0))
     by_gene = dict(zip(annotations.genes, map(float, phenotype), strict=True))
-    case = _Case(request, annotations, by_gene, any_phenotype=bool(phenotype.any()))
+    late = too_late(ontology, annotations, age_of(subject)) if request.by_onset else {}
+    case = _Case(request, annotations, by_gene, late, any_phenotype=bool(phenotype.any()))
     findings = case.findings()
     if request.genome is None:
         notes.append("No reference was given: which amino acid changes is unknown, and only coding exons and splice sites were looked at.")
@@ -106,10 +109,17 @@ def interpret(request: Request) -> Interpretation:
 class _Case:
     """The way of one family's variants to findings."""
 
-    def __init__(self, request: Request, annotations: Annotations, phenotype: Mapping[str, float], *, any_phenotype: bool) -> None:
+    def __init__(
+        self, request: Request, annotations: Annotations, phenotype: Mapping[str, float], late: Mapping[str, str], *, any_phenotype: bool
+    ) -> None:
         self.request, self.annotations, self.phenotype, self.any_phenotype = request, annotations, phenotype, any_phenotype
+        self.late = late
         self.notes: list[str] = []
         assert request.variants is not None
+        named = request.panels or request.subject.panels
+        self.panels = Panels(request.evidence, named)
+        if named:
+            self.notes.append(self.panels.told(named))
         _check_assembly(request)
         subject = request.subject
         people = [subject.proband, *(member.sample for member in subject.family if member.sample != subject.proband)]
@@ -149,7 +159,10 @@ class _Case:
 
     def findings(self) -> list[Finding]:
         hits = self._hits(self._worth_a_look())
-        self.trace = Trace(self.faults, self.rare, self.knowledge.frequency, self.called, hits)
+        self.trace = Trace(self.faults, self.rare, self.knowledge.frequency, self.called, hits, self.panels.genes)
+        if self.panels.genes is not None:
+            hits = {gene: of_gene for gene, of_gene in hits.items() if gene in self.panels.genes}
+            self.kept["in a gene of the panels"] = len({row for of_gene in hits.values() for row in of_gene})
         return [finding for gene in sorted(hits) if (finding := self._finding(gene, hits[gene])) is not None]
 
     def _worth_a_look(self) -> list[int]:
@@ -212,7 +225,8 @@ class _Case:
         elif self.variants.in_dbsnp[row] and not self.knowledge.covered[row]:
             score *= IN_DBSNP_FACTOR
         homozygotes = int(self.knowledge.homozygotes[row])
-        hit = Hit(row, self.variants.name(row), consequence, score, frequency, homozygotes, assertion, prediction=prediction)
+        name, structural = self.variants.name(row), bool(self.variants.structural[row])
+        hit = Hit(row, name, consequence, score, frequency, homozygotes, assertion, prediction=prediction, structural=structural)
         if together is None:
             return hit
         beside = tuple(self.variants.name(other) for other in together.rows if other != row)
@@ -220,7 +234,7 @@ class _Case:
 
     def _prediction(self, row: int, *, predictable: bool) -> Prediction:
         """What predictors say; nothing of variants read together, as they judged each alone."""
-        scores = getattr(self.knowledge, "scores", {}) if predictable else {}
+        scores = self.knowledge.scores if predictable else {}
         tool = chosen_tool(scores)
         missense = float(scores[tool][row]) if tool else nan
         return Prediction(tool, missense, float(scores[SPLICING][row]) if SPLICING in scores else nan)
@@ -236,8 +250,21 @@ class _Case:
         chosen = tuple(self.evaluation.classified(hits[row], best, hits, phenotype) for row in best.rows)
         posterior = sum(hit.acmg.without("PP4", "BS4").posterior for hit in chosen) / len(chosen)
         combined = combine(phenotype, score, self.request.score, posterior=posterior) if self.any_phenotype else score
-        diseases = self.annotations.diseases.get(gene, ())
-        return Finding(0, gene, round(combined, 6), phenotype, round(score, 6), best, chosen, diseases=diseases, loeuf=loeuf)
+        late = self.late.get(gene)
+        return Finding(
+            0,
+            gene,
+            round(combined * (FACTOR if late is not None else 1.0), 6),
+            phenotype,
+            round(score, 6),
+            best,
+            chosen,
+            diseases=self.annotations.diseases.get(gene, ()),
+            loeuf=loeuf,
+            tier=self.panels.tier(gene, best, chosen, male=self.family.male),
+            panels=tuple(panel.name for panel, about in self.panels.of(gene) if about.confidence == GREEN),
+            late=late,
+        )
 
     def _within_limit(self, pattern: Pattern, hits: Mapping[int, Hit]) -> bool:
         limit = LIMIT[pattern.family]

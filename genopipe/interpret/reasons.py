@@ -45,6 +45,10 @@ def reasons(finding: Finding, ontology: Ontology) -> tuple[str, ...]:
         sentences.append(f"Inheritance: {finding.pattern.why}.")
     if finding.loeuf is not None and finding.loeuf < 0.35:
         sentences.append(f"Healthy people hardly ever lose a copy of {finding.gene} (LOEUF {finding.loeuf:.2f}).")
+    if finding.panels:
+        sentences.append(f"{finding.gene} is green in {', '.join(finding.panels)}.")
+    if finding.late is not None:
+        sentences.append(f"What is known of {finding.gene} begins later ({finding.late}) than the patient fell ill: its score is halved.")
     sentences.extend(_of_phenotype(finding, ontology))
     return tuple(sentences)
 

@@ -21,6 +21,7 @@ from genopipe.formats.vcf import vcf_writer
 from genopipe.interpret.consequence import Consequence
 from genopipe.interpret.evaluation import unevaluated
 from genopipe.interpret.findings import Finding, Hit, Interpretation
+from genopipe.interpret.history import History, read_history
 from genopipe.interpret.phenopacket import phenopacket
 from genopipe.interpret.report import report
 from genopipe.interpret.structural import kind_of
@@ -28,18 +29,20 @@ from genopipe.interpret.trace import write_trace
 from genopipe.interpret.variants import MISSING, UNPHASED, Variants
 from genopipe.outputs import make_folder, whole_file
 
-COLUMNS = ("rank", "gene", "score", "phenotype_score", "variant_score", "mode", "variants", "hgvs_c", "hgvs_p", "acmg")
+COLUMNS = ("rank", "gene", "score", "phenotype_score", "variant_score", "mode", "variants", "hgvs_c", "hgvs_p", "acmg", "tier")
 SCHEMA_VERSION = 1
 
 
-def write_results(result: Interpretation, folder: Path, *, issued: str | None = None) -> None:
-    """Writes the files; the annotated VCF only when there were variants. Raises BadEnvironment.
+def write_results(result: Interpretation, folder: Path, *, issued: str | None = None, previous: Path | None = None) -> None:
+    """Writes the files; the annotated VCF only when there were variants. Raises BadEnvironment, and BadInput for a bad `previous` one.
 
     A VCF that an earlier interpretation with variants left in the folder goes, as it belongs to no file beside it any more.
     """
+    history = read_history(previous, result.request.subject.case) if previous is not None else None
+    document = findings_document(result, issued, history)
     make_folder(folder)
     _write_text(folder / "findings.tsv", "".join(_table(result)))
-    _write_json(folder / "findings.json", findings_document(result, issued))
+    _write_json(folder / "findings.json", document)
     _write_json(folder / "phenopacket.json", phenopacket(result, issued))
     if result.variants is not None:
         _write_vcf(folder / "findings.vcf.gz", result, result.variants)
@@ -66,6 +69,7 @@ def row(finding: Finding) -> dict[str, Any]:
         "variant_score": finding.variant_score,
         "mode": finding.pattern.mode if finding.pattern is not None else None,
         **{key: ",".join(values) if values else None for key, values in joined.items()},
+        "tier": finding.tier,
     }
 
 
@@ -81,8 +85,9 @@ def _table(result: Interpretation) -> Iterator[str]:
         yield "\t".join("" if values[column] is None else str(values[column]) for column in COLUMNS) + "\n"
 
 
-def findings_document(result: Interpretation, issued: str | None) -> dict[str, Any]:
-    """The content of findings.json, checked against its schema."""
+def findings_document(result: Interpretation, issued: str | None, history: History | None = None) -> dict[str, Any]:
+    """The content of findings.json, checked against its schema; dates of an earlier run come from `history`."""
+    history = history or History()
     request = result.request
     document: dict[str, Any] = {
         "schema": SCHEMA_VERSION,
@@ -98,7 +103,7 @@ def findings_document(result: Interpretation, issued: str | None) -> dict[str, A
         "notes": list(result.notes),
         "acmg_not_evaluated": list(unevaluated(result)),
         "acmg_why_not_evaluated": unevaluated(result),
-        "findings": [row(finding) | _detail(finding) for finding in result.findings],
+        "findings": [row(finding) | _detail(finding, history, issued) for finding in result.findings],
     }
     if issued is not None:
         document["issued"] = issued
@@ -120,13 +125,15 @@ def evidence_document(result: Interpretation) -> dict[str, Any]:
     return {"name": evidence.name, "digest": evidence.digest, "assembly": evidence.assembly, "datasets": members}
 
 
-def _detail(finding: Finding) -> dict[str, Any]:
+def _detail(finding: Finding, history: History, issued: str | None) -> dict[str, Any]:
+    hits = [_hit(hit) for hit in finding.hits]
     return {
         "reasons": list(finding.reasons),
         "diseases": list(finding.diseases),
         "loeuf": finding.loeuf,
         "matches": [asdict(match) | {"information": round(match.information, 4)} for match in finding.matches],
-        "hits": [_hit(hit) for hit in finding.hits],
+        "panels": list(finding.panels),
+        "hits": [hit | history.dates(finding.gene, hit, issued) for hit in hits],
     }
 
 

@@ -35,6 +35,7 @@ class Subject:
     onset: str | None
     family: tuple[Member, ...]
     path: Path
+    panels: tuple[str, ...] = ()
 
     @property
     def member(self) -> Member:
@@ -68,7 +69,7 @@ def _from_case(case: Case) -> Subject:
             path=case.pedigree,
         )
     sex = known.sex if proband.sex == "unknown" else known_sex(proband.sex)
-    return Subject(case.case, proband.sample, sex, proband.phenotypes, proband.excluded, proband.onset, family, case.path)
+    return Subject(case.case, proband.sample, sex, proband.phenotypes, proband.excluded, proband.onset, family, case.path, case.panels)
 
 
 def check_terms(subject: Subject, ontology: Ontology) -> None:

@@ -7,6 +7,7 @@ poor call        FILTER, depth, GQ or allele share; `detail` says which
 common           more frequent than 2 %, and not known as pathogenic
 no gene          no gene model tells an effect
 no effect        an effect that does not count, in `detail`
+panel            the gene is in none of the panels that the run was limited to
 mode             too frequent for every mode of inheritance that it could have in the gene
 other variants   the gene is ranked by others
 ranked           it stands in the findings
@@ -95,14 +96,14 @@ def _taken(row: int, trace: Trace, findings: dict[str, Finding], variants: Varia
     else:
         for gene, consequence in sorted(trace.called[row].items()):
             terms = "&".join(consequence.terms)
-            yield {"gene": gene, "detail": terms} | _of_gene(
-                row, gene in trace.hits and row in trace.hits[gene], findings.get(gene), variants
-            )
+            yield {"gene": gene, "detail": terms} | _of_gene(row, gene, trace, findings.get(gene), variants)
 
 
-def _of_gene(row: int, counts: bool, finding: Finding | None, variants: Variants) -> dict[str, Any]:
-    if not counts:
+def _of_gene(row: int, gene: str, trace: Trace, finding: Finding | None, variants: Variants) -> dict[str, Any]:
+    if row not in trace.hits.get(gene, {}):
         return {"rule": "no effect"}
+    if trace.genes is not None and gene not in trace.genes:
+        return {"rule": "panel"}
     if finding is None:
         return {"rule": "mode"}
     held = [hit.row for hit in finding.hits]
@@ -126,7 +127,7 @@ class Answer:
 
 def why(variant: str, results: Path) -> Answer:
     """What became of CHROM-POS-REF-ALT in an interpretation. Raises BadInput for another spelling and for a folder without a trace."""
-    place = _place(variant)
+    place = place_of(variant)
     path = results / "trace.parquet"
     if not path.is_file():
         raise BadInput("no trace.parquet", wanted="a folder of `genopipe interpret --variants`", do="Interpret again.", path=results)
@@ -138,7 +139,8 @@ def why(variant: str, results: Path) -> Answer:
     return Answer(variant, (_not_called(place, results), *dict.fromkeys(others)))
 
 
-def _place(variant: str) -> Place:
+def place_of(variant: str) -> Place:
+    """Where CHROM-POS-REF-ALT is, trimmed. Raises BadInput for another spelling."""
     parts = variant.rsplit("-", 3)
     if len(parts) != 4 or not parts[1].isdigit() or int(parts[1]) < 1:
         raise BadInput(f"{variant!r}", wanted="CHROM-POS-REF-ALT, such as 10-123256215-T-G", do="Correct the variant.", key="VARIANT")
@@ -162,6 +164,7 @@ def _told(row: dict[str, Any]) -> str:
         "common": f"Left out as common: {percent} in the population that has it most.",
         "no gene": "Left out: it lies in no gene model that tells an effect.",
         "no effect": f"Left out for {gene}: its effect there ({detail}) does not count.",
+        "panel": f"Left out for {gene} ({detail}): the gene is in none of the panels that the run was limited to.",
         "mode": f"Left out for {gene} ({detail}): too frequent ({percent}) for every mode of inheritance it could have.",
         "other variants": f"Not shown for {gene}, which has rank {rank} by other variants: {detail}.",
         "ranked": f"Rank {rank}: {gene} ({detail}).",
