@@ -1,4 +1,4 @@
-"""Files out of the archive, and the check of everything in it."""
+"""Files out of the archive."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from zstandard import ZstdError
+
 from genopipe import outputs
 from genopipe.archive.bam_stream import NotBam
 from genopipe.archive.container import RecipeFailed
 from genopipe.archive.contents import file_bytes
 from genopipe.archive.htslib import HtslibFailed
-from genopipe.archive.manifests import Archive, Manifest
+from genopipe.archive.manifests import Manifest
+from genopipe.archive.opened import Archive
 from genopipe.archive.workshop import Workshop
-from genopipe.errors import BadInput, GenopipeError
-from genopipe.progress import progress
+from genopipe.errors import BadInput
 from genopipe.store import Location
 
 
@@ -27,38 +29,26 @@ def get_file(root: Location, wanted: str, out: Path) -> Manifest:
     archive = Archive.existing(root)
     manifest = archive.find(wanted)
     with outputs.whole_file(out) as target, tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as folder:
-        digest = hashlib.sha256()
-        try:
-            with open(target, "wb") as file:
-                for piece in file_bytes(manifest, Workshop(archive.store, Path(folder))):
-                    digest.update(piece)
-                    file.write(piece)
-        except (NotBam, HtslibFailed, RecipeFailed, StopIteration, RuntimeError) as error:
-            raise _not_restored(archive, manifest, str(error)) from error
-        if digest.hexdigest() != manifest.digest:
-            raise _not_restored(archive, manifest, "the restored bytes differ")
+        with open(target, "wb") as file:
+            for piece in restored(archive, manifest, Path(folder)):
+                file.write(piece)
     return manifest
 
 
-def verify(root: Location) -> Iterator[GenopipeError]:
-    """What is wrong in an archive: each damaged manifest, and each missing or damaged object with a file that needs it."""
-    archive = Archive.existing(root)
-    needed: dict[str, Manifest] = {}
-    for name in archive.manifest_names():
-        try:
-            manifest = archive.read_manifest(name)
-        except BadInput as fault:
-            yield fault
-            continue
-        for entry in manifest.objects:
-            needed.setdefault(entry["digest"], manifest)
-    with progress("verified", total=len(needed), unit="objects") as counter:
-        for digest, manifest in sorted(needed.items()):
-            try:
-                archive.store.verify(digest)
-            except BadInput as fault:
-                yield BadInput(f"{fault.came} ({manifest.name} needs it)", wanted=fault.wanted, do=fault.do, path=fault.path)
-            counter.advance()
+def restored(archive: Archive, manifest: Manifest, folder: Path) -> Iterator[bytes]:
+    """The bytes of an archived file in pieces; only when they were used up without an error are they the file's.
+
+    `folder` is for temporary files. Raises as `get_file`.
+    """
+    digest = hashlib.sha256()
+    try:
+        for piece in file_bytes(manifest, Workshop(archive.store, folder)):
+            digest.update(piece)
+            yield piece
+    except (NotBam, HtslibFailed, RecipeFailed, StopIteration, RuntimeError, ZstdError) as error:
+        raise _not_restored(archive, manifest, str(error)) from error
+    if digest.hexdigest() != manifest.digest:
+        raise _not_restored(archive, manifest, "the restored bytes differ")
 
 
 def _not_restored(archive: Archive, manifest: Manifest, reason: str) -> BadInput:

@@ -25,7 +25,8 @@ from genopipe.archive.contents import describe_recipe, digest_of, file_bytes, ob
 from genopipe.archive.fastq_text import NotFastq
 from genopipe.archive.fastq_views import NotInPool, Pool, describe_view, make_pool, open_pool
 from genopipe.archive.htslib import HtslibFailed
-from genopipe.archive.manifests import Archive, Manifest
+from genopipe.archive.manifests import Manifest
+from genopipe.archive.opened import Archive
 from genopipe.archive.references import Reference
 from genopipe.archive.staging import Staging
 from genopipe.errors import BadInput
@@ -119,6 +120,7 @@ def _groups(files: list[Path]) -> Iterator[list[Path]]:
 
 def _put_group(run: _Run, paths: list[Path]) -> list[Manifest]:
     examined = [_examine(path) for path in paths]
+    run.archive.ledger.refresh()
     known = [_known(run, file) for file in examined]
     manifests = []
     for i, file in enumerate(examined):
@@ -157,7 +159,7 @@ def _wraps(path: Path, recipe: Recipe, digest: str) -> bool:
 
 def _known(run: _Run, file: Examined) -> Manifest | None:
     """A manifest for a file archived before; the same bytes under another name or sample get one that shares the objects."""
-    same = [manifest for manifest in run.archive.manifests() if manifest.digest == file.digest]
+    same = run.archive.ledger.manifests("digest = ?", file.digest)
     named = [m for m in same if (m.name, m.sample) == (file.path.name, run.options.sample)]
     if named:
         return named[-1]
@@ -167,8 +169,8 @@ def _known(run: _Run, file: Examined) -> Manifest | None:
 
 
 def _next_version(run: _Run, file: Examined) -> int:
-    named = (m.version for m in run.archive.manifests() if (m.name, m.sample) == (file.path.name, run.options.sample))
-    return 1 + max(named, default=0)
+    named = run.archive.ledger.manifests("name = ? AND sample = ?", file.path.name, run.options.sample or "")
+    return 1 + max((manifest.version for manifest in named), default=0)
 
 
 def _add(run: _Run, manifest: Manifest) -> Manifest:
@@ -228,22 +230,26 @@ def _attempts(run: _Run, file: Examined, group: list[Examined]) -> Iterator[tupl
 
 def _same_plain(run: _Run, file: Examined) -> Iterator[dict[str, Any]]:
     """Content archived before with another container."""
-    for manifest in run.archive.manifests():
-        if manifest.plain_digest == file.plain_digest and (manifest.container or manifest.digest == manifest.plain_digest):
+    for manifest in run.archive.ledger.manifests("plain_digest = ?", file.plain_digest):
+        if manifest.container or manifest.digest == manifest.plain_digest:
             yield manifest.content
 
 
 def _pools(run: _Run) -> Iterator[dict[str, Any]]:
     """The pools of the sample, aligned ones first."""
-    mine = [m.content for m in run.archive.manifests() if m.sample == run.options.sample and m.content["kind"] != "packed"]
+    mine = [manifest.content for manifest in _of_sample(run) if "cram" in manifest.content.get("pool", manifest.content)]
     pools = {(c.get("pool", c))["cram"]: (c["kind"], c.get("pool", c)) for c in mine}
     yield from (pool for _, pool in sorted(pools.values(), key=lambda entry: (entry[0], entry[1]["cram"])))
 
 
 def _aligned_pools(run: _Run) -> Iterator[dict[str, Any]]:
     """The CRAMs of the sample's alignments."""
-    mine = [m.content for m in run.archive.manifests() if m.sample == run.options.sample and m.content["kind"] == "alignments"]
+    mine = [manifest.content for manifest in _of_sample(run) if manifest.content["kind"] == "alignments"]
     yield from {content["cram"]: content for content in mine}.values()
+
+
+def _of_sample(run: _Run) -> list[Manifest]:
+    return run.archive.ledger.manifests("sample = ?", run.options.sample or "")
 
 
 def _again(content: dict[str, Any], _staging: Staging) -> dict[str, Any]:
@@ -300,6 +306,7 @@ def _manifest(run: _Run, file: Examined, content: dict[str, Any], staging: Stagi
         digest=file.digest,
         size=file.size,
         exactness="bytes",
+        profile=run.options.profile,
         plain_digest=file.plain_digest if wrapped else file.digest,
         container=container,
         content=content,

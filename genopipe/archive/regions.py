@@ -30,7 +30,8 @@ from genopipe.archive.htslib import (
     records_within,
     write_fastq,
 )
-from genopipe.archive.manifests import Archive, Manifest
+from genopipe.archive.manifests import Manifest
+from genopipe.archive.opened import Archive
 from genopipe.archive.references import contigs_of, link_reference
 from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput

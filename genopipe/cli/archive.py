@@ -83,7 +83,7 @@ def list_files(root: Location) -> None:
     \b
     genopipe archive list --archive A
     """
-    from genopipe.archive.manifests import Archive
+    from genopipe.archive.opened import Archive
 
     manifests = Archive.existing(root).manifests()
     click.echo("sample\tname\tversion\tsize\tstored_size\texactness\tkind\tdigest")
@@ -93,16 +93,17 @@ def list_files(root: Location) -> None:
 
 @archive.command()
 @archive_option
-def verify(root: Location) -> None:
+@click.option("--deep", is_flag=True, help="Also restore every file and compare.")
+def verify(root: Location, deep: bool) -> None:
     """Read everything again and compare digests; exit code 1 when something is missing or damaged.
 
     \b
-    genopipe archive verify --archive A
+    genopipe archive verify --archive A --deep
     """
-    from genopipe.archive.get import verify as faults_in
+    from genopipe.archive.verify import verify as faults_in
     from genopipe.errors import BadInput
 
-    faults = list(faults_in(root))
+    faults = list(faults_in(root, deep=deep))
     for fault in faults:
         click.echo(f"error: {fault}", err=True)
     if faults:

@@ -18,11 +18,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genopipe.archive import put as put_module
-from genopipe.archive.get import get_file, verify
+from genopipe.archive.get import get_file
 from genopipe.archive.htslib import HtslibFailed
-from genopipe.archive.manifests import Archive, Manifest
+from genopipe.archive.ledger import LEDGER
+from genopipe.archive.manifests import Manifest
+from genopipe.archive.opened import Archive
 from genopipe.archive.put import PutOptions, put_files
 from genopipe.archive.references import Reference
+from genopipe.archive.verify import verify
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.store import FolderStore
 
@@ -42,8 +45,8 @@ def comes_back(root: Path, manifest: Manifest, original: Path) -> bool:
 
 
 def stored(root: Path) -> set[Path]:
-    """All files of an archive."""
-    return {path for path in root.rglob("*") if path.is_file()}
+    """All files of an archive but its ledger."""
+    return {path for path in root.rglob("*") if path.is_file() and path.name != LEDGER}
 
 
 def reads_of(sample: Path) -> list[Path]:
@@ -318,8 +321,8 @@ def test_no_archive_is_told(tmp_path: Path) -> None:
 
 
 def test_an_archive_of_a_newer_version_is_told(tmp_path: Path) -> None:
-    (tmp_path / "archive.json").write_text('{"archive":2}')
-    with pytest.raises(BadInput, match="version 2 of the archive's format"):
+    (tmp_path / "archive.json").write_text('{"archive":3}')
+    with pytest.raises(BadInput, match="version 3 of the archive's format"):
         Archive.make(tmp_path)
 
 
@@ -366,8 +369,7 @@ def test_a_put_mends_a_missing_object_of_another_file(tmp_path: Path, sample: Pa
 def test_a_damaged_manifest_is_found_by_verify(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("x")
     put(tmp_path / "A", tmp_path / "note.txt")
-    (name,) = Archive.existing(tmp_path / "A").manifest_names()
-    path = tmp_path / "A" / name
+    (path,) = (tmp_path / "A" / "manifests").iterdir()
     path.write_bytes(path.read_bytes().replace(b"note", b"nose"))
     (fault,) = verify(tmp_path / "A")
     assert "the manifest's bytes do not have its digest" in str(fault)
@@ -386,7 +388,7 @@ def written_as(root: Path, document: object) -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({"manifest": 2, "new": "thing"}, "version 2 of the archive's format; wanted version 1. Use a newer genopipe"),
+        ({"manifest": 3, "new": "thing"}, "version 3 of the archive's format; wanted version 2 or older. Use a newer genopipe"),
         ({"manifest": 1, "name": "x"}, "the manifest breaks its schema"),
         (["manifest"], "this is no manifest"),
     ],

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from genopipe.archive.get import verify
+from genopipe.archive.verify import verify
 from genopipe.cases import doctor
 from genopipe.cases.demo import small_chain
 from genopipe.cli.doctor import doctor as command

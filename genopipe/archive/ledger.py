@@ -1,0 +1,149 @@
+"""The ledger: manifests in SQLite, so that one of a million is found without reading the others.
+
+It is a copy and never the truth: opened, it takes up the manifests that are new in the archive and drops those that went; it may be
+deleted at any time. It lies in the folder of the archive, for a bucket among the user's cached files, and in memory where neither can be
+written. Of several manifests of the same file (two puts at once, or a file kept anew) one counts: the highest revision, then the smallest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from genopipe.archive.manifests import Manifest, decode_manifest
+from genopipe.store import Files, Found, Location, inside, is_digest, is_s3
+
+LEDGER = "ledger.sqlite"
+_READERS = 16
+_BUSY_SECONDS = 300
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS manifest (
+    file TEXT PRIMARY KEY, sample TEXT NOT NULL, name TEXT NOT NULL, version INTEGER, digest TEXT, plain_digest TEXT,
+    revision INTEGER, stored_size INTEGER, size INTEGER, kind TEXT, document BLOB
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS object (digest TEXT, file TEXT, size INTEGER, role TEXT, PRIMARY KEY (digest, file)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS manifest_of_file ON manifest (sample, name);
+CREATE INDEX IF NOT EXISTS manifest_of_digest ON manifest (digest);
+CREATE INDEX IF NOT EXISTS manifest_of_content ON manifest (plain_digest);
+CREATE INDEX IF NOT EXISTS object_of_manifest ON object (file);
+CREATE VIEW IF NOT EXISTS counting AS SELECT * FROM (
+    SELECT *, row_number() OVER (PARTITION BY sample, name, digest ORDER BY revision DESC, stored_size, file) AS place FROM manifest
+) WHERE place = 1;
+"""
+
+
+class Ledger:
+    """The ledger of the archive at `root`, whose files are `files`."""
+
+    def __init__(self, root: Location, files: Files) -> None:
+        self._root, self._files = root, files
+        self._connection: sqlite3.Connection | None = None
+
+    def manifests(self, where: str = "1", *values: object) -> list[Manifest]:
+        """The manifests that count and fulfil a condition on `counting`, by sample, name and version."""
+        rows = self.rows(f"SELECT document, file FROM counting WHERE {where} ORDER BY sample, name, version, digest", *values)
+        return [self._decoded(document, file) for document, file in rows]
+
+    def every(self, where: str = "1", *values: object) -> list[Manifest]:
+        """Also those that do not count any more."""
+        rows = self.rows(f"SELECT document, file FROM manifest WHERE {where} ORDER BY sample, name, version, digest, file", *values)
+        return [self._decoded(document, file) for document, file in rows]
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """The answer to a query over `manifest`, `counting` and `object`."""
+        try:
+            return self._opened().execute(query, values).fetchall()
+        except sqlite3.Error:
+            self._discard()
+            self.refresh()
+            return self._opened().execute(query, values).fetchall()
+
+    def refresh(self) -> None:
+        """Takes up what is new in the archive and drops what went. Raises BadInput for a manifest that is damaged or too new."""
+        try:
+            self._refresh()
+        except sqlite3.Error:
+            self._discard()
+            self._refresh()
+
+    def _refresh(self) -> None:
+        present = {found.name for found in manifest_files(self._files)}
+        ledger = self._opened()
+        known = {file for (file,) in ledger.execute("SELECT file FROM manifest")}
+        if present == known:
+            return
+        with ThreadPoolExecutor(_READERS) as readers:
+            fresh = list(readers.map(self._read, sorted(present - known)))
+        with ledger:
+            for file in known - present:
+                ledger.execute("DELETE FROM manifest WHERE file = ?", (file,))
+                ledger.execute("DELETE FROM object WHERE file = ?", (file,))
+            for manifest in fresh:
+                if manifest is not None:
+                    _insert(ledger, manifest)
+
+    def _read(self, file: str) -> Manifest | None:
+        """None for a manifest that went between the listing and now."""
+        try:
+            return self._decoded(self._files.read(file), file)
+        except FileNotFoundError:
+            return None
+
+    def _decoded(self, content: bytes, file: str) -> Manifest:
+        return decode_manifest(content, digest_in(file), inside(self._root, file))
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                self._connection = _prepared(sqlite3.connect(_path(self._root), timeout=_BUSY_SECONDS))
+            except (sqlite3.Error, OSError):
+                self._discard()
+        assert self._connection is not None
+        return self._connection
+
+    def _discard(self) -> None:
+        """Goes on in memory; a file that cannot be used is removed, and made again by the next command."""
+        if self._connection is not None:
+            self._connection.close()
+        with suppress(OSError):
+            _path(self._root).unlink(missing_ok=True)
+        self._connection = _prepared(sqlite3.connect(":memory:"))
+
+
+def manifest_files(files: Files) -> Iterator[Found]:
+    """The files of all manifests, sorted."""
+    for found in files.listed("manifests/"):
+        if found.name.endswith(".json") and is_digest(digest_in(found.name)):
+            yield found
+
+
+def digest_in(file: str) -> str:
+    """The digest in the name of a manifest's file."""
+    return file.removeprefix("manifests/").removesuffix(".json")
+
+
+def _path(root: Location) -> Path:
+    if not is_s3(root):
+        return Path(root) / LEDGER
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genopipe"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache / f"{hashlib.sha256(str(root).encode()).hexdigest()[:32]}.sqlite"
+
+
+def _prepared(ledger: sqlite3.Connection) -> sqlite3.Connection:
+    ledger.executescript(_SCHEMA)
+    return ledger
+
+
+def _insert(ledger: sqlite3.Connection, manifest: Manifest) -> None:
+    m = manifest
+    row = (m.file, m.sample or "", m.name, m.version, m.digest, m.plain_digest, m.revision, m.stored_size, m.size, m.content["kind"])
+    ledger.execute(f"INSERT OR REPLACE INTO manifest VALUES ({', '.join('?' * (len(row) + 1))})", (*row, m.encode()))
+    entries = [(entry["digest"], m.file, entry["size"], entry["role"]) for entry in m.objects]
+    ledger.executemany("INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?)", entries)

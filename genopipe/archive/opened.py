@@ -1,0 +1,110 @@
+"""An archive, open: its objects, its manifests and the ledger of them, in a folder or a bucket."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from genopipe.archive.ledger import Ledger
+from genopipe.archive.manifests import READABLE, VERSION, Manifest, canonical, damaged, other_version
+from genopipe.errors import BadInput
+from genopipe.outputs import make_folder
+from genopipe.store import Location, inside, open_store
+
+_MARKER = "archive.json"
+_HEX = frozenset("0123456789abcdef")
+
+
+class Archive:
+    """An archive in a folder or a bucket: its objects and its manifests."""
+
+    def __init__(self, root: Location) -> None:
+        self.root = root
+        self.store = open_store(root)
+        self.files = self.store.files
+        self.ledger = Ledger(root, self.files)
+
+    @classmethod
+    def existing(cls, root: Location) -> Archive:
+        """Opens an archive for reading. Raises BadInput where there is none, or one of a newer version."""
+        archive = cls(root)
+        if archive.files.found(_MARKER) is None:
+            raise BadInput(
+                "there is no archive here",
+                wanted="a folder or a bucket written by `genopipe archive put`",
+                do="Check --archive, or put a file first.",
+                path=root,
+            )
+        archive._check_version()
+        return archive
+
+    @classmethod
+    def make(cls, root: Location) -> Archive:
+        """Opens an archive for writing, a new one where there is none."""
+        archive = cls(root)
+        if archive.files.found(_MARKER) is None:
+            archive.files.add(_MARKER, canonical({"archive": VERSION}))
+        archive._check_version()
+        return archive
+
+    def manifests(self) -> list[Manifest]:
+        """All manifests that count, by sample, name and version. Raises BadInput for one that is damaged or of a newer version."""
+        self.ledger.refresh()
+        return self.ledger.manifests()
+
+    def add(self, manifest: Manifest) -> None:
+        """Writes a manifest; from then on the file is archived."""
+        self.files.add(manifest.file, manifest.encode())
+        self.ledger.refresh()
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """A temporary folder, on the archive's own disk where it has one."""
+        parent = make_folder(self.root / "partial") if isinstance(self.root, Path) else None
+        with tempfile.TemporaryDirectory(dir=parent) as folder:
+            yield Path(folder)
+
+    def find(self, wanted: str) -> Manifest:
+        """The manifest of a digest (or its beginning, at least 8 digits), a name or SAMPLE/NAME; the last version of a name.
+
+        Raises BadInput when there is none or the name is that of several samples.
+        """
+        self.ledger.refresh()
+        sample, _, name = wanted.rpartition("/")
+        by_name = self.ledger.manifests("name = ? OR (sample = ? AND name = ?)", wanted, sample, name)
+        prefix = wanted.lower() if len(wanted) >= 8 and _HEX.issuperset(wanted.lower()) else None
+        found = by_name or (self.ledger.manifests("digest GLOB ?", f"{prefix}*") if prefix else [])
+        if len({(m.sample if by_name else None, m.name if by_name else m.digest) for m in found}) > 1:
+            raise self._ambiguous(wanted, found)
+        if not found:
+            raise self._unknown(wanted)
+        return found[-1]
+
+    def _check_version(self) -> None:
+        place = inside(self.root, _MARKER)
+        try:
+            version = json.loads(self.files.read(_MARKER))["archive"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise damaged(place, "this is no mark of an archive") from error
+        if version not in READABLE:
+            raise other_version(place, version)
+
+    def _unknown(self, wanted: str) -> BadInput:
+        near = difflib.get_close_matches(
+            wanted, [name for (name,) in self.ledger.rows("SELECT DISTINCT name FROM counting ORDER BY name")], 1
+        )
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return BadInput(
+            f"nothing is archived as {wanted!r}",
+            wanted="a name, SAMPLE/NAME or a digest from `genopipe archive list`",
+            do="List the archive and take a name from there." + hint,
+            path=self.root,
+        )
+
+    def _ambiguous(self, wanted: str, found: list[Manifest]) -> BadInput:
+        choices = ", ".join(sorted({f"{m.sample}/{m.name}" if m.sample else m.digest[:12] for m in found}))
+        return BadInput(f"{wanted!r} is several files", wanted=f"one of {choices}", do="Give SAMPLE/NAME or the digest.", path=self.root)

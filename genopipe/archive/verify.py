@@ -1,0 +1,55 @@
+"""The check of everything in an archive: that every object and manifest is there undamaged, and, deeply, that every file comes back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from genopipe.archive.get import restored
+from genopipe.archive.ledger import digest_in, manifest_files
+from genopipe.archive.manifests import Manifest, decode_manifest
+from genopipe.archive.opened import Archive
+from genopipe.errors import BadInput, GenopipeError
+from genopipe.progress import progress
+from genopipe.store import Location, inside
+
+
+def verify(root: Location, *, deep: bool = False) -> Iterator[GenopipeError]:
+    """What is wrong in an archive: each damaged manifest, and each missing or damaged object with a file that needs it.
+
+    With `deep`, every file is restored too and its digest compared.
+    """
+    archive = Archive.existing(root)
+    manifests: list[Manifest] = []
+    for found in manifest_files(archive.files):
+        try:
+            manifests.append(decode_manifest(archive.files.read(found.name), digest_in(found.name), inside(root, found.name)))
+        except FileNotFoundError:
+            continue  # a collection took it away
+        except BadInput as fault:
+            yield fault
+    yield from _damaged_objects(archive, manifests)
+    if deep:
+        yield from _not_restored(archive, manifests)
+
+
+def _damaged_objects(archive: Archive, manifests: list[Manifest]) -> Iterator[GenopipeError]:
+    needed = {entry["digest"]: manifest for manifest in reversed(manifests) for entry in manifest.objects}
+    with progress("verified", total=len(needed), unit="objects") as counter:
+        for digest, manifest in sorted(needed.items(), key=lambda item: item[0]):
+            try:
+                archive.store.verify(digest)
+            except BadInput as fault:
+                yield BadInput(f"{fault.came} ({manifest.name} needs it)", wanted=fault.wanted, do=fault.do, path=fault.path)
+            counter.advance()
+
+
+def _not_restored(archive: Archive, manifests: list[Manifest]) -> Iterator[GenopipeError]:
+    with progress("restored", total=len(manifests), unit="files") as counter:
+        for manifest in manifests:
+            try:
+                with archive.folder() as folder:
+                    deque(restored(archive, manifest, folder), maxlen=0)
+            except GenopipeError as fault:
+                yield fault
+            counter.advance()
