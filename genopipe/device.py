@@ -76,6 +76,9 @@ class Gpu(Protocol):
     def need(self, n_bytes: int, what: str) -> None:
         """Raises BadEnvironment where there is no room for `what`, which is to stay on the device."""
 
+    def uploaded(self, batches: Iterable[Sequence[NDArray[Any]]]) -> Iterator[list[Any]]:
+        """Batches of host arrays, as arrays of the device."""
+
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:

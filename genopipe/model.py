@@ -40,6 +40,20 @@ class Reads:
     def __len__(self) -> int:
         return len(self.name_length)
 
+    def rows(self, first: int, last: int) -> Reads:
+        """The reads `first` to `last`."""
+        header, base = (slice(int(start[first]), int(start[last])) for start in (self.header_start, self.base_start))
+        rows = slice(first, last + 1)
+        return Reads(
+            self.paired,
+            self.header[header],
+            self.header_start[rows] - self.header_start[first],
+            self.name_length[first:last],
+            self.base[base],
+            self.quality[base],
+            self.base_start[rows] - self.base_start[first],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Contig:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.align.fragment_ends import LIBRARY_SHIFT, LONE, NO_MATE, NO_SPOT, SIGNATURE
+from genopipe.align.sorting import Order
 from genopipe.kernels.compiled import inner, kernel
 from genopipe.outputs import writing
 
@@ -37,8 +38,8 @@ _ROOM_TO_FIND = 3
 class Finder:
     """Collects signatures and finds the duplicates among them, spilling to `folder` what would need more than `memory` bytes."""
 
-    def __init__(self, folder: Path, *, memory: int, pixels: int = OPTICAL_PIXELS) -> None:
-        self._folder, self._most, self._pixels = folder, memory // _ROOM_TO_FIND, pixels
+    def __init__(self, folder: Path, *, memory: int, pixels: int = OPTICAL_PIXELS, order: Order = np.argsort) -> None:
+        self._folder, self._most, self._pixels, self._order = folder, memory // _ROOM_TO_FIND, pixels, order
         self._held: list[NDArray[np.void]] = []
         self._bytes = 0
         self._spilled = False
@@ -55,7 +56,7 @@ class Finder:
         bits = np.zeros((n_reads + 7) // 8, np.uint8)
         count = np.zeros((n_libraries, 4), np.int64)
         for part, far_end in self._parts():
-            copies, optical = _copies(part, self._pixels)
+            copies, optical = _copies(part, self._pixels, self._order)
             lone = part["high"] == LONE
             beside = part[lone][_are_among(part["low"][lone], (part["low"][~lone], part["high"][~lone], far_end))]
             alone = np.unique(np.concatenate((copies[copies["high"] == LONE], beside)))
@@ -112,10 +113,10 @@ def _are_among(end: NDArray[np.int64], sets: tuple[NDArray[np.int64], ...]) -> N
     return met[where]
 
 
-def _copies(part: NDArray[np.void], pixels: int) -> tuple[NDArray[np.void], NDArray[np.void]]:
+def _copies(part: NDArray[np.void], pixels: int, order: Order) -> tuple[NDArray[np.void], NDArray[np.void]]:
     """The signatures that have a better equal one, and as many of them as are optical duplicates."""
     part = part[part["high"] >= LONE]
-    by_low = np.argsort(part["low"])
+    by_low = order(part["low"])
     low = part["low"][by_low]
     shared = np.zeros(len(part), bool)
     shared[1:] = low[1:] == low[:-1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from genopipe.align.fragment_ends import Libraries, group_of
 from genopipe.align.pipeline import Batch
 from genopipe.align.placement import LONGEST_READ
+from genopipe.align.texts import Lane, Text, texts_of
 from genopipe.errors import BadInput
 from genopipe.formats.bam import LONGEST_NAME, ReadGroup
 from genopipe.formats.bam_reads import Held, reads_of, sequenced
@@ -32,7 +33,7 @@ BATCH_BASES = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Files:
     """What the command line says of the reads: first (or only) and second ones of each lane, and their read group."""
 
     r1: Sequence[Path]
@@ -48,7 +49,7 @@ class Lanes:
     the sample.
     """
 
-    def __init__(self, given: Given, reference: Path, *, threads: int = 1) -> None:
+    def __init__(self, given: Files, reference: Path, *, threads: int = 1) -> None:
         self._given = given
         kinds = [kind_of(path) for path in given.r1]
         records = [path for path, kind in zip(given.r1, kinds, strict=True) if kind != "fastq"]
@@ -70,15 +71,45 @@ class Lanes:
 
     def batches(self, folder: Path) -> Iterator[Batch]:
         """The reads lane after lane; `folder` is for those whose mates are far away."""
-        for stream, first, second in zip_longest(self._streams, self._given.r1, self._given.r2):
-            if stream is not None:
-                yield from self._of_records(stream, folder)
+        for number, stream in enumerate(self._streams):
+            yield from self._of_fastq(self._lane(number)) if stream is None else self._of_records(stream, folder)
+
+    def for_gpu(self, folder: Path, *, n_first: int, size: int, threads: int) -> Iterator[Batch | Text]:
+        """The same, with text in the place of most reads of FASTQ: not of the first `n_first` pairs (or single reads) of all lanes, and not
+        of the first batch of any lane, whose reads tell whether they are mates."""
+        n = 0
+        for number, stream in enumerate(self._streams):
+            lane = self._lane(number)
+            if stream is not None or not lane.can_be_read_twice():
+                yield from self._of_fastq(lane) if stream is None else self._of_records(stream, folder)
                 continue
-            n_reads = 0
-            for reads in read_fastq(first, second, interleaved=self._given.interleaved, batch_bases=BATCH_BASES):
-                _check_lines(reads, n_reads, [path for path in (first, second) if path is not None])
-                n_reads += len(reads)
-                yield Batch(reads, 0)
+            n_of_lane = 0
+            for batch in self._of_fastq(lane):
+                yield batch
+                n_of_lane += len(batch.reads)
+                n += len(batch.reads) // 2 if lane.paired else n_first
+                if n >= n_first:
+                    break
+            yield from texts_of(lane, first_read=n_of_lane, size=size, threads=threads)
+
+    def instead(self, text: Text) -> Iterator[Batch]:
+        """The reads of a lane, parsed here, from those of `text` on. Raises BadInput for what is wrong with them."""
+        n = 0
+        for batch in self._of_fastq(self._lane(text.lane)):
+            if n + len(batch.reads) > text.first_read:
+                yield batch._replace(reads=batch.reads.rows(max(text.first_read - n, 0), len(batch.reads)))
+            n += len(batch.reads)
+
+    def _lane(self, number: int) -> Lane:
+        second = self._given.r2[number : number + 1]
+        return Lane(number, (self._given.r1[number], *second), bool(second) or self._given.interleaved)
+
+    def _of_fastq(self, lane: Lane) -> Iterator[Batch]:
+        n_reads = 0
+        for reads in read_fastq(*lane.files, interleaved=self._given.interleaved, batch_bases=BATCH_BASES):
+            _check_lines(reads, n_reads, lane.files)
+            n_reads += len(reads)
+            yield Batch(reads, 0)
 
     def _all_groups(self) -> list[ReadGroup]:
         """The groups of all lanes, each once; the command line's first, if anything is of it."""

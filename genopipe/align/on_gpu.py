@@ -51,42 +51,46 @@ class Placer:
     """A genome and its seed index on the device, to place reads on."""
 
     def __init__(self, gpu: Gpu, index: SeedIndex, target: Target) -> None:
-        self._gpu = gpu
+        self.gpu = gpu
         xp = gpu.xp
         gpu.need(index.entry.nbytes + index.bucket.nbytes + target.packed.nbytes, "the genome and its index")
         self._index = kernels.Index(xp.asarray(index.entry), xp.asarray(index.bucket), index.bucket_bits)
         packed, unknown_start, contig_start = (xp.asarray(array) for array in (target.packed, target.unknown_start, target.contig_start))
         unknowns = (unknown_start, xp.asarray(target.unknown_end), np.int64(len(unknown_start)))
         contigs = (contig_start, xp.asarray(target.contig_end), np.int64(len(contig_start)))
-        self._target = (packed, np.int64(len(packed)), *unknowns, *contigs)
+        self.target = (packed, np.int64(len(packed)), *unknowns, *contigs)
 
     def place(self, reads: Reads) -> tuple[Placements, NDArray[np.uint32]]:
         """The placements of a batch, and the operations of their CIGARs; see `placement.place`."""
-        p, cigar = self.place_there(self._gpu.xp.asarray(reads.base), self._gpu.xp.asarray(reads.base_start))
-        return Placements._make(map(self._gpu.host, p)), self._gpu.host(cigar)
+        p, cigar = self.place_there(self.gpu.xp.asarray(reads.base), self.gpu.xp.asarray(reads.base_start))
+        return Placements._make(map(self.gpu.host, p)), self.gpu.host(cigar)
 
     def place_there(self, base: Any, base_start: Any) -> tuple[Placements, Any]:
         """The same of reads on the device, left there."""
         p = self._candidates(base, base_start)
-        cigars, used = [self._gpu.xp.empty(0, np.uint32)], 0
-        for read, slot, width in self._jobs(base, base_start, p):
+        cigar = self.extend(base, base_start, p, job=self._jobs(base, base_start, p), cigar=self.gpu.xp.empty(0, np.uint32))
+        return p, cigar
+
+    def extend(self, base: Any, base_start: Any, p: Placements, *, job: tuple[Any, Any, Any], cigar: Any) -> Any:
+        """Extends jobs (read, slot and band), drops repeated places, and gives `cigar` with their operations added; see `run_jobs`."""
+        cigars, used, n = [cigar], len(cigar), len(p.n)
+        for read, slot, width in self._pieces(base_start, job):
             cigars.append(self._extend(base, base_start, p, job=(read, slot), width=width, used=used))
             used += len(cigars[-1])
         kept = (p.n, p.reverse, p.start, p.end, p.score)
-        n = len(p.n)
         if n:
-            self._gpu.launch(PLACE, "drop_repeated", kernels.blocks(n), np.int64(n), np.int32(SLOTS), *kept)
-        return p, self._gpu.xp.concatenate(cigars)
+            self.gpu.launch(PLACE, "drop_repeated", kernels.blocks(n), np.int64(n), np.int32(SLOTS), *kept)
+        return self.gpu.xp.concatenate(cigars)
 
     def _candidates(self, base: Any, base_start: Any) -> Placements:
-        found = kernels.candidates(self._gpu, base, base_start, self._index, slots=SLOTS)
-        more = {name: self._gpu.xp.empty(found.diagonal.shape, dtype) for name, dtype in _COLUMNS.items()}
+        found = kernels.candidates(self.gpu, base, base_start, self._index, slots=SLOTS)
+        more = {name: self.gpu.xp.empty(found.diagonal.shape, dtype) for name, dtype in _COLUMNS.items()}
         by_seeds = (found.diagonal, found.low, found.high, found.reverse, found.vote)
         return Placements(found.n_candidate, found.crowded, *by_seeds, **more)
 
-    def _jobs(self, base: Any, base_start: Any, p: Placements) -> Iterator[tuple[Any, Any, int]]:
-        """Lays every candidate without gaps, and gives read, slot and band of those to extend, in pieces of one band."""
-        xp, n = self._gpu.xp, len(p.n)
+    def _jobs(self, base: Any, base_start: Any, p: Placements) -> tuple[Any, Any, Any]:
+        """Lays every candidate without gaps, and gives read, slot and band of those to extend."""
+        xp, n = self.gpu.xp, len(p.n)
         slot, width = (xp.empty((n, SLOTS), np.int32) for _ in range(2))
         n_jobs = xp.zeros(n, np.int32)
         if n:
@@ -94,29 +98,32 @@ class Placer:
             laid = (p.score, p.start, p.end, p.clip_start, p.clip_end, p.cigar_at, p.cigar_n)
             found = (p.n, p.diagonal, p.low, p.high, p.reverse, p.vote)
             grid = kernels.blocks(n)
-            self._gpu.launch(PLACE, "score_ungapped", grid, *reads, *self._target, np.int32(SLOTS), *found, *laid, slot, width, n_jobs)
-        job = xp.flatnonzero(xp.arange(SLOTS, dtype=np.int32) < n_jobs[:, None])
-        read = (job // SLOTS).astype(np.int32)
-        slot, width = slot.ravel()[job], width.ravel()[job]
+            self.gpu.launch(PLACE, "score_ungapped", grid, *reads, *self.target, np.int32(SLOTS), *found, *laid, slot, width, n_jobs)
+        row, cell = used_cells(xp, n_jobs, SLOTS)
+        return row.astype(np.int32), slot.ravel()[cell], width.ravel()[cell]
+
+    def _pieces(self, base_start: Any, job: tuple[Any, Any, Any]) -> Iterator[tuple[Any, Any, int]]:
+        """The jobs of one band after the other, reads of one length together, as many at a time as memory holds."""
+        xp, (read, slot, width) = self.gpu.xp, job
         length = (base_start[1:] - base_start[:-1])[read]
         for band in (extension.NARROW, extension.WIDE):
             rows = xp.flatnonzero(width == band)
             rows = rows[xp.argsort(length[rows], kind="stable")]
-            at_once = self._gpu.room(LONGEST_READ * (2 + 4 * kernels.trace_words(band)) + band + 4 * extension.MAX_OPERATIONS + 64)
+            at_once = self.gpu.room(LONGEST_READ * (2 + 4 * kernels.trace_words(band)) + band + 4 * extension.MAX_OPERATIONS + 64)
             for first in range(0, len(rows), at_once):
                 piece = rows[first : first + at_once]
                 yield read[piece], slot[piece], band
 
     def _extend(self, base: Any, base_start: Any, p: Placements, *, job: tuple[Any, Any], width: int, used: int) -> Any:
         """Extends the jobs, puts what they gave into the placements, and gives their CIGARs, which follow `used` others."""
-        gpu, xp, n = self._gpu, self._gpu.xp, len(job[0])
+        gpu, xp, n = self.gpu, self.gpu.xp, len(job[0])
         of_job = (*job, np.int64(n))
         rows = int((base_start[1:] - base_start[:-1])[job[0][-1]])
         query, window = xp.empty((rows, n), np.uint8), xp.empty((rows + width, n), np.uint8)
         length, window_start = xp.empty(n, np.int16), xp.empty(n, np.int64)
         of_place = (np.int32(SLOTS), p.low, p.high, p.reverse, p.start)
         filled = (query, window, length, window_start)
-        gpu.launch(PLACE, "fill_jobs", kernels.blocks(n), base, base_start, *self._target, *of_place, *of_job, np.int32(width), *filled)
+        gpu.launch(PLACE, "fill_jobs", kernels.blocks(n), base, base_start, *self.target, *of_place, *of_job, np.int32(width), *filled)
         extended = kernels.extend(gpu, query, window, length, width=width)
         refused = extended.score < p.score[job]
         extended.score[refused] = 0
@@ -127,3 +134,9 @@ class Placer:
         placed = (p.score, p.start, p.end, p.clip_start, p.clip_end, p.cigar_at, p.cigar_n)
         gpu.launch(PLACE, "write_back", kernels.blocks(n), *of_job, np.int32(SLOTS), *given, *placed, cigar)
         return cigar
+
+
+def used_cells(xp: Any, n_used: Any, columns: int) -> tuple[Any, Any]:
+    """Row and flat index of the cells in use of an array (rows, columns), of which the first `n_used` (rows) of each row are."""
+    cell = xp.flatnonzero(xp.arange(columns, dtype=np.int32) < n_used[:, None])
+    return cell // columns, cell

@@ -68,9 +68,9 @@ def choose(reads: Reads, target: Target, placements: Placements, insert: InsertS
     choice = Choice(np.full(n, -1, np.int32), np.zeros(n, np.uint8), np.zeros(n, np.int32), np.zeros(n, np.uint8))
     length = np.diff(reads.base_start).astype(np.int32)
     leave_out_alternatives(target, placements, length)
-    chance = _name_hash(reads.header, reads.header_start, reads.name_length)
+    chance = name_hash(reads.header, reads.header_start, reads.name_length)
     if reads.paired:
-        penalty = _penalties(insert)
+        penalty = penalties(insert)
         _choose_pairs(target, placements, length, chance, penalty, (insert.low, insert.high), insert.orientation, choice)
     else:
         _choose_single(placements, length, chance, choice)
@@ -102,7 +102,7 @@ def clear_inserts(reads: Reads, target: Target, placements: Placements, most_pai
     return histogram
 
 
-def _penalties(insert: InsertSize) -> NDArray[np.int32]:
+def penalties(insert: InsertSize) -> NDArray[np.int32]:
     """What each insert size up to the largest proper one costs, in parts of a point: 0.4 points times the square of its deviations."""
     distance = np.arange(insert.high + 1, dtype=np.int64) - insert.mean
     penalty = PARTS_OF_POINT * 2 * distance * distance // (5 * insert.variance)
@@ -110,7 +110,7 @@ def _penalties(insert: InsertSize) -> NDArray[np.int32]:
 
 
 @kernel
-def _name_hash(header, header_start, name_length):
+def name_hash(header, header_start, name_length):
     """FNV-1a of the read names."""
     out = np.empty(len(name_length), np.uint64)
     for read in range(len(name_length)):

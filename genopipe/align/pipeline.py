@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -21,26 +22,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe import __version__
+from genopipe.align.choose_on_gpu import Chooser
 from genopipe.align.duplicates import OPTICAL_PIXELS, Finder, flag_records
 from genopipe.align.duplication_metrics import Metrics, duplicates_path, metrics_of, write_metrics
 from genopipe.align.fragment_ends import FOLLOWERS, Libraries, ends, signatures
+from genopipe.align.gpu_chain import Chain, Parsed, Part
 from genopipe.align.index import SeedIndex, load_index
 from genopipe.align.insert_size import LEARN_PAIRS, InsertSize, learn, no_inserts
 from genopipe.align.on_gpu import Placer
 from genopipe.align.pairing import choose, clear_inserts
-from genopipe.align.placement import Placements, Target, Workspace, empty_placements, place, target_of
+from genopipe.align.placement import LONGEST_READ, Placements, Target, Workspace, empty_placements, place, target_of
 from genopipe.align.records import describe
 from genopipe.align.rescue import rescue
-from genopipe.align.sorting import Sorter, temporary_folder
+from genopipe.align.sorting import Order, Sorter, order_of, temporary_folder
 from genopipe.align.split import split
 from genopipe.align.tags import tag_text
+from genopipe.align.texts import Text
 from genopipe.align.trimming import COUNTS, trim, trimming_path, write_counts
 from genopipe.device import Card, Device
 from genopipe.errors import BadEnvironment
 from genopipe.formats import bai
 from genopipe.formats.bam import ReadGroup, encode, header_bytes, header_text
+from genopipe.formats.bam_index import Bam
 from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.genome import load_genome
+from genopipe.formats.held_records import HeldRecords
+from genopipe.kernels.extend import WIDE
+from genopipe.kernels.on_gpu import order
 from genopipe.model import Genome, Reads
 from genopipe.outputs import whole_file
 from genopipe.progress import Progress, log, progress
@@ -50,6 +58,9 @@ WORKING_MEMORY = 600 << 20
 """Bytes taken besides the index, the sorter and the duplicate finder: the program, batches under way, compiled kernels."""
 
 LEAST_SORTING = 64 << 20
+
+LONGEST_SPAN = LONGEST_READ + WIDE
+"""Bases of the genome that a record may span: those of the window of a read."""
 
 _Given = TypeVar("_Given")
 _Result = TypeVar("_Result")
@@ -114,6 +125,8 @@ class Aligner:
         self.index: SeedIndex = load_index(reference, self.genome)
         self.target: Target = target_of(self.genome, self.index.alternative)
         self._placer = Placer(Card(), self.index, self.target) if options.device == "gpu" else None
+        self._many_places = options.other_places > 0
+        self.order: Order | None = partial(order, self._placer.gpu) if self._placer is not None else None
         self._text = tag_text(self.genome.contigs, options.other_places)
         self._local = threading.local()
 
@@ -131,21 +144,39 @@ class Aligner:
         if reads.paired:
             cigar = rescue(reads, self.target, placements, cigar, insert, self._work())
         choice = choose(reads, self.target, placements, insert)
+        return self.describe(Part(reads, placed.group, placements, choice, cigar, placed.trimmed), first_read)
+
+    def chosen(self, items: Iterator[Batch | Text], insert: InsertSize, instead: Instead) -> Iterator[Batch | Part]:
+        """The same reads, with their places where a GPU chooses these."""
+        if self._placer is None or self._many_places:
+            return (item for item in items if isinstance(item, Batch))
+        chain = Chain(
+            self._placer.gpu, Chooser(self._placer, self.target.alternative, insert), instead=lambda text: map(self._parsed, instead(text))
+        )
+        return chain.parts(item if isinstance(item, Text) else self._parsed(item) for item in items)
+
+    def describe(self, part: Part, first_read: int) -> _Finished:
+        """The records of reads whose places are chosen."""
+        reads, group, placements, choice, cigar, trimmed = part
         parts, cigar = split(reads, self.index, self.target, placements, choice, cigar, self._work())
-        text = self._text._replace(read_group=self._tag[placed.group])
+        text = self._text._replace(read_group=self._tag[group])
         records, key = describe(reads, self.target, placements, choice, parts, cigar, text)
         record, start = encode(reads, records)
         ordinal = first_read + records.read.astype(np.int64)
-        row, count = ends(record, start, ordinal, self.libraries, group=placed.group)
-        return _Finished(record, start, key, ordinal, signatures(row).signature, count, placed.trimmed)
+        row, count = ends(record, start, ordinal, self.libraries, group=group)
+        return _Finished(record, start, key, ordinal, signatures(row).signature, count, trimmed)
+
+    def _parsed(self, batch: Batch) -> Parsed:
+        reads, trimmed = trim(batch.reads) if self._trim else (batch.reads, np.zeros(len(COUNTS), np.int64))
+        return Parsed(reads, batch.group, trimmed)
 
     def _place(self, batch: Batch, placements: Placements) -> _Placed:
-        reads, trimmed = trim(batch.reads) if self._trim else (batch.reads, np.zeros(len(COUNTS), np.int64))
+        reads, group, trimmed = self._parsed(batch)
         if self._placer is not None:
             placements, cigar = self._placer.place(reads)
         else:
             cigar = place(reads, self.index, self.target, placements, self._work())
-        return _Placed(reads, batch.group, placements, cigar, trimmed)
+        return _Placed(reads, group, placements, cigar, trimmed)
 
     def _work(self) -> Workspace:
         if not hasattr(self._local, "work"):
@@ -154,31 +185,68 @@ class Aligner:
         return work
 
 
-def align(
-    batches: Iterable[Batch], reference: Path, output: Path, *, groups: Sequence[ReadGroup], options: Options, expected: int | None = None
-) -> list[Metrics]:
-    """Aligns `batches` to the genome in the folder `reference` and writes `output` (BAM), its index and its duplicate metrics.
+Instead = Callable[[Text], Iterator[Batch]]
 
+
+def nothing_instead(text: Text) -> Iterator[Batch]:
+    """For reads that do not come as text."""
+    raise AssertionError(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Reads to align, and of which read groups they are.
+
+    items     batches, or text for a parser on a GPU
+    instead   the reads of a lane from a text on, parsed on the CPU
     expected  about how many reads there are, for the progress line
     """
-    aligner = Aligner(reference, groups, options)
+
+    items: Iterable[Batch | Text]
+    groups: Sequence[ReadGroup]
+    instead: Instead = nothing_instead
+    expected: int | None = None
+
+
+def align(given: Given, reference: Path, output: Path, *, options: Options) -> list[Metrics]:
+    """Aligns reads to the genome in the folder `reference` and writes `output` (BAM), its index and its duplicate metrics."""
+    aligned = _align(given, reference, output, options, _written)
+    return aligned.metrics
+
+
+def align_in_memory(given: Given, reference: Path, output: Path, *, options: Options) -> Bam | None:
+    """The same, but where all records fit in memory they stay there, and no BAM is written: gives them then."""
+    return _align(given, reference, output, options, _held).bam
+
+
+class _Aligned(NamedTuple):
+    """Duplicate metrics, and the records where they are in memory."""
+
+    metrics: list[Metrics]
+    bam: Bam | None
+
+
+_End = Callable[["Aligner", str, Path, Sorter, NDArray[np.uint8], int], Bam | None]
+"""What becomes of the sorted records: aligner, text of the header, output, records, bits of the duplicates, threads."""
+
+
+def _align(given: Given, reference: Path, output: Path, options: Options, end: _End) -> _Aligned:
+    aligner = Aligner(reference, given.groups, options)
     with temporary_folder(output) as folder:
         kept = _collectors(aligner, folder, options)
-        with progress("aligning", total=expected) as done:
-            examined, trimmed = _collect(aligner, iter(batches), kept, options.threads, done)
+        with progress("aligning", total=given.expected) as done:
+            examined, trimmed = _collect(aligner, given, kept, options.threads, done)
         log.info("marking duplicates")
         bits, found = kept.finder.find(int(examined[:, :FOLLOWERS].sum()), len(aligner.libraries.name))
         metrics = metrics_of(aligner.libraries.name, examined, found)
         with ExitStack() as stack:
             table = stack.enter_context(whole_file(duplicates_path(output)))
-            write_metrics(metrics, ",".join(sorted({group.sample for group in groups})), table)
+            write_metrics(metrics, ",".join(sorted({group.sample for group in given.groups})), table)
             if options.trim:
                 log.info("adapters: %s of %s pairs, %s bases cut off", *(f"{count:,}" for count in trimmed[[1, 0, 2]]))
                 write_counts(trimmed, stack.enter_context(whole_file(trimming_path(output))))
-            _write(
-                header_text(aligner.genome.contigs, groups, version=__version__), aligner.genome, output, kept.sorter, bits, options.threads
-            )
-    return metrics
+            text = header_text(aligner.genome.contigs, given.groups, version=__version__)
+            return _Aligned(metrics, end(aligner, text, output, kept.sorter, bits, options.threads))
 
 
 class _Kept(NamedTuple):
@@ -200,25 +268,28 @@ def _collectors(aligner: Aligner, folder: Path, options: Options) -> _Kept:
             do="Give more with --memory.",
             key="--memory",
         )
-    return _Kept(Sorter(folder, memory=left * 3 // 4), Finder(folder, memory=left // 4, pixels=options.pixels))
+    sorter = Sorter(folder, memory=left * 3 // 4, order=aligner.order or order_of)
+    return _Kept(sorter, Finder(folder, memory=left // 4, pixels=options.pixels, order=aligner.order or np.argsort))
 
 
-def _collect(
-    aligner: Aligner, batches: Iterator[Batch], kept: _Kept, threads: int, done: Progress
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Aligns all batches into the sorter and the finder; gives the counts (libraries, 4) of reads, and those of trimming."""
+def _collect(aligner: Aligner, given: Given, kept: _Kept, threads: int, done: Progress) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Aligns all reads into the sorter and the finder; gives the counts (libraries, 4) of reads, and those of trimming."""
+    items = iter(given.items)
     examined = np.zeros((len(aligner.libraries.name), 4), np.int64)
     trimmed = np.zeros(len(COUNTS), np.int64)
     with ThreadPoolExecutor(threads) as pool:
-        placed, insert = _learn(aligner, batches, pool, threads)
+        placed, insert = _learn(aligner, items, pool, threads)
 
-        def work(item: tuple[_Placed | Batch, int]) -> _Finished:
-            batch, first_read = item
-            if isinstance(batch, _Placed):
-                return aligner.finish(batch, insert, first_read)
-            return aligner.align(batch, insert, first_read)
+        def work(item: tuple[_Placed | Batch | Part, int]) -> _Finished:
+            reads, first_read = item
+            if isinstance(reads, Part):
+                return aligner.describe(reads, first_read)
+            if isinstance(reads, _Placed):
+                return aligner.finish(reads, insert, first_read)
+            return aligner.align(reads, insert, first_read)
 
-        for finished in _in_order(pool, work, _numbered(_each(placed, batches)), threads):
+        rest = aligner.chosen(items, insert, given.instead)
+        for finished in _in_order(pool, work, _numbered(_each(placed, rest)), threads):
             kept.sorter.add(finished.record, finished.start, finished.key, finished.ordinal)
             kept.finder.add(finished.signature)
             examined += finished.count
@@ -227,7 +298,7 @@ def _collect(
     return examined, trimmed
 
 
-def _numbered(batches: Iterator[_Placed | Batch]) -> Iterator[tuple[_Placed | Batch, int]]:
+def _numbered(batches: Iterator[_Placed | Batch | Part]) -> Iterator[tuple[_Placed | Batch | Part, int]]:
     """Each batch with the ordinal of its first read."""
     n_reads = 0
     for batch in batches:
@@ -235,13 +306,13 @@ def _numbered(batches: Iterator[_Placed | Batch]) -> Iterator[tuple[_Placed | Ba
         n_reads += len(batch.reads)
 
 
-def _each(placed: deque[_Placed], batches: Iterator[Batch]) -> Iterator[_Placed | Batch]:
+def _each(placed: deque[_Placed], rest: Iterator[Batch | Part]) -> Iterator[_Placed | Batch | Part]:
     while placed:
         yield placed.popleft()
-    yield from batches
+    yield from rest
 
 
-def _learn(aligner: Aligner, batches: Iterator[Batch], pool: ThreadPoolExecutor, threads: int) -> tuple[deque[_Placed], InsertSize]:
+def _learn(aligner: Aligner, items: Iterator[Batch | Text], pool: ThreadPoolExecutor, threads: int) -> tuple[deque[_Placed], InsertSize]:
     """Places batches until they hold LEARN_PAIRS pairs or end; gives them and the insert size."""
     waiting: deque[_Placed] = deque()
     histogram = no_inserts()
@@ -249,7 +320,8 @@ def _learn(aligner: Aligner, batches: Iterator[Batch], pool: ThreadPoolExecutor,
 
     def first_batches() -> Iterator[Batch]:
         taken = 0
-        while taken < LEARN_PAIRS and (batch := next(batches, None)) is not None:
+        while taken < LEARN_PAIRS and (batch := next(items, None)) is not None:
+            assert isinstance(batch, Batch), "text comes behind what is learnt from"
             taken += len(batch.reads) // 2 if batch.reads.paired else LEARN_PAIRS
             yield batch
 
@@ -281,12 +353,13 @@ def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Given], _Result], items
             future.cancel()
 
 
-def _write(text: str, genome: Genome, output: Path, sorter: Sorter, bits: NDArray[np.uint8], threads: int) -> None:
+def _written(aligner: Aligner, text: str, output: Path, sorter: Sorter, bits: NDArray[np.uint8], threads: int) -> None:
     """Writes the sorted records with their duplicate flags, and the index."""
-    index = bai.Builder([contig.length for contig in genome.contigs])
+    contigs = aligner.genome.contigs
+    index = bai.Builder([contig.length for contig in contigs])
     with whole_file(output.with_name(output.name + ".bai")) as table, whole_file(output) as partial, progress("writing") as written:
         with BgzfWriter(partial, threads=threads, level=COMPRESSION_LEVEL) as bam:
-            bam.write(header_bytes(text, genome.contigs))
+            bam.write(header_bytes(text, contigs))
             bam.flush()
             for chunk in sorter.chunks():
                 record = chunk.record if chunk.record.flags.writeable else chunk.record.copy()
@@ -295,3 +368,13 @@ def _write(text: str, genome: Genome, output: Path, sorter: Sorter, bits: NDArra
                 bam.write(record.data)
                 written.advance(len(chunk.key))
         index.write(table, bam)
+
+
+def _held(aligner: Aligner, text: str, output: Path, sorter: Sorter, bits: NDArray[np.uint8], threads: int) -> Bam | None:
+    """The records with their duplicate flags as they lie in memory; writes them where some had to be spilled."""
+    held = sorter.held()
+    if held is None:
+        _written(aligner, text, output, sorter, bits, threads)
+        return None
+    flag_records(held.record, held.start, held.ordinal, bits)
+    return HeldRecords(held.record, held.start, held.order, held.key, aligner.genome.contigs, LONGEST_SPAN).bam(text, output)

@@ -11,16 +11,24 @@ from pathlib import Path
 from isal import igzip
 
 from genopipe.align.duplication_metrics import Metrics, duplicates_path
-from genopipe.align.inputs import Given, Lanes
-from genopipe.align.pipeline import Options, align
+from genopipe.align.inputs import Files, Lanes
+from genopipe.align.insert_size import LEARN_PAIRS
+from genopipe.align.pipeline import Given, Options, align, align_in_memory
 from genopipe.align.sorting import temporary_folder
 from genopipe.align.trimming import trimming_path
 from genopipe.errors import BadInput
 from genopipe.formats.bam import ReadGroup
+from genopipe.formats.bam_index import Bam
 from genopipe.formats.cram import write_cram
 from genopipe.formats.genome import fasta_path
 from genopipe.formats.sample_name import check_sample_name
 from genopipe.outputs import check_no_input
+
+MOST_TEXT = 1 << 27
+"""Bytes of text of a file that go to a GPU at a time: some 400,000 reads."""
+
+PARTS_OF_MEMORY = 64
+"""That text is at most this part of the memory: about twenty times as much is under way."""
 
 _HEAD_BYTES = 1 << 20
 
@@ -35,17 +43,36 @@ def align_files(
             f"the output is called {output.name!r}", wanted="a name that ends in .bam or .cram", do="Choose such a name.", key="-o"
         )
     check_no_input(output, [*r1, *r2])
-    lanes = Lanes(Given(r1, r2, interleaved, read_group), reference, threads=options.threads)
+    lanes = Lanes(Files(r1, r2, interleaved, read_group), reference, threads=options.threads)
     with temporary_folder(output) as folder:
         bam = output if output.suffix == ".bam" else folder / output.with_suffix(".bam").name
-        expected = about_how_many([*r1, *r2])
-        metrics = align(lanes.batches(folder), reference, bam, groups=lanes.groups, options=options, expected=expected)
+        metrics = align(_given(lanes, [*r1, *r2], folder, options), reference, bam, options=options)
         if bam != output:
             write_cram(bam, fasta_path(reference), output, threads=options.threads)
             shutil.move(duplicates_path(bam), duplicates_path(output))
             if options.trim:
                 shutil.move(trimming_path(bam), trimming_path(output))
     return metrics
+
+
+def align_files_in_memory(files: Files, reference: Path, output: Path, *, options: Options) -> Bam | None:
+    """The same into memory, where there is room; gives None where `output`, a .bam, had to be written. The metrics stand beside it."""
+    check_sample_name(files.read_group.sample)
+    paths = [*files.r1, *files.r2]
+    check_no_input(output, paths)
+    lanes = Lanes(files, reference, threads=options.threads)
+    with temporary_folder(output) as folder:
+        return align_in_memory(_given(lanes, paths, folder, options), reference, output, options=options)
+
+
+def _given(lanes: Lanes, paths: Sequence[Path], folder: Path, options: Options) -> Given:
+    """The reads of the lanes: as text where they are parsed on a GPU."""
+    expected = about_how_many(paths)
+    if options.device == "cpu" or options.trim or options.other_places:
+        return Given(lanes.batches(folder), lanes.groups, expected=expected)
+    size = min(MOST_TEXT, options.memory // PARTS_OF_MEMORY)
+    items = lanes.for_gpu(folder, n_first=LEARN_PAIRS, size=size, threads=options.threads)
+    return Given(items, lanes.groups, lanes.instead, expected)
 
 
 def about_how_many(files: Sequence[Path]) -> int | None:

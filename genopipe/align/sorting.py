@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,22 @@ _HEAD = struct.Struct("<qqq")
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Records in memory, in the order in which they came.
+
+    record, start, ordinal  as in `Chunk`
+    order   (records) int64: their rows, sorted
+    key     (records) int64: the keys, sorted
+    """
+
+    record: NDArray[np.uint8]
+    start: NDArray[np.int64]
+    ordinal: NDArray[np.int64]
+    order: NDArray[np.int64]
+    key: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Sorted records.
 
@@ -51,11 +67,22 @@ class Chunk:
     ordinal: NDArray[np.int64]
 
 
+Order = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+"""Gives the rows of keys in ascending order, equal ones as they come."""
+
+
+def order_of(key: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows of keys below 2**34, in order."""
+    packed = (key.astype(np.uint64) << np.uint64(_INDEX_BITS)) | np.arange(len(key), dtype=np.uint64)
+    packed.sort()
+    return (packed & np.uint64((1 << _INDEX_BITS) - 1)).astype(np.int64)
+
+
 class Sorter:
     """Takes records with `add`, gives them sorted with `chunks`; spills to `folder` what exceeds `memory` bytes."""
 
-    def __init__(self, folder: Path, *, memory: int) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, memory: int, order: Order = order_of) -> None:
+        self._folder, self._order = folder, order
         self._arena = np.empty(memory, np.uint8)
         self._start = np.zeros(_FIRST_ROOM, np.int64)
         self._key = np.empty(_FIRST_ROOM, np.int64)
@@ -86,15 +113,21 @@ class Sorter:
         log.info("merging %d sorted runs", len(self._runs) + 1)
         yield from _merge([*(_read_run(run) for run in self._runs), self._sorted_arena()])
 
+    def held(self) -> Held | None:
+        """All records where they are, with their order; None where some were spilled. Call once, in the place of `chunks`."""
+        if self._runs:
+            return None
+        rows = slice(self._n)
+        order = self._order(self._key[rows])
+        return Held(self._arena, self._start[: self._n + 1], self._ordinal[rows], order, self._key[order])
+
     def _make_room(self, n: int) -> None:
         while self._n + n + 1 > len(self._key):
             columns = self._start, self._key, self._ordinal
             self._start, self._key, self._ordinal = (np.concatenate((array, np.zeros_like(array))) for array in columns)
 
     def _sorted_arena(self) -> Iterator[Chunk]:
-        packed = (self._key[: self._n].astype(np.uint64) << np.uint64(_INDEX_BITS)) | np.arange(self._n, dtype=np.uint64)
-        packed.sort()
-        order = (packed & np.uint64((1 << _INDEX_BITS) - 1)).astype(np.int64)
+        order = self._order(self._key[: self._n])
         end = np.cumsum(self._start[order + 1] - self._start[order])
         first = 0
         while first < self._n:

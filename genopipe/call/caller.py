@@ -27,6 +27,7 @@ from genopipe.call.settings import DEFAULT, Settings
 from genopipe.call.targets import wanted_targets
 from genopipe.call.windows import Found, Source, Tried, Window, call_window
 from genopipe.errors import BadConfiguration
+from genopipe.formats.bam_index import Bam
 from genopipe.formats.genome import load_genome, resolve_contig
 from genopipe.formats.vcf import SEX_NOTE, check_name, contigs_of, header, vcf_writer
 from genopipe.model import Contig, Genome
@@ -76,7 +77,7 @@ class Sample:
 
 def call_variants(
     reference: Path,
-    bam_path: Path,
+    alignments: Path | Bam,
     outputs: Outputs,
     *,
     sample: Sample = Sample(),
@@ -86,8 +87,8 @@ def call_variants(
     threads: int = 1,
     settings: Settings = DEFAULT,
 ) -> None:
-    """Calls the variants of one sample. `reference` is a folder made by `genopipe reference build`, `targets` a BED of intervals and
-    `genes` a gene model (GFF3, GTF) whose coverage is told too.
+    """Calls the variants of one sample. `reference` is a folder made by `genopipe reference build`, `alignments` a BAM or CRAM, `targets`
+    a BED of intervals and `genes` a gene model (GFF3, GTF) whose coverage is told too.
 
     Raises BadInput for a BAM that is damaged, unsorted, unindexed, of another reference, or of an unclear sample, and for such a BED.
     """
@@ -97,7 +98,7 @@ def call_variants(
     if outputs.gvcf is not None and outputs.gvcf.resolve() == outputs.vcf.resolve():
         raise BadConfiguration("-o and --gvcf are the same file", wanted="two files", do="Name the gVCF x.g.vcf.gz.", path=outputs.vcf)
     genome = load_genome(reference)
-    reads = open_input(reference, genome, bam_path, sample=sample.name, accept_other_digests=sample.accept_other_digests)
+    reads = open_input(reference, genome, alignments, sample=sample.name, accept_other_digests=sample.accept_other_digests)
     spans = wanted_spans(genome, region)
     wanted = wanted_targets(targets, genes, genome)
     model = _model_of(genome, reads, sample, threads=threads, settings=settings)

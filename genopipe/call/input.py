@@ -26,14 +26,20 @@ class Input:
     sample: str
 
 
-def open_input(reference: Path, genome: Genome, path: Path, *, sample: str | None = None, accept_other_digests: bool = False) -> Input:
-    """The reads of one sample; `reference` is the folder of the genome.
+def open_input(
+    reference: Path, genome: Genome, source: Path | Bam, *, sample: str | None = None, accept_other_digests: bool = False
+) -> Input:
+    """The reads of one sample, of a file or of a BAM that is open; `reference` is the folder of the genome.
 
     Raises BadInput for a BAM that is damaged, unsorted, unindexed, of another reference, or of an unclear sample.
     """
-    bam = open_cram(path, fasta_path(reference)) if is_cram(path) else open_bam(path)
+    bam = source if isinstance(source, Bam) else _opened(source, reference)
     name, read_groups = sample_of(bam, sample)
     return Input(bam, match_contigs(genome, bam, accept_other_digests=accept_other_digests), read_groups, name)
+
+
+def _opened(path: Path, reference: Path) -> Bam:
+    return open_cram(path, fasta_path(reference)) if is_cram(path) else open_bam(path)
 
 
 def match_contigs(genome: Genome, bam: Bam, *, accept_other_digests: bool = False) -> dict[str, int]:

@@ -12,12 +12,16 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import END_OF_FILE, is_bgzf, read_blocks
+
+if TYPE_CHECKING:
+    from genopipe.formats.held_records import HeldRecords
 
 _INTERVAL_SHIFT = 14
 FNV_OFFSET, FNV_PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)
@@ -40,6 +44,7 @@ class Bam:
     linear_offset      per contig, (intervals) uint64: virtual offset of the first read over each 16,384 bases
     has_reads          per contig, whether the index knows any read there
     fasta              of a CRAM: the sequences that its reads are told against; None for a BAM
+    held               the records, where they are in memory and not in a file
     """
 
     path: Path
@@ -48,6 +53,7 @@ class Bam:
     linear_offset: tuple[NDArray[np.uint64], ...]
     has_reads: tuple[bool, ...]
     fasta: Path | None = None
+    held: HeldRecords | None = None
 
     @property
     def digest(self) -> str:

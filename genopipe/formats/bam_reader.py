@@ -143,6 +143,9 @@ def _pieces_of(start: NDArray[np.int64], row: NDArray[np.int64]) -> tuple[NDArra
 
 def _pieces(bam: Bam, contig: int, start: int) -> Iterator[bytes]:
     """The bytes from the first record that may overlap `start`, some megabytes at a time."""
+    if bam.held is not None:
+        yield from bam.held.pieces(contig, start)
+        return
     offsets = bam.linear_offset[contig]
     known = offsets[start >> _INTERVAL_SHIFT :]
     known = known[known > 0]

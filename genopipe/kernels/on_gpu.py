@@ -21,6 +21,9 @@ from genopipe.model import Alignments
 LONGEST_READ = 512
 """Bases of a read that the kernels have room for."""
 
+BYTES_OF_KEY = 48
+"""Taken by the sorting of a key of 8 bytes: keys and rows twice, and working space."""
+
 THREADS = 128
 WARPS_OF_BLOCK = THREADS // 32
 SEEDS_OF_READ = min(LONGEST_READ // 3, seed.MAX_SEEDS)
@@ -115,7 +118,7 @@ def blocks(n: int) -> tuple[int, int]:
     return (n + THREADS - 1) // THREADS, THREADS
 
 
-def _warp_blocks(gpu: Gpu, n: int) -> tuple[int, int]:
+def warp_blocks(gpu: Gpu, n: int) -> tuple[int, int]:
     """A grid whose warps take the n rows in turn."""
     return (min(n, gpu.warps) + WARPS_OF_BLOCK - 1) // WARPS_OF_BLOCK, THREADS
 
@@ -127,7 +130,7 @@ def candidates(gpu: Gpu, base: Any, base_start: Any, index: Index, *, slots: int
     reverse, vote = xp.empty((n, slots), np.uint8), xp.empty((n, slots), np.int32)
     found = Candidates(diagonal, low, high, reverse, vote, xp.zeros(n, np.int32), xp.zeros(n, np.uint8))
     if n:
-        grid = _warp_blocks(gpu, n)
+        grid = warp_blocks(gpu, n)
         scratch = xp.empty(grid[0] * WARPS_OF_BLOCK * seed.MAX_HITS * 7 // 2, np.uint64)
         of_index = (index.entry, index.bucket, np.int32(index.bucket_bits))
         gpu.launch(SEED, "candidates", grid, base, base_start, np.int64(n), *of_index, np.int32(slots), scratch, *found)
@@ -143,7 +146,7 @@ def seeds(gpu: Gpu, base: Any, base_start: Any, index: Index) -> Seeds:
     )
     if n:
         of_index = (index.entry, index.bucket, np.int32(index.bucket_bits))
-        gpu.launch(SEED, "seeds", _warp_blocks(gpu, n), base, base_start, np.int64(n), *of_index, *found)
+        gpu.launch(SEED, "seeds", warp_blocks(gpu, n), base, base_start, np.int64(n), *of_index, *found)
     return found
 
 
@@ -186,6 +189,14 @@ def lay(gpu: Gpu, base: Any, base_start: Any, packed: Any, *, candidate: tuple[A
         of_genome = (packed, np.int64(len(packed)))
         gpu.launch(UNGAPPED, "lay", blocks(n), base, base_start, *candidate, np.int64(n), *of_genome, n_mismatches, score, start, end)
     return n_mismatches, score, start, end
+
+
+def order(gpu: Gpu, key: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows of host keys in ascending order, equal ones as they come; sorted on the device, in runs where memory is short."""
+    at_once = max(gpu.room(BYTES_OF_KEY), 1)
+    runs = [gpu.host(gpu.xp.argsort(gpu.xp.asarray(key[i : i + at_once]), kind="stable")) + i for i in range(0, len(key), at_once)]
+    rows = np.concatenate([np.zeros(0, np.int64), *runs])
+    return rows if len(runs) < 2 else rows[np.argsort(key[rows], kind="stable")]
 
 
 def trace_words(width: int) -> int:

@@ -12,7 +12,7 @@ import pysam
 import pytest
 
 from genopipe.align.index import build_reference
-from genopipe.align.inputs import Given, Lanes
+from genopipe.align.inputs import Files, Lanes
 from genopipe.align.pipeline import Options
 from genopipe.align.run import align_files
 from genopipe.errors import BadInput
@@ -143,7 +143,7 @@ def test_standard_input_is_told_apart_by_its_first_bytes(folder: Path, tmp_path:
         reads = ubam(tmp_path / "in.bam", folder)
     else:
         reads = tmp_path / f"in.{kind}"
-        batches = list(Lanes(Given([ubam(tmp_path / "x.bam", folder)], [], False, GROUP), folder / "ref").batches(tmp_path))
+        batches = list(Lanes(Files([ubam(tmp_path / "x.bam", folder)], [], False, GROUP), folder / "ref").batches(tmp_path))
         write_fastq(reads, [batch.reads for batch in batches], r2=tmp_path / "r2.fastq")
     command = [sys.executable, "-m", "genopipe", "align", "--reference", str(folder / "ref"), "-1", "-", "--sample", "S1"]
     with open(reads, "rb") as given:
@@ -214,7 +214,7 @@ def test_records_that_are_no_reads_are_named(
 
 
 def opened(folder: Path, r1: list[Path], r2: list[Path] | None = None) -> Lanes:
-    return Lanes(Given(r1, r2 or [], False, GROUP), folder / "ref")
+    return Lanes(Files(r1, r2 or [], False, GROUP), folder / "ref")
 
 
 def test_wrong_mixtures_are_told_before_work_starts(folder: Path, tmp_path: Path) -> None:

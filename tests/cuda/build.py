@@ -16,7 +16,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,19 +29,24 @@ from genopipe.device import Source
 
 Kernel = Callable[[tuple[int], tuple[int], tuple[Any, ...]], None]
 
+_ONE_AT_A_TIME = threading.RLock()
+"""The fibers of a block are global."""
+
 _HERE = Path(__file__).resolve().parent
 _FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-fno-strict-aliasing", "-march=native", "-w")
 
 
 def shim(source: Path, entry: str, *, defines: Mapping[str, int | str] | None = None) -> Kernel:
     """The `extern "C" __global__` function `entry` of a .cu file, to be run on this CPU."""
-    library = _library(source.resolve(), tuple(sorted((defines or {}).items())))
+    with _ONE_AT_A_TIME:
+        library = _library(source.resolve(), tuple(sorted((defines or {}).items())))
     launch = getattr(library, f"shim_launch_{entry}")
 
     def kernel(grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...]) -> None:
         values = [_value(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
-        wanted = launch(grid[0], block[0], pointers, len(values))
+        with _ONE_AT_A_TIME:
+            wanted = launch(grid[0], block[0], pointers, len(values))
         assert wanted == -1, f"{entry} takes {wanted} arguments, {len(values)} were given"
 
     return kernel
@@ -66,6 +72,9 @@ class Shim:
         return ROOM
 
     def need(self, n_bytes: int, what: str) -> None: ...
+
+    def uploaded(self, batches: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
+        yield from map(list, batches)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@
 #define __shared__ static
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
+#define __noinline__ __attribute__((noinline))
 
 struct dim3 {
     unsigned x = 1, y = 1, z = 1;

@@ -1,7 +1,9 @@
-"""`genopipe align` with the places of reads from a GPU writes the bytes of the CPU."""
+"""`genopipe align` with a GPU writes the bytes of the CPU, and says what the CPU says of faulty reads."""
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,44 +12,125 @@ import pytest
 
 pytest.importorskip("pysam", reason="the aligner's commands need the whole installation")
 
-from genopipe.align import pipeline
+from genopipe.align import gpu_chain, inputs, pipeline, run
 from genopipe.align.index import build_reference
 from genopipe.align.pipeline import Options
 from genopipe.align.run import align_files
 from genopipe.device import Gpu
+from genopipe.errors import BadInput
 from genopipe.formats.bam import ReadGroup
+from genopipe.formats.bgzf import BgzfWriter
+from genopipe.kernels.fastq_on_gpu import parse
 from tests.align.test_pipeline import GROUP, Sample, draw_pairs, random_sequence
 
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    """200 pairs of two contigs that share a repeat, one of them with a deletion."""
+    """Pairs of two contigs that share a repeat, one of them with a deletion, some seen twice."""
     rng = np.random.default_rng(7)
     repeat = random_sequence(rng, 400)
     contigs = {"one": random_sequence(rng, 8_000) + repeat, "two": random_sequence(rng, 5_000) + repeat + random_sequence(rng, 3_000)}
     made = Sample(tmp_path_factory.mktemp("align"), contigs)
     (made.folder / "ref.fa").write_text("".join(f">{name}\n{sequence}\n" for name, sequence in contigs.items()))
     build_reference(made.folder / "ref.fa", made.reference, name="small")
-    draw_pairs(made, rng, 200)
+    draw_pairs(made, rng, 300)
     one = contigs["one"]
     made.pairs.append(("deletion", one[100:160] + one[190:250], contigs["two"][:120]))
+    made.pairs += [(f"again{i}", first, second) for i, (_, first, second) in enumerate(made.pairs[:100])]
     return made
 
 
-def test_the_bam_has_the_bytes_of_the_cpu(gpu: Gpu, sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    placed: list[int] = []
-
-    class Counted(pipeline.Placer):
-        def place(self, reads: Any) -> Any:
-            placed.append(len(reads))
-            return super().place(reads)
-
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, gpu: Gpu) -> Gpu:
+    """A GPU whose batches are so small that few reads make many of them."""
     monkeypatch.setattr(pipeline, "Card", lambda: gpu)
-    monkeypatch.setattr(pipeline, "Placer", Counted)
-    r1, r2 = sample.mates("all")
+    for module in (pipeline, run):
+        monkeypatch.setattr(module, "LEARN_PAIRS", 30)
+    monkeypatch.setattr(inputs, "BATCH_BASES", 2_000)
+    monkeypatch.setattr(gpu_chain, "PART_READS", 20)
+    monkeypatch.setattr(gpu_chain, "BATCH_READS", 200)
+    monkeypatch.setattr(run, "MOST_TEXT", 9_000)
+    return gpu
+
+
+def texts_of(sample: Sample) -> list[list[bytes]]:
+    """The records of first and of second mates."""
+    pairs = [(name.encode(), (first.encode(), second.encode())) for name, first, second in sample.pairs]
+    return [[b"@%s/%d\n%s\n+\n%s\n" % (name, i + 1, mates[i], b"I" * len(mates[i])) for name, mates in pairs] for i in (0, 1)]
+
+
+def files_of(sample: Sample, folder: Path, form: str) -> tuple[list[Path], list[Path]]:
+    """The pairs as files of a form: of those that are not compressed, one has no line feed at its end, one empty lines."""
+    records = texts_of(sample)
+    paths = [folder / f"{form}_{i}.fastq" for i in (1, 2)]
+    texts = [b"".join(each) for each in records]
+    if form == "interleaved":
+        texts = [b"".join(record for pair in zip(*records, strict=True) for record in pair) + b"\n\r\n"]
+    for path, text in zip(paths, texts, strict=False):
+        if form == "bgzip":
+            with BgzfWriter(path) as out:
+                out.write(text)
+        else:
+            path.write_bytes({"gzip": gzip.compress(text), "plain": text.rstrip(b"\n")}.get(form, text))
+    return [paths[0]], ([] if form in ("interleaved", "single") else [paths[1]])
+
+
+def aligned(sample: Sample, files: tuple[list[Path], list[Path]], output: Path, interleaved: bool, **options: Any) -> bytes:
     group: ReadGroup = GROUP
-    for name, options in (("cpu", Options()), ("gpu", Options(device="gpu"))):
-        align_files(r1, r2, sample.reference, tmp_path / f"{name}.bam", interleaved=False, read_group=group, options=options)
-    assert sum(placed) == 402
-    assert (tmp_path / "gpu.bam").read_bytes() == (tmp_path / "cpu.bam").read_bytes()
-    assert (tmp_path / "gpu.bam.bai").read_bytes() == (tmp_path / "cpu.bam.bai").read_bytes()
+    align_files(*files, sample.reference, output, interleaved=interleaved, read_group=group, options=Options(**options))
+    return b"".join(path.read_bytes() for path in (output, output.with_name(output.name + ".bai"), output.with_suffix(".duplicates.tsv")))
+
+
+@pytest.mark.parametrize("form", ["gzip", "bgzip", "plain", "interleaved", "single"])
+def test_the_bam_has_the_bytes_of_the_cpu(small: Gpu, sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str) -> None:
+    """Also where the CPU has parsed only the first reads."""
+    parsed: list[int] = []
+
+    def counted(gpu: Gpu, text: Any) -> Any:
+        parsed.append(len(text))
+        return parse(gpu, text)
+
+    monkeypatch.setattr(gpu_chain, "parse", counted)
+    files = files_of(sample, tmp_path, form)
+    ours, theirs = (
+        aligned(sample, files, tmp_path / f"{name}.bam", form == "interleaved", device=name, threads=2) for name in ("gpu", "cpu")
+    )
+    assert ours == theirs
+    assert len(parsed) > 3 and set(parsed) == {2 if files[1] else 1}
+
+
+@pytest.mark.parametrize("options", [{"trim": True}, {"other_places": 5}], ids=["trimmed", "with other places"])
+def test_reads_that_the_cpu_parses_are_the_same(small: Gpu, sample: Sample, tmp_path: Path, options: dict[str, Any]) -> None:
+    files = files_of(sample, tmp_path, "gzip")
+    ours, theirs = (aligned(sample, files, tmp_path / f"{name}.bam", False, device=name, **options) for name in ("gpu", "cpu"))
+    assert ours == theirs
+
+
+FAULTS: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
+    "a quality": (1, lambda record: record.replace(b"III", b"I\x07I")),
+    "a base": (0, lambda record: record.replace(b"ACG", b"A-G")),
+    "a plus": (1, lambda record: record.replace(b"\n+\n", b"\n*\n")),
+    "a mate's name": (1, lambda record: b"@other" + record),
+    "a read that is missing": (0, lambda record: b""),
+    "a long read": (1, lambda record: b"%s\n%s\n+\n%s\n" % (record.split(b"\n")[0], b"A" * 600, b"I" * 600)),
+    "a long name": (0, lambda record: b"@" + b"x" * 300 + record),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_told_as_by_the_cpu(small: Gpu, sample: Sample, tmp_path: Path, fault: str) -> None:
+    """In a record behind those that the CPU parses anyway."""
+    records, (mate, spoil) = texts_of(sample), FAULTS[fault]
+    spoilt = spoil(records[mate][350])
+    assert spoilt != records[mate][350]
+    records[mate][350] = spoilt
+    files = [[tmp_path / f"R{i}.fastq"] for i in (1, 2)]
+    for (path,), text in zip(files, records, strict=True):
+        path.write_bytes(b"".join(text))
+    said = []
+    for device in ("gpu", "cpu"):
+        with pytest.raises(BadInput) as told:
+            aligned(sample, (files[0], files[1]), tmp_path / "out.bam", False, device=device)
+        said.append(str(told.value))
+    assert said[0] == said[1]
+    assert not (tmp_path / "out.bam").exists()

@@ -1,0 +1,158 @@
+"""Reads to chosen places on a GPU, in batches that fill it: text is parsed there, reads are placed, mates rescued, places chosen.
+
+In order, each step in a thread of its own and one batch ahead of the next: text is read and inflated; batches are copied to the device
+while the one before is worked on; what comes back is cut into parts, which the CPU turns into records. A batch that does not fit the card
+is worked on in pieces. Reads that come parsed already (from records, from standard input, trimmed ones) are joined to batches.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.align.choose_on_gpu import Batch as DeviceBatch
+from genopipe.align.choose_on_gpu import Chooser
+from genopipe.align.pairing import Choice, name_hash
+from genopipe.align.placement import LONGEST_READ, SLOTS, Placements
+from genopipe.align.texts import Text, ahead
+from genopipe.align.trimming import COUNTS
+from genopipe.device import Gpu
+from genopipe.formats.bam import LONGEST_NAME
+from genopipe.kernels.fastq_on_gpu import DeviceReads, parse
+from genopipe.model import Reads
+
+BATCH_READS = 1 << 19
+"""Reads of a batch that were parsed on the CPU."""
+
+PART_READS = 4096
+"""Reads that are handed on at a time; an even number."""
+
+BYTES_OF_READ = 70 * SLOTS + 12 * SLOTS + LONGEST_READ
+"""On the device, without the extensions: places, what says which are to be extended, and the read."""
+
+
+class Parsed(NamedTuple):
+    """Reads of one read group that the CPU has parsed; `trimmed` as in `trimming.COUNTS`."""
+
+    reads: Reads
+    group: int
+    trimmed: NDArray[np.int64]
+
+
+class Part(NamedTuple):
+    """Reads with their chosen places, as the CPU goes on with them."""
+
+    reads: Reads
+    group: int
+    placements: Placements
+    choice: Choice
+    cigar: NDArray[np.uint32]
+    trimmed: NDArray[np.int64]
+
+
+class _Load(NamedTuple):
+    """What goes to the device at once: the arrays, and what they are of."""
+
+    arrays: Sequence[NDArray[Any]]
+    of: Text | list[Parsed]
+
+
+class Chain:
+    """Takes text and parsed reads, gives parts in their order.
+
+    instead  gives the parsed reads of a lane from a read on, where its text cannot be parsed on the device
+    """
+
+    def __init__(self, gpu: Gpu, chooser: Chooser, *, instead: Callable[[Text], Iterator[Parsed]]) -> None:
+        self._gpu, self._chooser, self._instead = gpu, chooser, instead
+        self._left_out = -1
+        self._untrimmed = np.zeros(len(COUNTS), np.int64)
+
+    def parts(self, items: Iterator[Text | Parsed]) -> Iterator[Part]:
+        """The reads of all items, part by part."""
+        return ahead(self._parts(_loads(ahead(items))), 2 * BATCH_READS // PART_READS)
+
+    def _parts(self, loads: Iterable[_Load]) -> Iterator[Part]:
+        for load, there in self._uploaded(loads):
+            if isinstance(load.of, list):
+                yield from self._of_parsed(load.of, there)
+            elif load.of.lane != self._left_out:
+                yield from self._of_text(load.of, there)
+
+    def _uploaded(self, loads: Iterable[_Load]) -> Iterator[tuple[_Load, list[Any]]]:
+        sent: deque[_Load] = deque()
+
+        def arrays() -> Iterator[Sequence[NDArray[Any]]]:
+            for load in loads:
+                sent.append(load)
+                yield load.arrays
+
+        for there in self._gpu.uploaded(arrays()):
+            yield sent.popleft(), there
+
+    def _of_text(self, text: Text, there: list[Any]) -> Iterator[Part]:
+        parsed = parse(self._gpu, there) if there else None
+        chance = self._chooser.name_hash(*parsed[:3]) if parsed is not None else None
+        if parsed is None or self._is_odd(parsed, chance, paired=text.paired):
+            self._left_out = text.lane
+            for load in _loads(self._instead(text)):
+                assert isinstance(load.of, list)
+                yield from self._of_parsed(load.of, [self._gpu.xp.asarray(array) for array in load.arrays])
+            return
+        reads = Reads(text.paired, *map(self._gpu.host, parsed))
+        border = [*range(0, len(reads), PART_READS), len(reads)]
+        batch = DeviceBatch(text.paired, parsed.base, parsed.base_start, chance)
+        for (first, last), chosen in zip(pairwise(border), self._chosen(batch, border), strict=True):
+            yield Part(reads.rows(first, last), 0, *chosen, self._untrimmed)
+
+    def _is_odd(self, parsed: DeviceReads, chance: Any, *, paired: bool) -> bool:
+        """Whether mates have different names, or a read or a name is too long."""
+        xp = self._gpu.xp
+        strangers = paired and bool((chance[::2] != chance[1::2]).any())
+        return strangers or int(xp.diff(parsed.base_start).max()) > LONGEST_READ or int(parsed.name_length.max()) > LONGEST_NAME
+
+    def _of_parsed(self, given: list[Parsed], there: list[Any]) -> Iterator[Part]:
+        border = np.cumsum([0, *(len(each.reads) for each in given)]).tolist()
+        batch = DeviceBatch(given[0].reads.paired, *there)
+        for each, chosen in zip(given, self._chosen(batch, border), strict=True):
+            yield Part(each.reads, each.group, *chosen, each.trimmed)
+
+    def _chosen(self, batch: DeviceBatch, border: list[int]) -> Iterator[tuple[Placements, Choice, NDArray[np.uint32]]]:
+        """What was chosen for the reads between each two borders; as many of these at a time as the device has room for."""
+        at_once, first = self._gpu.room(BYTES_OF_READ), 0
+        while first < len(border) - 1:
+            last = max(bisect_right(border, border[first] + at_once) - 1, first + 1)
+            chosen = self._chooser.choose(batch.rows(border[first], border[last]))
+            for start, end in pairwise(border[first : last + 1]):
+                yield chosen.part(start - border[first], end - border[first])
+            first = last
+
+
+def _loads(items: Iterable[Text | Parsed]) -> Iterator[_Load]:
+    """Text by itself, parsed reads joined to batches."""
+    held: list[Parsed] = []
+    for item in items:
+        joins = isinstance(item, Parsed) and held and item.reads.paired == held[0].reads.paired
+        if held and (not joins or sum(len(each.reads) for each in held) >= BATCH_READS):
+            yield _joined(held)
+            held = []
+        if isinstance(item, Parsed):
+            held.append(item)
+        else:
+            yield _Load(item.text, item)
+    if held:
+        yield _joined(held)
+
+
+def _joined(held: list[Parsed]) -> _Load:
+    reads = [each.reads for each in held]
+    length = np.concatenate([np.diff(each.base_start) for each in reads])
+    base_start = np.concatenate((np.zeros(1, np.int64), np.cumsum(length)))
+    chance = np.concatenate([name_hash(each.header, each.header_start, each.name_length) for each in reads])
+    return _Load((np.concatenate([each.base for each in reads]), base_start, chance), held)

@@ -1,0 +1,169 @@
+"""FASTQ text for a parser on a GPU: the inflated text of one file or of two, cut where the same records end in both.
+
+A record counts as four lines here; whether it is one, the parser sees. Where a file cannot be cut so (it is damaged, ends inside a record,
+or has fewer records than the other), the text ends early, with a `Text` of nothing: the reads from there on are left to the parser of the
+CPU, which says what is wrong. Each file is inflated by a thread of its own, the blocks of bgzip by several.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.errors import BadInput
+from genopipe.formats.bgzf import is_bgzf, read_blocks
+from genopipe.formats.inflate import STANDARD_INPUT, inflated
+
+_NEW_LINE = 10
+_LAST_PIECE = 1 << 16
+
+_Item = TypeVar("_Item")
+
+
+class Lane(NamedTuple):
+    """The files of a lane of FASTQ, and whether its reads are mates."""
+
+    number: int
+    files: tuple[Path, ...]
+    paired: bool
+
+    def can_be_read_twice(self) -> bool:
+        """Whether the parser of the CPU can begin the files anew."""
+        return all(path != STANDARD_INPUT and path.is_file() for path in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Whole records, as many of each file; none where the parser of the CPU is to go on.
+
+    text        for each file (bytes) uint8
+    lane        number of the lane
+    first_read  reads of the lane before these
+    paired      as in `model.Reads`; a text of one file then holds mates in turn
+    """
+
+    text: tuple[NDArray[np.uint8], ...]
+    lane: int
+    first_read: int
+    paired: bool
+
+
+def ahead(items: Iterator[_Item], n: int = 1) -> Iterator[_Item]:
+    """The items, made by another thread, up to n of them before they are asked for."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, items, None) for _ in range(n))
+        while (item := waiting.popleft().result()) is not None:
+            waiting.append(pool.submit(next, items, None))
+            yield item
+
+
+def texts_of(lane: Lane, *, first_read: int, size: int, threads: int) -> Iterator[Text]:
+    """The text of a lane from a read on, about `size` bytes of each file at a time; ends with a `Text` of nothing if anything is odd."""
+    files = [_File(path, size, threads) for path in lane.files]
+    together = 2 if lane.paired and len(files) == 1 else 1
+    try:
+        for file in files:
+            file.skip(first_read // len(files))
+        while n := min(file.fill() for file in files) // together * together:
+            text = tuple(file.take(n) for file in files)
+            yield Text(text, lane.number, first_read, lane.paired)
+            first_read += n * len(files)
+        odd = any(file.odd() for file in files)
+    except BadInput:
+        odd = True
+    if odd:
+        yield Text((), lane.number, first_read, lane.paired)
+
+
+class _File:
+    """The text of one file that is not taken yet."""
+
+    def __init__(self, path: Path, size: int, threads: int) -> None:
+        self._size = size
+        self._pieces = ahead(_pieces(path, size, threads))
+        self._text = np.empty(0, np.uint8)
+        self._n_lines = 0
+        self._ended = False
+
+    def fill(self) -> int:
+        """Whole records in hand: those of `size` bytes of text or more, unless the file ends before."""
+        while not self._ended and (len(self._text) < self._size or self._n_lines < 8):
+            self._read_on()
+        return self._n_lines // 4
+
+    def take(self, n_records: int) -> NDArray[np.uint8]:
+        """The text of the first records in hand."""
+        end = self._end_of(4 * n_records)
+        text, self._text = self._text[:end], self._text[end:]
+        self._n_lines -= 4 * n_records
+        return text
+
+    def skip(self, n_records: int) -> None:
+        """Goes on behind so many records. Raises BadInput where there are none."""
+        while n_records and (n := min(self.fill(), n_records)):
+            self.take(n)
+            n_records -= n
+
+    def odd(self) -> bool:
+        """Whether there is more than empty lines."""
+        return bool(self.fill()) or bool(self._text.tobytes().strip(b"\r\n"))
+
+    def _read_on(self) -> None:
+        piece = next(self._pieces, b"")
+        if not piece:
+            self._ended = True
+            rest = self._text.tobytes()
+            piece = b"\n" if rest and not rest.endswith(b"\n") else b""
+        new = np.frombuffer(piece, np.uint8)
+        self._text = np.concatenate((self._text, new)) if len(self._text) else new
+        self._n_lines += int(np.count_nonzero(new == _NEW_LINE))
+        if self._ended:
+            self._drop_empty_lines()
+
+    def _drop_empty_lines(self) -> None:
+        """Drops, at the end of a file, empty lines that cannot be of a record: less than four, or without a header."""
+        while (end := self._end_of(self._n_lines // 4 * 4)) < len(self._text) and not self._text[end:].tobytes().strip(b"\r\n"):
+            self._text, self._n_lines = self._text[:end], self._n_lines // 4 * 4
+        while self._n_lines >= 4 and not self._text[self._end_of(self._n_lines - 4) :].tobytes().strip(b"\r\n"):
+            self._text, self._n_lines = self._text[: self._end_of(self._n_lines - 4)], self._n_lines - 4
+
+    def _end_of(self, n_lines: int) -> int:
+        """Where the first lines in hand end: found from the end of the text, near which it is."""
+        behind, piece = self._n_lines - n_lines, _LAST_PIECE
+        while True:
+            first = max(len(self._text) - piece, 0)
+            line = np.flatnonzero(self._text[first:] == _NEW_LINE)
+            if len(line) > behind:
+                return first + int(line[-1 - behind]) + 1
+            if not first:
+                return 0
+            piece *= 4
+
+
+def _pieces(path: Path, size: int, threads: int) -> Iterator[bytes]:
+    """The content of a file, about `size` bytes at a time."""
+    held: deque[bytes] = deque()
+    n = 0
+    for piece in _inflated(path, threads):
+        held.append(piece)
+        n += len(piece)
+        if n >= size:
+            joined = b"".join(held)
+            yield from (joined[i : i + size] for i in range(0, n, size))
+            held.clear()
+            n = 0
+    if held:
+        yield b"".join(held)
+
+
+def _inflated(path: Path, threads: int) -> Iterator[bytes]:
+    if threads > 1 and is_bgzf(path):
+        return (payload for _, payload in read_blocks(path, threads=threads))
+    return inflated(path)
