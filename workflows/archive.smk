@@ -31,6 +31,7 @@ rule archive_sample:
 rule archive_case:
     input:
         samples=expand(f"{OUT}/archive/{{sample}}.receipt.json", sample=CASE.samples),
+        case=CASE.path,
         vcf=f"{OUT}/call/{CASE.case}.vcf.gz",
         findings=multiext(f"{OUT}/interpret/", "findings.json", "findings.tsv", "findings.vcf.gz", "phenopacket.json", "report.html"),
     output:
@@ -41,8 +42,9 @@ rule archive_case:
         f"{OUT}/timings/archive.tsv"
     params:
         archive=CASE.archive,
+        reference=CASE.reference,
         profile=PLAN.settings.value["archive_profile"],
         samples=lambda wildcards, input: " ".join(f"--merge {quote(receipt)}" for receipt in input.samples),
     shell:
-        "genopipe archive put {input.vcf:q} {input.findings:q} --archive {params.archive:q} --profile {params.profile}"
-        " {params.samples} --receipt {output:q} 2> {log:q}"
+        "genopipe archive put {input.vcf:q} {input.findings:q} --archive {params.archive:q} --case {input.case:q}"
+        " --reference {params.reference:q} --profile {params.profile} {params.samples} --receipt {output:q} 2> {log:q}"

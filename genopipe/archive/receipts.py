@@ -18,7 +18,7 @@ VERSION = 1
 
 def write_receipt(path: Path, manifests: Iterable[Manifest], merged: Iterable[Path] = ()) -> None:
     """Writes what was archived, after the entries of other receipts; a file counts once. Raises BadInput for a bad receipt."""
-    files = [entry for receipt in merged for entry in read_receipt(receipt)["files"]] + list(map(_entry, manifests))
+    files = [entry for receipt in merged for entry in read_receipt(receipt)["files"]] + list(map(entry_of, manifests))
     unique = list({(entry["sample"] or "", entry["name"], entry["digest"]): entry for entry in files}.values())
     objects = {item["digest"]: item["size"] for entry in unique for item in entry["objects"] if item["role"] != "reference"}
     document = {
@@ -46,7 +46,8 @@ def read_receipt(path: Path) -> dict[str, Any]:
     return checked
 
 
-def _entry(manifest: Manifest) -> dict[str, Any]:
+def entry_of(manifest: Manifest) -> dict[str, Any]:
+    """What a receipt says of one archived file."""
     return {
         "name": manifest.name,
         "sample": manifest.sample,

@@ -38,6 +38,8 @@ COMMANDS = {
     "why": "Tell which rule took a variant.",
     "pgx": "Name star alleles and what they do.",
     "archive": "Keep files losslessly, and get them back.",
+    "reanalyze": "Tell what new evidence changes for archived cases.",
+    "dismiss": "Dismiss a change that a re-analysis told.",
     "ehr": "Write FHIR pointer records.",
 }
 

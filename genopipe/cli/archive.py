@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from genopipe.cli.archive_care import COMMANDS as CARE
+from genopipe.cli.archive_query import COMMANDS as QUERIES
 from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFile, archive_option
 from genopipe.store import Location
 
@@ -28,6 +30,7 @@ def archive() -> None:
 @click.option("--profile", type=click.Choice(["fast", "archive"]), default="fast", show_default=True, help="Speed, or the smallest size.")
 @click.option("--receipt", type=OutputFile, help="Write what was archived to this JSON file.")
 @click.option("--merge", type=ExistingFile, multiple=True, help="Put the entries of this receipt into the new one too.")
+@click.option("--case", type=ExistingFile, help="Case file or phenopacket that VCF and findings belong to, for `genopipe reanalyze`.")
 def put(
     files: tuple[Path, ...],
     root: Location,
@@ -36,18 +39,21 @@ def put(
     profile: str,
     receipt: Path | None,
     merge: tuple[Path, ...],
+    case: Path | None,
 ) -> None:
-    """Archive files; each is restored and compared before it counts as kept.
+    """Archive files; each is restored and compared before it counts as kept. VCFs with samples are catalogued.
 
     \b
     genopipe archive put S1.bam S1_R1.fastq.gz S1_R2.fastq.gz --archive A --sample S1 --reference REFDIR
+    genopipe archive put NICU-0001.vcf.gz findings.json --archive A --case case.yaml --reference REFDIR
     """
-    from genopipe.archive.put import PutOptions, put_files
+    from genopipe.archive.put import PutOptions
     from genopipe.archive.receipts import write_receipt
     from genopipe.archive.references import Reference
+    from genopipe.cases.keep import keep
 
     options = PutOptions(sample, Reference.load(reference) if reference else None, profile)
-    manifests = put_files(root, list(files), options)
+    manifests = keep(root, files, options, case=case, receipts=merge)
     if receipt:
         write_receipt(receipt, manifests, merge)
 
@@ -110,3 +116,7 @@ def verify(root: Location, deep: bool) -> None:
         raise BadInput(
             f"{len(faults)} faults in the archive", wanted="none", do="Restore what is named above from a copy of the archive.", path=root
         )
+
+
+for command in (*CARE, *QUERIES):
+    archive.add_command(command)

@@ -1,0 +1,222 @@
+"""Which archived cases a change of evidence concerns: the reverse index from variants, genes and terms to cases.
+
+Cost follows the change. Changed records of variants are joined with what the archived genomes carry, changed genes with what the cases
+ranked; no genome is opened here. A case is concerned when its proband carries a variant whose record changed in a way that ranking sees,
+when a gene that is, or nearly was, a candidate of the case changed, or when its phenotype fits a gene so differently that the gene becomes
+a candidate or ceases to be one. What only shifts a little for everybody, such as how informative a term is, concerns nobody.
+
+| kind of evidence | concerns |
+|---|---|
+| clinvar | carriers of variants whose class changed; cases in which the gene is nearly a candidate, for its neighbours |
+| frequency | carriers of variants that became rarer or more frequent than one of the limits that ranking knows |
+| other scores of variants | carriers |
+| genes | carriers of rare variants in transcripts that changed |
+| hpo, hpo-annotations | cases with another fit of the phenotype |
+| panel, gene-list | cases that are limited to panels |
+| every other table | cases in which a gene that changed is nearly a candidate |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from genopipe.cases.changes import LEAST_STEP
+from genopipe.interpret.criteria import FITTING_PHENOTYPE
+from genopipe.interpret.evidence import SCORE_KINDS, VARIANT_KINDS, EvidenceSet
+from genopipe.interpret.evidence_diff import changed_records, diff
+from genopipe.interpret.findings import CANDIDATE, GRAVE_CANDIDATE
+from genopipe.interpret.inheritance import LIMIT
+from genopipe.interpret.normalise import contig_key
+from genopipe.interpret.ontology import INHERITANCE, Ontology, load_phenotypes
+from genopipe.interpret.phenotype import PhenotypeScorer
+from genopipe.interpret.ranking import LEAST_PHENOTYPE, MOST_FREQUENT
+
+PANEL_KINDS = ("panel", "gene-list")
+PHENOTYPE_KINDS = ("hpo", "hpo-annotations")
+Record = Mapping[str, Any]
+Affected = dict[str, set[str]]
+"""By case, what concerns it: variants as CHROM-POS-REF-ALT, genes by symbol, `phenotype`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From one evidence set to another."""
+
+    old: EvidenceSet
+    new: EvidenceSet
+
+    def kinds(self) -> set[str]:
+        """The kinds of the data sets that differ."""
+        names = {difference.name for difference in diff(self.old, self.new)}
+        return {dataset.kind for evidence in (self.old, self.new) for dataset in evidence.datasets if dataset.name in names}
+
+
+def affected_cases(connection: duckdb.DuckDBPyConnection, step: Step, cases: Sequence[str]) -> Affected:
+    """Those of `cases` that the step concerns. `connection` is the archive's database."""
+    found: Affected = {}
+    connection.execute("CREATE OR REPLACE TEMP TABLE wanted AS SELECT unnest(?) AS case_id", [list(cases)])
+    for kind in sorted(step.kinds()):
+        for case, what in _of_kind(connection, step, kind, cases):
+            found.setdefault(case, set()).add(what)
+    return found
+
+
+def _of_kind(connection: duckdb.DuckDBPyConnection, step: Step, kind: str, cases: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if kind in (*VARIANT_KINDS, *SCORE_KINDS):
+        changed, genes = _changed_variants(step, kind)
+        yield from _carriers(connection, changed)
+        yield from _nearly(connection, genes)
+    elif kind == "genes":
+        yield from _carriers_in(connection, step)
+    elif kind in PHENOTYPE_KINDS:
+        yield from _other_fit(connection, step, cases)
+    elif kind in PANEL_KINDS:
+        yield from connection.execute(_LIMITED).fetchall()
+    else:
+        yield from _nearly(connection, _changed_genes(step, kind))
+
+
+def _changed_variants(step: Step, kind: str) -> tuple[pa.Table, set[str]]:
+    """The variants whose record changed in a way that ranking sees, and the genes that ClinVar names there."""
+    sees = _SEEN.get(kind, _all_seen)
+    places: list[dict[str, Any]] = []
+    genes: set[str] = set()
+    for contig, position, ref, alt, before, after in changed_records(step.old, step.new, kind):
+        if sees(before) != sees(after):
+            places.append({"contig": contig, "position": position, "ref": ref, "alt": alt})
+            genes |= {record["gene"] for record in (before, after) if record and record.get("gene")}
+    return pa.Table.from_pylist(places, schema=_PLACE), genes
+
+
+_PLACE_TYPES: dict[str, pa.DataType] = {"contig": pa.string(), "position": pa.int32(), "ref": pa.string(), "alt": pa.string()}
+_PLACE = pa.schema(_PLACE_TYPES)
+_SPAN_TYPES: dict[str, pa.DataType] = {"contig": pa.string(), "start": pa.int32(), "finish": pa.int32()}
+
+
+def _all_seen(record: Record | None) -> Any:
+    return record
+
+
+def _clinvar_seen(record: Record | None) -> tuple[Any, ...] | None:
+    """What ranking and the criteria see of an assertion: nothing without a star, else its class."""
+    return (record["significance"], record["gene"]) if record and record["stars"] else None
+
+
+def _frequency_seen(record: Record | None) -> int:
+    """How many of the limits a frequency is above."""
+    limits = sorted({MOST_FREQUENT, *LIMIT.values()})
+    return int(np.searchsorted(limits, record["af_max"])) if record else 0
+
+
+_SEEN: dict[str, Callable[[Record | None], Any]] = {"clinvar": _clinvar_seen, "frequency": _frequency_seen}
+
+
+def _carriers(connection: duckdb.DuckDBPyConnection, changed: pa.Table) -> Iterator[tuple[str, str]]:
+    connection.register("changed", changed)
+    yield from connection.execute(_CARRIERS).fetchall()
+    connection.unregister("changed")
+
+
+_NAME = "concat(contig, '-', position + 1, '-', ref, '-', alt)"
+_PROBANDS = "SELECT DISTINCT case_id, sample FROM cases WHERE case_id IN (SELECT case_id FROM wanted)"
+_CARRIERS = f"""
+WITH carried AS (SELECT v.* FROM variants v JOIN changed c USING (contig, position, ref, alt))
+SELECT DISTINCT p.case_id, {_NAME} FROM carried JOIN ({_PROBANDS}) p USING (sample) ORDER BY ALL
+"""
+_LIMITED = """
+SELECT case_id, 'panels' FROM cases WHERE case_id IN (SELECT case_id FROM wanted) AND json_array_length(record, '$.panels') > 0 ORDER BY ALL
+"""
+_NEARLY = f"""
+SELECT DISTINCT case_id, gene FROM findings WHERE case_id IN (SELECT case_id FROM wanted) AND gene IN (SELECT unnest(?))
+    AND (candidate OR (phenotype_score >= {FITTING_PHENOTYPE} AND variant_score >= {GRAVE_CANDIDATE})) ORDER BY ALL
+"""
+_INSIDE = f"""
+WITH inside AS (SELECT DISTINCT s.contig, s.position, s.ref, s.alt FROM sites s JOIN spans t
+    ON s.contig = t.contig AND s.position < t.finish AND s.position + length(s.ref) > t.start
+    ANTI JOIN frequent f ON (f.contig, f.position, f.ref, f.alt) = (s.contig, s.position, s.ref, s.alt))
+SELECT DISTINCT p.case_id, {_NAME} FROM variants v JOIN inside USING (contig, position, ref, alt)
+    JOIN ({_PROBANDS}) p USING (sample) ORDER BY ALL
+"""
+
+
+def _nearly(connection: duckdb.DuckDBPyConnection, genes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Cases in which one of the genes is a candidate, or lacks nothing but a class."""
+    yield from connection.execute(_NEARLY, [sorted(genes)]).fetchall()
+
+
+def _carriers_in(connection: duckdb.DuckDBPyConnection, step: Step) -> Iterator[tuple[str, str]]:
+    """Carriers of variants in the exons of transcripts that changed, those left out that are frequent in the new set."""
+    spans = [
+        {"contig": contig_key(row["contig"]), "start": start - 8, "finish": end + 8}
+        for row in _changed_rows(step, "genes")
+        for start, end in zip(row["exon_start"], row["exon_end"], strict=True)
+    ]
+    connection.register("spans", pa.Table.from_pylist(spans, schema=pa.schema(_SPAN_TYPES)))
+    tables = [str(step.new.table(dataset)) for dataset in step.new.of_kind("frequency")]
+    frequent = f"SELECT contig, position, ref, alt FROM read_parquet({tables!r}) WHERE af_max > {MOST_FREQUENT}" if tables else _NO_VARIANT
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE frequent AS {frequent}")
+    yield from connection.execute(_INSIDE).fetchall()
+    connection.unregister("spans")
+
+
+_NO_VARIANT = "SELECT contig, position, ref, alt FROM sites WHERE false"
+
+
+def _changed_rows(step: Step, kind: str) -> list[dict[str, Any]]:
+    """The rows of tables of a kind that stand in one set only."""
+    rows: list[dict[str, dict[str, Any]]] = []
+    for evidence in (step.old, step.new):
+        tables = [pq.read_table(evidence.table(dataset)) for dataset in evidence.of_kind(kind)]
+        rows.append({repr(row): row for table in tables for row in table.to_pylist()})
+    return [rows[0].get(key) or rows[1][key] for key in sorted(rows[0].keys() ^ rows[1].keys())]
+
+
+def _changed_genes(step: Step, kind: str) -> set[str]:
+    return {str(row["gene"]) for row in _changed_rows(step, kind) if row.get("gene")}
+
+
+def _other_fit(connection: duckdb.DuckDBPyConnection, step: Step, cases: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Cases in which, by the variants of then, a gene becomes a candidate, ceases to be one, or its score changes by a step."""
+    ontology, annotations = load_phenotypes(step.new)
+    scorer = PhenotypeScorer(ontology, annotations)
+    other_mode = _genes_of_other_mode(step)
+    for case in cases:
+        observed, excluded = (
+            [number for (term,) in connection.execute(_TERMS, [case, absent]).fetchall() if (number := _number(ontology, term)) is not None]
+            for absent in (False, True)
+        )
+        fit = dict(zip(annotations.genes, map(float, scorer.score(observed, excluded)), strict=True))
+        rows = connection.execute(_RANKED, [case]).fetchall()
+        if any(_moves(fit.get(gene, 0.0), *row, other_mode=gene in other_mode) for gene, *row in rows):
+            yield case, "phenotype"
+
+
+def _number(ontology: Ontology, term: str) -> int | None:
+    return ontology.number.get(ontology.renamed.get(term, term))
+
+
+_TERMS = "SELECT term FROM phenotypes WHERE case_id = ? AND excluded = ?"
+_RANKED = "SELECT DISTINCT gene, phenotype_score, variant_score FROM findings WHERE case_id = ? AND variant_score IS NOT NULL"
+
+
+def _moves(fit: float, before: float, variant: float, *, other_mode: bool) -> bool:
+    """True where a gene's score, or whether it is nearly a candidate, changes with the fit; another mode may double its variant score."""
+    now = min(2 * variant, 1.0) if other_mode else variant
+    scores = [variant * max(before, LEAST_PHENOTYPE), now * max(fit, LEAST_PHENOTYPE)]
+    near = [
+        score >= CANDIDATE or (phenotype >= FITTING_PHENOTYPE and weight >= GRAVE_CANDIDATE)
+        for score, phenotype, weight in zip(scores, (before, fit), (variant, now), strict=True)
+    ]
+    return near[0] != near[1] or (any(near) and (other_mode or abs(scores[1] - scores[0]) >= LEAST_STEP))
+
+
+def _genes_of_other_mode(step: Step) -> set[str]:
+    rows = _changed_rows(step, "hpo-annotations")
+    return {str(row["gene"]) for row in rows if row["gene"] and row["term"] in INHERITANCE}

@@ -1,0 +1,174 @@
+"""What is put into an archive, into its catalogue: the variants of VCF files, normalised, and cases with their findings.
+
+The archive keeps files; this joins them with what reads them. A VCF that cannot be catalogued is kept all the same, and a warning says why.
+Left out are gVCFs, whose variants stand in the VCF made of them, and `findings.vcf.gz`, which repeats some of the case's VCF.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from genopipe.archive.catalogue import FINDINGS, Catalogue, described, part_of
+from genopipe.archive.get import get_file
+from genopipe.archive.manifests import Manifest
+from genopipe.archive.opened import Archive
+from genopipe.cases.case_record import CASE_FILE, read_case_record
+from genopipe.cases.changes import is_candidate
+from genopipe.errors import BadInput
+from genopipe.formats.contig_names import resolve_contig
+from genopipe.formats.vcf_genotypes import VcfSamples, open_vcf
+from genopipe.interpret.evidence import canonical_assembly
+from genopipe.interpret.normalise import Fetch, contig_key, is_sequence, left_align, trim
+from genopipe.interpret.sequence import bases_of
+from genopipe.model import Genome
+from genopipe.progress import log, progress
+from genopipe.store import Location
+
+_VCF = (".vcf", ".vcf.gz", ".vcf.bgz")
+_NO_SAMPLE_FILE = ("##ALT=<ID=NON_REF,", "##ALT=<ID=*,", "##genopipe_evidence=")
+
+
+def catalogue_files(archive: Archive, files: Iterable[tuple[Manifest, Path]], *, genome: Genome | None) -> None:
+    """Catalogues those of the archived files that are VCFs with samples or case records; what is there already stays."""
+    catalogue = Catalogue(archive.files)
+    for manifest, path in files:
+        if manifest.name.endswith(_VCF):
+            _try_variants(catalogue, manifest, path, genome)
+        elif manifest.name.endswith(CASE_FILE):
+            _add_case(catalogue, archive, manifest, path)
+
+
+def make_again(location: Location, *, genome: Genome | None) -> int:
+    """Makes the catalogue again from the archived files, the last version of each; gives the number of parts."""
+    archive = Archive.existing(location)
+    catalogue = Catalogue(archive.files)
+    wanted = [manifest for manifest in archive.manifests() if manifest.name.endswith((*_VCF, CASE_FILE))]
+    latest = list({(manifest.sample, manifest.name): manifest for manifest in wanted}.values())
+    catalogue.clear()
+    with tempfile.TemporaryDirectory() as folder, progress("catalogued", total=len(latest), unit="files") as counter:
+        for number, manifest in enumerate(latest):
+            path = Path(folder) / str(number) / manifest.name
+            get_file(location, manifest.digest, path)
+            catalogue_files(archive, [(manifest, path)], genome=genome)
+            path.unlink()
+            counter.advance()
+    return len(catalogue.parts())
+
+
+def _try_variants(catalogue: Catalogue, manifest: Manifest, path: Path, genome: Genome | None) -> None:
+    try:
+        vcf = open_vcf(path)
+        if not any(line.startswith(_NO_SAMPLE_FILE) for line in vcf.header):
+            _add_variants(catalogue, manifest, vcf, genome)
+    except BadInput as reason:
+        log.warning("kept, but not in the catalogue: %s", reason)
+
+
+def _add_variants(catalogue: Catalogue, manifest: Manifest, vcf: VcfSamples, genome: Genome | None) -> None:
+    missing = [sample for sample in vcf.samples if not catalogue.has(part_of(manifest, sample))]
+    if not missing:
+        return
+    records: dict[str, dict[str, int]] = {sample: {} for sample in missing}
+    for contig, by_sample in _by_contig(vcf, genome):
+        for sample in records.keys() & by_sample.keys():
+            named = by_sample[sample].append_column("sample", pa.array([sample] * len(by_sample[sample])))
+            written = catalogue.write_contig(part_of(manifest, sample), named)
+            if written.keys() & records[sample].keys():
+                raise BadInput(f"contig {contig} comes again", wanted="records sorted by contig", do="Sort it.", path=vcf.path)
+            records[sample] |= written
+    assembly = canonical_assembly(genome.name) if genome is not None else None
+    for sample, of_sample in records.items():
+        about = {"file": described(manifest), "sample": sample, "assembly": assembly, "left_aligned": genome is not None}
+        catalogue.enter_variants(part_of(manifest, sample), about, of_sample)
+
+
+def _by_contig(vcf: VcfSamples, genome: Genome | None) -> Iterator[tuple[str, dict[str, pa.Table]]]:
+    """(contig, by sample what it carries there), in one spelling; memory is one contig."""
+    speller = _Speller(vcf.path, genome)
+    held: dict[str, dict[str, list[pa.Table]]] = {}
+    for last, by_sample in vcf.carried():
+        for sample, table in by_sample.items():
+            for contig in map(str, pc.unique(table["contig"]).to_pylist()):
+                piece = speller.spelled(contig, table.filter(pc.equal(table["contig"], pa.scalar(contig))))
+                held.setdefault(contig, {}).setdefault(sample, []).append(piece)
+        for contig in [contig for contig in held if contig != last]:
+            yield contig, _joined(held.pop(contig))
+    for contig, pieces in held.items():
+        yield contig, _joined(pieces)
+
+
+def _joined(pieces: dict[str, list[pa.Table]]) -> dict[str, pa.Table]:
+    joined = {sample: pa.concat_tables(tables) for sample, tables in pieces.items()}
+    return {sample: table for sample, table in joined.items() if len(table)}
+
+
+class _Speller:
+    """Gives every variant the spelling that evidence tables use, and leaves out alleles that are no bases."""
+
+    def __init__(self, path: Path, genome: Genome | None) -> None:
+        self.path, self.genome = path, genome
+        self.fetch: dict[str, Fetch | None] = {}
+
+    def spelled(self, contig: str, table: pa.Table) -> pa.Table:
+        """The variants of one contig, its name as evidence has it."""
+        if contig not in self.fetch:
+            self.fetch[contig] = self._bases(contig)
+        fetch = self.fetch[contig]
+        single = pa.array(["A", "C", "G", "T"])
+        substituted = pc.and_(pc.is_in(table["ref"], single), pc.is_in(table["alt"], single)).to_numpy(zero_copy_only=False)
+        plain, others = table.filter(pa.array(substituted)), table.filter(pa.array(~substituted))
+        rows: list[dict[str, Any]] = others.select(["position", "ref", "alt"]).to_pylist()
+        places = [_place(row["position"], row["ref"], row["alt"], fetch) for row in rows]
+        others = others.filter(pa.array([place is not None for place in places], pa.bool_()))
+        columns = list(zip(*[place for place in places if place is not None], strict=True)) or [(), (), ()]
+        for name, values in zip(("position", "ref", "alt"), columns, strict=True):
+            others = others.set_column(others.schema.get_field_index(name), others.schema.field(name), pa.array(values, others[name].type))
+        both = pa.concat_tables([plain, others])
+        return both.set_column(0, "contig", pa.array([contig_key(contig)] * len(both), pa.string()))
+
+    def _bases(self, contig: str) -> Fetch | None:
+        if self.genome is None:
+            return None
+        return bases_of(self.genome, resolve_contig(self.genome, contig, path=self.path).name)
+
+
+def _place(position: int, ref: str, alt: str, fetch: Fetch | None) -> tuple[int, str, str] | None:
+    if not (is_sequence(ref) and is_sequence(alt)) or ref == alt:
+        return None
+    return left_align(position, ref, alt, fetch=fetch) if fetch is not None else trim(position, ref, alt)
+
+
+def _add_case(catalogue: Catalogue, archive: Archive, manifest: Manifest, path: Path) -> None:
+    record = read_case_record(path)
+    part = part_of(manifest, record["case"])
+    if catalogue.has(part):
+        return
+    digest = record["files"]["findings"]
+    findings = None
+    if digest is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            get_file(archive.files.place, digest, Path(folder) / "findings.json")
+            findings = findings_table(json.loads((Path(folder) / "findings.json").read_bytes()))
+    catalogue.add_case(part, {"file": described(manifest), "record": record}, findings)
+
+
+def findings_table(document: dict[str, Any]) -> pa.Table:
+    """The ranked genes of a findings.json as a table of the catalogue."""
+    rows = [row for finding in document["findings"] for row in _finding_rows(document["case"], finding)]
+    return pa.Table.from_pylist(rows, schema=FINDINGS)
+
+
+def _finding_rows(case: str, finding: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    kept = ("gene", "rank", "score", "phenotype_score", "variant_score", "mode")
+    of_gene = {"case_id": case, "candidate": is_candidate(finding)} | {key: finding[key] for key in kept}
+    if not finding["hits"]:
+        yield of_gene
+    for hit in finding["hits"]:
+        yield of_gene | {"variant": hit["variant"], "acmg": hit["acmg"]["class"]}

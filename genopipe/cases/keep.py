@@ -1,0 +1,36 @@
+"""Files into the archive, with everything that follows from it: the case record, and the catalogue."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from genopipe.archive.manifests import Manifest
+from genopipe.archive.opened import Archive
+from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.receipts import entry_of, read_receipt
+from genopipe.cases.case_record import write_case_record
+from genopipe.cases.catalogued import catalogue_files
+from genopipe.store import Location
+
+
+def keep(
+    location: Location, files: Sequence[Path], options: PutOptions, *, case: Path | None = None, receipts: Sequence[Path] = ()
+) -> list[Manifest]:
+    """Archives files, the record of `case` too, and catalogues them; gives the manifests of `files`.
+
+    `receipts` tell what else of the case is archived. Raises as `put_files` and `write_case_record`; nothing is archived then.
+    """
+    genome = options.reference.genome if options.reference is not None else None
+    manifests = put_files(location, list(files), options)
+    with tempfile.TemporaryDirectory() as folder:
+        kept = list(zip(manifests, files, strict=True))
+        if case is not None:
+            entries = [entry for receipt in receipts for entry in read_receipt(receipt)["files"]] + [entry_of(m) for m in manifests]
+            findings = next((path for path in files if path.name == "findings.json"), None)
+            name = genome.name if genome is not None else None
+            record = write_case_record(case, entries, findings, reference=name, folder=Path(folder))
+            kept += zip(put_files(location, [record], options), [record], strict=True)
+        catalogue_files(Archive.existing(location), kept, genome=genome)
+    return manifests

@@ -1,0 +1,284 @@
+"""Archived cases looked at again when knowledge changed: what is new, stronger, weaker or withdrawn, for whom.
+
+1. Each case's evidence set of then (or the one given by `since`) is compared with the new one, and the cases that the change concerns are
+   told by the reverse index of the archive (`affected`).
+2. Only these are ranked again, from the VCF, the family and the phenotype in the archive. Where the findings of then are those of another
+   set than `since`, both rankings are made now.
+3. The two rankings are compared (`changes`); what a reviewer has dismissed is left out while its evidence is the same (`reviews`).
+
+Nothing is written to the archive. What a case came to is kept in `cases/CASE.json` as soon as it is known, and used again by a run that
+finds the same inputs: a killed run goes on where it was, and a second run gives the same bytes. Nothing depends on the clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genopipe import __version__
+from genopipe.archive.get import get_file
+from genopipe.archive.query import case_records, cohort
+from genopipe.cases.affected import Affected, Step, affected_cases
+from genopipe.cases.case_record import subject_of
+from genopipe.cases.changes import compared
+from genopipe.cases.reanalysis_report import write_report
+from genopipe.cases.reviews import dismissed, read_reviews
+from genopipe.errors import BadInput, GenopipeError
+from genopipe.interpret.evidence import EvidenceSet, open_set
+from genopipe.interpret.findings import Request
+from genopipe.interpret.ranking import interpret
+from genopipe.interpret.results import findings_document, write_results
+from genopipe.model import Genome
+from genopipe.outputs import PARTIAL, make_folder, write_json
+from genopipe.progress import log, progress
+from genopipe.store import Location
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reanalysis:
+    """What to look at again, and with what. `since` is the evidence set to compare with, in place of each case's own."""
+
+    archive: Location
+    evidence: EvidenceSet
+    since: EvidenceSet | None
+    folder: Path
+    genome: Genome | None = None
+    reference: Path | None = None
+    reviews: Path | None = None
+    issued: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedCase:
+    """One case of the archive: its record, the digest of that, and the evidence set to compare with (None: unknown, told by `fault`)."""
+
+    record: Mapping[str, Any]
+    digest: str
+    old: EvidenceSet | None
+    fault: str = ""
+
+    @property
+    def name(self) -> str:
+        return str(self.record["case"])
+
+
+def reanalyze(asked: Reanalysis) -> dict[str, Any]:
+    """Writes reanalysis.json, changes.tsv, report.html and cases/ to the folder; gives the content of reanalysis.json.
+
+    Raises BadInput before anything is written for an archive without cases, evidence of another assembly, sets in the wrong order and a bad
+    reviews file; after everything is written when there are cases that could not be looked at.
+    """
+    reviews = read_reviews(asked.reviews) if asked.reviews is not None else {}
+    cases = _archived_cases(asked)
+    _check_evidence(asked, cases)
+    make_folder(asked.folder / "cases")
+    for left in asked.folder.rglob(f"{PARTIAL}*"):
+        left.unlink()
+    affected, faults = _affected(asked, cases), {case.name: case.fault for case in cases if case.fault}
+    results = []
+    with progress("looked at again", total=len(affected), unit="cases") as counter:
+        for case in cases:
+            if case.name in affected:
+                try:
+                    results.append(_looked_at(asked, case, sorted(affected[case.name])))
+                except GenopipeError as fault:
+                    faults[case.name] = str(fault)
+                counter.advance()
+    document = _document(asked, cases, results, faults) | {"dismissed": 0}
+    document["dismissed"] = dismissed(document["cases"], reviews)
+    write_json(asked.folder / "reanalysis.json", document)
+    write_report(document, asked.folder)
+    if faults:
+        raise BadInput(
+            f"{len(faults)} of {len(cases)} cases could not be looked at, first {min(faults)}: {faults[min(faults)]}",
+            wanted="cases whose VCF, findings and evidence set of then are at hand",
+            do="Mend what reanalysis.json tells under `faults`; the others are done.",
+            path=asked.folder / "reanalysis.json",
+        )
+    return document
+
+
+def _archived_cases(asked: Reanalysis) -> list[ArchivedCase]:
+    """The last record of every case, by name."""
+    records = case_records(asked.archive)
+    if not records:
+        raise BadInput(
+            "there is no case in this archive",
+            wanted="cases put with `genopipe archive put --case`",
+            do="Put each case's VCF and findings again, with its case file.",
+            path=asked.archive,
+        )
+    known = _sets_beside(asked.evidence)
+    return [_archived_case(record, digest, asked.since, known) for record, digest in records]
+
+
+def _archived_case(record: Mapping[str, Any], digest: str, since: EvidenceSet | None, known: Mapping[str, Path]) -> ArchivedCase:
+    then = record["evidence"]["digest"]
+    if since is not None:
+        return ArchivedCase(record, digest, since)
+    if then in known:
+        return ArchivedCase(record, digest, open_set(known[then]))
+    came = f"its evidence set {record['evidence']['name']} is not beside the new one" if then else "it was archived without findings"
+    return ArchivedCase(record, digest, None, f"{came}; give the set to compare with as --since")
+
+
+def _sets_beside(evidence: EvidenceSet) -> dict[str, Path]:
+    """By digest, the locked sets in the folder of an evidence set."""
+    found = {}
+    for path in sorted(evidence.store.root.iterdir()):
+        if path.is_file() and not path.name.startswith("."):
+            try:
+                found[json.loads(path.read_bytes())["digest"]] = path
+            except (ValueError, KeyError, TypeError):
+                continue
+    return found
+
+
+def _check_evidence(asked: Reanalysis, cases: Sequence[ArchivedCase]) -> None:
+    new = asked.evidence
+    for old in {case.old.digest: case.old for case in cases if case.old is not None}.values():
+        _check_order(old, new)
+    for case in cases:
+        then = case.record["evidence"]["assembly"]
+        if then is not None and new.assembly is not None and then != new.assembly:
+            raise BadInput(
+                f"case {case.name} is on {then}, the evidence set {new.name} is on {new.assembly}",
+                wanted="evidence on the assembly of the archived cases",
+                do="Use an evidence set for this assembly.",
+                path=new.store.root / new.name,
+            )
+
+
+def _check_order(old: EvidenceSet, new: EvidenceSet) -> None:
+    """Raises BadInput for sets on different assemblies, and for an old one that has a newer release of something."""
+    if None not in (old.assembly, new.assembly) and old.assembly != new.assembly:
+        raise BadInput(
+            f"the evidence set {old.name} is on {old.assembly}, {new.name} is on {new.assembly}",
+            wanted="two sets on one assembly",
+            do="Compare sets of one assembly.",
+            path=old.store.root / old.name,
+        )
+    dates = {dataset.name: dataset.date for dataset in new.datasets}
+    for dataset in old.datasets:
+        if dataset.date > dates.get(dataset.name, dataset.date):
+            raise BadInput(
+                f"{dataset.name} is of {dataset.date} in {old.name} and of {dates[dataset.name]} in {new.name}",
+                wanted="an old set that is not newer than the new one",
+                do="Give the newer set as --evidence.",
+                path=old.store.root / old.name,
+            )
+
+
+def _affected(asked: Reanalysis, cases: Sequence[ArchivedCase]) -> Affected:
+    """What concerns which case, one evidence set of then after the other."""
+    found: Affected = {}
+    groups: dict[str, list[ArchivedCase]] = {}
+    for case in cases:
+        if case.old is not None:
+            groups.setdefault(case.old.digest, []).append(case)
+    with cohort(asked.archive) as connection:
+        for group in groups.values():
+            assert group[0].old is not None
+            found |= affected_cases(connection, Step(group[0].old, asked.evidence), [case.name for case in group])
+    log.info("%s of %s cases are concerned by what changed", f"{len(found):,}", f"{len(cases):,}")
+    return found
+
+
+def _looked_at(asked: Reanalysis, case: ArchivedCase, concerned: list[str]) -> dict[str, Any]:
+    """What a case came to; that of an earlier run where its inputs are the same."""
+    assert case.old is not None
+    sets = [case.old.digest, asked.evidence.digest]
+    about = [VERSION, __version__, case.digest, *sets, asked.issued, case.record["reference"], concerned]
+    key = hashlib.sha256(json.dumps(about).encode()).hexdigest()
+    path = asked.folder / "cases" / f"{case.name}.json"
+    if path.is_file() and (known := _read(path)).get("key") == key:
+        return known
+    changes = _changes(asked, case)
+    result = {"key": key, "case": case.name, "concerned_by": concerned, "changes": changes}
+    write_json(path, result)
+    return result
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return document
+
+
+def _changes(asked: Reanalysis, case: ArchivedCase) -> list[dict[str, Any]]:
+    """The case ranked again, and compared; where something changed, the new ranking is written to `cases/CASE/`."""
+    assert case.old is not None
+    _check_reference(asked, case)
+    record = case.record
+    with tempfile.TemporaryDirectory() as folder:
+        variants = _restored(asked, record["files"]["variants"], Path(folder) / "variants.vcf.gz")
+        previous = Path(folder) / "findings.json"
+        if record["evidence"]["digest"] == case.old.digest:
+            _restored(asked, record["files"]["findings"], previous)
+        else:
+            write_json(previous, findings_document(interpret(_request(asked, case, variants, case.old, "genopipe")), None))
+        old = json.loads(previous.read_bytes())
+        new = interpret(_request(asked, case, variants, asked.evidence, old["score"]))
+        changes = compared(old, findings_document(new, asked.issued))
+        if changes:
+            write_results(new, asked.folder / "cases" / case.name, issued=asked.issued, previous=previous)
+    return changes
+
+
+def _request(asked: Reanalysis, case: ArchivedCase, variants: Path, evidence: EvidenceSet, score: str) -> Request:
+    subject = subject_of(case.record, asked.folder / "cases" / f"{case.name}.json")
+    return Request(subject, evidence, variants, asked.genome, asked.reference, score)
+
+
+def _restored(asked: Reanalysis, digest: str, path: Path) -> Path:
+    get_file(asked.archive, digest, path)
+    return path
+
+
+def _check_reference(asked: Reanalysis, case: ArchivedCase) -> None:
+    then, now = case.record["reference"], asked.genome.name if asked.genome is not None else None
+    if then != now:
+        raise BadInput(
+            f"the case was archived with {f'the reference {then}' if then else 'no reference'}, given is {now or 'none'}",
+            wanted="the same reference as then, so that only evidence differs",
+            do="Give the reference of then with --reference." if then else "Leave --reference out.",
+        )
+
+
+def _document(
+    asked: Reanalysis, cases: Sequence[ArchivedCase], results: Sequence[Mapping[str, Any]], faults: Mapping[str, str]
+) -> dict[str, Any]:
+    old = {case.name: case for case in cases}
+    changed = [_case_document(old[result["case"]], result) for result in results if result["changes"]]
+    document: dict[str, Any] = {
+        "reanalysis": VERSION,
+        "genopipe": __version__,
+        "issued": asked.issued,
+        "evidence": _told_set(asked.evidence),
+        "cases_archived": len(cases),
+        "cases_looked_at": len(results),
+        "cases": changed,
+        "faults": dict(sorted(faults.items())),
+    }
+    return document
+
+
+def _case_document(case: ArchivedCase, result: Mapping[str, Any]) -> dict[str, Any]:
+    assert case.old is not None
+    then = {"evidence": _told_set(case.old), "issued": case.record["issued"]}
+    return {"case": case.name, "then": then, "concerned_by": result["concerned_by"], "changes": result["changes"]}
+
+
+def _told_set(evidence: EvidenceSet) -> dict[str, Any]:
+    """Name and digest of a set, and the date of its newest data."""
+    date = max((dataset.date for dataset in evidence.datasets), default=None)
+    return {"name": evidence.name, "digest": evidence.digest, "date": date}
