@@ -57,7 +57,7 @@ def write_scores(kind: str, source: Path, target: Path, *, assembly: str, genome
     Raises BadInput for a table of another form or assembly, with the line for a damaged one, and, given the genome, for REF alleles that
     are not in it.
     """
-    tables = (part for table in _tables(kind, source, assembly) for part in placed(table, genome=genome, path=source))
+    tables = (part for table in _tables(kind, source, assembly) for _, part in placed(table, genome=genome, path=source))
     return write_sorted(tables, target, SCORE, source=source, highest="score")
 
 

@@ -48,7 +48,7 @@ def write_clinvar(source: Path, target: Path, *, genome: Genome | None) -> int:
 
 
 def _write(source: Path, target: Path, schema: pa.Schema, describe: Describe, *, genome: Genome | None) -> int:
-    tables = (part for table in _tables(source, schema, describe) for part in placed(table, genome=genome, path=source))
+    tables = (part for table in _tables(source, schema, describe) for _, part in placed(table, genome=genome, path=source))
     return write_sorted(tables, target, schema, source=source)
 
 

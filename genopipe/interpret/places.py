@@ -25,8 +25,8 @@ _CODE = np.full(256, 255, np.uint8)
 _CODE[np.frombuffer(BASES[:4], np.uint8)] = np.arange(4)
 
 
-def placed(table: pa.Table, *, genome: Genome | None, path: Path) -> Iterator[pa.Table]:
-    """The rows of a table, normalised, a table a run of one contig; `contig` becomes its key, other columns stay.
+def placed(table: pa.Table, *, genome: Genome | None, path: Path) -> Iterator[tuple[str, pa.Table]]:
+    """Name of the contig and rows, normalised, of every run of one contig; `contig` becomes its key, other columns stay.
 
     The table has contig, position (int64, 0-based), ref and alt. Rows whose alleles are no bases, or the same, are left out. Raises
     BadInput for a contig that the genome lacks, and for a REF allele that is not what it has there.
@@ -36,7 +36,8 @@ def placed(table: pa.Table, *, genome: Genome | None, path: Path) -> Iterator[pa
     edges = np.flatnonzero(np.diff(code)) + 1
     for start, end in zip([0, *edges], [*edges, len(code)], strict=True):
         if end > start:
-            yield _of_contig(table.slice(start, end - start), contig.dictionary[int(code[start])].as_py(), genome, path)
+            name = str(contig.dictionary[int(code[start])])
+            yield name, _of_contig(table.slice(start, end - start), name, genome, path)
 
 
 def _of_contig(table: pa.Table, name: str, genome: Genome | None, path: Path) -> pa.Table:

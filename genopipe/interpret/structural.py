@@ -15,20 +15,23 @@ Sources: The Variant Call Format specification 4.4, structural variants; Sequenc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pysam
 
 from genopipe.errors import BadInput
+from genopipe.formats.contig_names import resolve_contig
 from genopipe.formats.gff import Transcript
 from genopipe.interpret.consequence import Consequence, consequence_of
 from genopipe.interpret.normalise import is_sequence
 from genopipe.interpret.transcripts import preference
-from genopipe.interpret.variants import NOT_CALLED, Row, Variants, arrays, check_header, contig_of, genotype_of
+from genopipe.interpret.variants import Part, Variants, arrays, check_header
+from genopipe.interpret.vcf_columns import CALL, MISSING, UNPHASED
 from genopipe.interpret.vcf_source import reading
 from genopipe.model import Genome
 
@@ -50,11 +53,12 @@ def with_structural(variants: Variants, path: Path, *, genome: Genome | None) ->
     """
     with reading(path) as file:
         check_header(file, genome, path)
-        rows = list(_rows(file, variants.samples, genome, path))
-    return _together(variants, arrays(variants.samples, rows), n_records=1 + int(variants.record.max(initial=-1)))
+        parts = list(_parts(file, variants.samples, genome, path))
+    return _together(variants, arrays(variants.samples, parts), n_records=1 + int(variants.record.max(initial=-1)))
 
 
-def _rows(file: pysam.VariantFile, samples: Sequence[str], genome: Genome | None, path: Path) -> Iterator[Row]:
+def _parts(file: pysam.VariantFile, samples: Sequence[str], genome: Genome | None, path: Path) -> Iterator[Part]:
+    """One part an ALT."""
     present = set(file.header.samples)
     if samples[0] not in present:
         raise BadInput(
@@ -63,23 +67,42 @@ def _rows(file: pysam.VariantFile, samples: Sequence[str], genome: Genome | None
             do="Use the family's VCF, or correct the sample in the case.",
             path=path,
         )
-    contigs: dict[str, int] = {}
     for number, record in enumerate(file):
         for allele in sorted({allele for allele in record.samples[samples[0]].allele_indices or () if allele}):
             described = _described(record, allele)
             if described is None:
                 continue
             alt, end = described
-            contig, _ = contig_of(record.contig, genome, path)
-            yield Row(
-                order=(contigs.setdefault(contig, len(contigs)), record.start, (record.ref or "N")[0].upper(), alt),
-                contig=contig,
-                passed=set(record.filter.keys()) <= {"PASS"},
-                new=float("nan"),
-                record=number,
-                calls=[genotype_of(record.samples[name], allele) if name in present else NOT_CALLED for name in samples],
-                structural_end=end,
-            )
+            contig = record.contig if genome is None else resolve_contig(genome, record.contig, path=path).name
+            calls = [_call(record.samples[name], allele) if name in present else NOT_CALLED for name in samples]
+            values = {"end": end, "structural": True, "passed": set(record.filter.keys()) <= {"PASS"}, "new": np.nan, "record": number}
+            columns = {name: np.array([value]) for name, value in (values | {"in_dbsnp": "DB" in record.info}).items()}
+            columns |= {name: np.array([[call[name] for call in calls]]) for name in CALL}
+            ref = pa.array([(record.ref or "N")[0].upper()])
+            yield Part(contig, np.array([record.start]), ref, pa.array([alt]), columns)
+
+
+NOT_CALLED = {name: missing for name, (_, missing) in CALL.items()}
+
+
+def _call(call: Any, allele: int) -> Mapping[str, Any]:
+    """What `CALL` names of one sample's call."""
+    alleles = [index for index in call.allele_indices or () if index is not None]
+    if not alleles or len(alleles) < len(call.allele_indices):
+        return NOT_CALLED
+    count, depths, quality = alleles.count(allele), call.get("AD"), call.get("GQ")
+    phased = call.phased and len(alleles) == 2 and count == 1
+    set_ = call.get("PS") if phased else None
+    return {
+        "alt_count": count,
+        "ploidy": len(alleles),
+        "depth": MISSING if call.get("DP") is None else call.get("DP"),
+        "alt_depth": depths[allele] if isinstance(depths, tuple) and len(depths) > allele and depths[allele] is not None else MISSING,
+        "genotype_quality": MISSING if quality is None else int(quality),
+        "haplotype": alleles.index(allele) if phased else UNPHASED,
+        "phase_set": set_ if isinstance(set_, int) else 0,
+        "other_allele": any(index not in (0, allele) for index in alleles),
+    }
 
 
 def _described(record: pysam.VariantRecord, allele: int) -> tuple[str, int] | None:

@@ -1,31 +1,37 @@
 """The family's variants as arrays: every ALT that the proband carries, in one spelling, with everyone's genotype at it.
 
-A VCF is read once. Records where the proband has no ALT are passed over; the others are split, trimmed, left-aligned where the genome is
-known, and their REF alleles compared with it, which catches a VCF of another build. Rows come out sorted by contig (in file order),
-position, REF and ALT.
+A VCF is read once, in blocks of columns (`vcf_columns`). ALTs are trimmed, left-aligned where the genome is known, and their REF alleles
+compared with it, which catches a VCF of another build. Rows come out sorted by contig (in file order), position, REF and ALT.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pysam
 from numpy.typing import NDArray
+from pyarrow import compute
 
 from genopipe.errors import BadInput
 from genopipe.formats.contig_names import resolve_contig
-from genopipe.interpret.normalise import Fetch, contig_key, is_sequence, left_align, trim
-from genopipe.interpret.sequence import bases_of
+from genopipe.interpret.normalise import contig_key
+from genopipe.interpret.places import placed
+from genopipe.interpret.vcf_columns import CALL, MISSING, UNPHASED, Carried, carried
 from genopipe.interpret.vcf_source import reading
 from genopipe.model import Genome
 from genopipe.progress import log
 
-UNPHASED = -1
-MISSING = -1
+__all__ = ["MISSING", "UNPHASED", "Part", "Variants", "arrays", "check_header", "read_variants"]
+
+pc: Any = compute
+
+OF_VARIANT = {"end": np.int32, "structural": np.bool_, "passed": np.bool_, "in_dbsnp": np.bool_, "new": np.float64, "record": np.int32}
+"""Fields of `Variants` with one number a row, and their types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +83,15 @@ class Variants:
         return f"{self.contig[row]}-{self.position[row] + 1}-{self.ref[row]}-{self.alt[row]}"
 
 
-@dataclass(slots=True)
-class Row:
-    """One variant on its way into the arrays: `order` is contig number, position, REF, ALT; `calls` those of the samples."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Variants of one contig on their way into the arrays; `values` holds what `OF_VARIANT` and `CALL` name."""
 
-    order: tuple[int, int, str, str]
     contig: str
-    passed: bool
-    new: float
-    record: int
-    calls: list[tuple[int, ...]]
-    structural_end: int | None = None
-    in_dbsnp: bool = False
+    position: NDArray[Any]
+    ref: Any
+    alt: Any
+    values: Mapping[str, NDArray[Any]]
 
 
 def read_variants(path: Path, people: Sequence[str], *, genome: Genome | None = None) -> Variants:
@@ -100,9 +103,7 @@ def read_variants(path: Path, people: Sequence[str], *, genome: Genome | None = 
     with reading(path) as file:
         samples = _samples(file, people, path)
         check_header(file, genome, path)
-        file.subset_samples(list(samples))
-        rows = list(_rows(file, samples, genome, path))
-    return arrays(samples, rows)
+    return arrays(samples, [part for block in carried(path, samples) for part in _parts(block, genome, path)])
 
 
 def _samples(file: pysam.VariantFile, people: Sequence[str], path: Path) -> tuple[str, ...]:
@@ -136,128 +137,71 @@ def check_header(file: pysam.VariantFile, genome: Genome | None, path: Path) -> 
             )
 
 
-def _rows(file: pysam.VariantFile, samples: tuple[str, ...], genome: Genome | None, path: Path) -> Iterator[Row]:
-    contigs: dict[str, tuple[int, str, Fetch | None]] = {}
-    for number, record in enumerate(file):
-        calls = [record.samples[sample] for sample in samples]
-        carried = {allele for allele in calls[0].allele_indices or () if allele}
-        if not carried:
-            continue
-        if record.contig not in contigs:
-            contigs[record.contig] = (len(contigs), *contig_of(record.contig, genome, path))
-        order, name, fetch = contigs[record.contig]
-        _check_ref(record, fetch, genome, path)
-        for allele in sorted(carried):
-            row = _row(record, allele, calls, fetch)
-            if row is not None:
-                place, (passed, new, genotypes) = row
-                yield Row((order, *place), name, passed, new, number, genotypes, in_dbsnp="DB" in record.info)
+def _parts(block: Carried, genome: Genome | None, path: Path) -> Iterator[Part]:
+    """The variants of a block, normalised."""
+    at = np.arange(len(block.position))
+    columns: Any = {"contig": block.contig, "position": block.position, "ref": block.ref, "alt": block.alt, "at": at}
+    for name, rows in placed(pa.table(columns), genome=genome, path=path):
+        at, position, ref = rows["at"].to_numpy(), rows["position"].to_numpy(), rows["ref"].combine_chunks()
+        values = {key: getattr(block, key)[at] for key in ("passed", "in_dbsnp", "new", "record")}
+        values |= {key: call[at] for key, call in block.calls.items()}
+        values |= {"end": position + pc.utf8_length(ref).to_numpy(), "structural": np.zeros(len(at), bool)}
+        contig = name if genome is None else resolve_contig(genome, name, path=path).name
+        yield Part(contig, position, ref, rows["alt"].combine_chunks(), values)
 
 
-def contig_of(name: str, genome: Genome | None, path: Path) -> tuple[str, Fetch | None]:
-    """The contig's name in the genome, and its bases; without a genome the name as it is."""
-    if genome is None:
-        return name, None
-    contig = resolve_contig(genome, name, path=path)
-    return contig.name, bases_of(genome, contig.name)
-
-
-def _check_ref(record: pysam.VariantRecord, fetch: Fetch | None, genome: Genome | None, path: Path) -> None:
-    if fetch is None or genome is None or not is_sequence(record.ref or ""):
-        return
-    there = fetch(record.start, record.start + len(record.ref or ""))
-    if any(a != b and "N" not in (a, b) for a, b in zip((record.ref or "").upper(), there, strict=False)) or len(there) != len(
-        record.ref or ""
-    ):
-        raise BadInput(
-            f"REF {record.ref} at {record.contig}:{record.pos}; the reference {genome.name} has {there or 'nothing'} there",
-            wanted="a VCF on the build of the reference",
-            do="Use the reference that the variants were called with.",
-            path=path,
-        )
-
-
-def _row(record: pysam.VariantRecord, allele: int, calls: list[Any], fetch: Fetch | None) -> tuple[tuple[int, str, str], Any] | None:
-    """The place of one ALT, and (passed, new, calls); None for symbolic alleles."""
-    ref, alt = (record.ref or "").upper(), (record.alleles or ("",))[allele].upper()
-    if not (is_sequence(ref) and is_sequence(alt)):
-        return None
-    place = left_align(record.start, ref, alt, fetch=fetch) if fetch else trim(record.start, ref, alt)
-    passed = set(record.filter.keys()) <= {"PASS"}
-    return place, (passed, _new(record, calls[0]), [genotype_of(call, allele) for call in calls])
-
-
-def _new(record: pysam.VariantRecord, proband: Any) -> float:
-    """FORMAT/DNM of `genopipe joint` is phred of the ALT not being new; other callers give a probability in INFO."""
-    phred = proband.get("DNM")
-    if phred is not None:
-        return float(1 - 10 ** (-(phred[0] if isinstance(phred, tuple) else phred) / 10))
-    if "DNM" in record.info:
-        value = record.info["DNM"]
-        return float(value[0] if isinstance(value, tuple) else value)
-    return float("nan")
-
-
-NOT_CALLED = (MISSING, 0, MISSING, MISSING, MISSING, UNPHASED, 0, 0)
-
-
-def genotype_of(call: Any, allele: int) -> tuple[int, ...]:
-    """alt_count, ploidy, depth, alt_depth, quality, haplotype, phase_set, other_allele of one sample."""
-    alleles = [index for index in call.allele_indices or () if index is not None]
-    if not alleles or len(alleles) < len(call.allele_indices):
-        return NOT_CALLED
-    depths = call.get("AD")
-    alt_depth = depths[allele] if isinstance(depths, tuple) and len(depths) > allele and depths[allele] is not None else MISSING
-    depth = call.get("DP")
-    if depth is None:
-        depth = sum(value or 0 for value in depths) if isinstance(depths, tuple) and depths[0] is not None else MISSING
-    quality = call.get("GQ")
-    count = alleles.count(allele)
-    phased = call.phased and len(alleles) == 2 and count == 1
-    other = any(index not in (0, allele) for index in alleles)
-    haplotype = alleles.index(allele) if phased else UNPHASED
-    set_ = call.get("PS") if phased else None
-    return (
-        count,
-        len(alleles),
-        depth,
-        alt_depth,
-        MISSING if quality is None else int(quality),
-        haplotype,
-        set_ if isinstance(set_, int) else 0,
-        other,
-    )
-
-
-def arrays(samples: tuple[str, ...], rows: list[Row]) -> Variants:
-    """The rows sorted, each variant once."""
-    rows.sort(key=lambda row: row.order)
-    n_read = len(rows)
-    rows = [row for i, row in enumerate(rows) if i == 0 or row.order != rows[i - 1].order]
-    if len(rows) < n_read:
-        log.warning(
-            "%s of the proband's variants stand in the VCF more than once; the first record of each counts", f"{n_read - len(rows):,}"
-        )
-    calls = np.array([row.calls for row in rows], np.int64).reshape(len(rows), len(samples), 8)
+def arrays(samples: tuple[str, ...], parts: Sequence[Part]) -> Variants:
+    """The parts in one order, each variant once."""
+    names = list(dict.fromkeys(part.contig for part in parts))
+    contig = _joined([np.full(len(part.position), names.index(part.contig)) for part in parts], np.int64)
+    position = _joined([part.position for part in parts], np.int32)
+    ref, alt = (_texts([getattr(part, key) for part in parts]) for key in ("ref", "alt"))
+    order = _once(_order(contig, position, ref, alt), contig, position, ref, alt)
+    kinds = OF_VARIANT | {name: kind for name, (kind, _) in CALL.items()}
+    shape = {name: (0, len(samples)) for name in CALL}
+    values: dict[str, Any] = {
+        name: _joined([part.values[name] for part in parts], kind, shape.get(name, (0,)))[order] for name, kind in kinds.items()
+    }
+    codes = contig[order].tolist()
+    keys = [contig_key(name) for name in names]
     return Variants(
         samples=samples,
-        contig=[row.contig for row in rows],
-        key=[contig_key(row.contig) for row in rows],
-        position=np.array([row.order[1] for row in rows], np.int32),
-        end=np.array([row.order[1] + len(row.order[2]) if row.structural_end is None else row.structural_end for row in rows], np.int32),
-        structural=np.array([row.structural_end is not None for row in rows], bool),
-        ref=[row.order[2] for row in rows],
-        alt=[row.order[3] for row in rows],
-        passed=np.array([row.passed for row in rows], bool),
-        in_dbsnp=np.array([row.in_dbsnp for row in rows], bool),
-        alt_count=calls[:, :, 0].astype(np.int8),
-        ploidy=calls[:, :, 1].astype(np.int8),
-        depth=calls[:, :, 2].astype(np.int32),
-        alt_depth=calls[:, :, 3].astype(np.int32),
-        genotype_quality=calls[:, :, 4].astype(np.int32),
-        haplotype=calls[:, :, 5].astype(np.int8),
-        phase_set=calls[:, :, 6].astype(np.int32),
-        other_allele=calls[:, :, 7].astype(bool),
-        new=np.array([row.new for row in rows], np.float64),
-        record=np.array([row.record for row in rows], np.int32),
+        contig=[names[code] for code in codes],
+        key=[keys[code] for code in codes],
+        position=position[order],
+        ref=ref.take(order).to_pylist(),
+        alt=alt.take(order).to_pylist(),
+        **values,
     )
+
+
+def _joined(pieces: list[NDArray[Any]], kind: type, shape: tuple[int, ...] = (0,)) -> NDArray[Any]:
+    return np.concatenate([np.empty(shape, kind), *(piece.astype(kind, copy=False) for piece in pieces)])
+
+
+def _texts(pieces: list[Any]) -> Any:
+    return pa.chunked_array(pieces, pa.string()).combine_chunks()
+
+
+def _order(contig: NDArray[np.int64], position: NDArray[np.int32], ref: Any, alt: Any) -> NDArray[np.int64]:
+    """Rows sorted by contig, position, REF and ALT; equal ones in the order of the file."""
+    order = np.lexsort((position, contig))
+    tied = np.zeros(len(order) + 1, bool)
+    tied[1:-1] = (np.diff(position[order]) == 0) & (np.diff(contig[order]) == 0)
+    places = np.flatnonzero(tied[1:] | tied[:-1])
+    rows = order[places]
+    alleles = zip(contig[rows].tolist(), position[rows].tolist(), ref.take(rows).to_pylist(), alt.take(rows).to_pylist(), rows, strict=True)
+    order[places] = [row for *_, row in sorted(alleles)]
+    return order
+
+
+def _once(order: NDArray[np.int64], contig: NDArray[np.int64], position: NDArray[np.int32], ref: Any, alt: Any) -> NDArray[np.int64]:
+    """The order without the rows that are a variant again."""
+    again = np.zeros(len(order), bool)
+    again[1:] = (np.diff(position[order]) == 0) & (np.diff(contig[order]) == 0)
+    places = np.flatnonzero(again)
+    for allele in (ref, alt):
+        again[places] &= pc.equal(allele.take(order[places]), allele.take(order[places - 1])).to_numpy(zero_copy_only=False)
+    if again.any():
+        log.warning("%s of the proband's variants stand in the VCF more than once; the first record of each counts", f"{again.sum():,}")
+    return order[~again]
