@@ -14,7 +14,9 @@ import functools
 import hashlib
 import logging
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -79,6 +81,9 @@ class Gpu(Protocol):
     def uploaded(self, batches: Iterable[Sequence[NDArray[Any]]]) -> Iterator[list[Any]]:
         """Batches of host arrays, as arrays of the device."""
 
+    def stream(self) -> AbstractContextManager[object]:
+        """Within it, what this thread gives the device is ordered among itself only, and runs beside the work of other threads."""
+
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
@@ -105,6 +110,7 @@ class Card:
         self._cupy: Any = cupy
         self.xp: Any = cupy
         self.warps = 32 * int(self._cupy.cuda.Device().attributes["MultiProcessorCount"])
+        self._of_thread = threading.local()
         self._module = functools.cache(self._compiled)
         self.kernel = functools.cache(self._kernel)
 
@@ -149,6 +155,13 @@ class Card:
         """Free bytes, those included that CuPy keeps for later use."""
         return int(self._cupy.cuda.runtime.memGetInfo()[0]) + int(self._cupy.get_default_memory_pool().free_bytes())
 
+    def stream(self) -> AbstractContextManager[object]:
+        """See `Gpu.stream`."""
+        if not hasattr(self._of_thread, "stream"):
+            self._of_thread.stream = self._cupy.cuda.Stream(non_blocking=True)
+        own: AbstractContextManager[object] = self._of_thread.stream
+        return own
+
     def facts(self) -> CardFacts:
         """What this card is."""
         runtime, device = self._cupy.cuda.runtime, self._cupy.cuda.Device()
@@ -176,7 +189,8 @@ class Card:
             # the memory may still be in use by work that was given earlier
             copies.wait_event(work.record())
             for target, source in zip(here, locked, strict=True):
-                target.set(source, stream=copies)
+                if source.size:
+                    target.set(source, stream=copies)
             following = here, locked, copies.record()
             if waiting is not None:
                 yield _arrived(work, *waiting)
@@ -188,6 +202,8 @@ class Card:
 def _page_locked(array: NDArray[Any]) -> NDArray[Any]:
     import cupyx
 
+    if not array.size:
+        return array
     locked: NDArray[Any] = cupyx.empty_pinned(array.shape, array.dtype)
     locked[...] = array
     return locked
@@ -247,6 +263,27 @@ def resolve(request: Request) -> Device:
 def _no_gpu() -> BadEnvironment:
     do = "Use --device cpu, or install the driver and `pip install 'genopipe[gpu]'`."
     return BadEnvironment("no GPU was found", wanted="an NVIDIA GPU with its driver, and CuPy", do=do, key="--device")
+
+
+_using: list[Gpu] = []
+
+
+@contextmanager
+def using(gpu: Gpu | None) -> Iterator[None]:
+    """Within it, in all threads, kernels that take and give host arrays run on `gpu`, where it is one."""
+    if gpu is None:
+        yield
+        return
+    _using.append(gpu)
+    try:
+        yield
+    finally:
+        _using.pop()
+
+
+def in_use() -> Gpu | None:
+    """The GPU that kernels run on, if any; see `using`."""
+    return _using[-1] if _using else None
 
 
 def default_threads() -> int:

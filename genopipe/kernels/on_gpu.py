@@ -7,6 +7,7 @@ like those that the function of the lanes takes as host arrays; what the lanes a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,9 @@ from genopipe.model import Alignments
 
 LONGEST_READ = 512
 """Bases of a read that the kernels have room for."""
+
+PAIRS_AT_ONCE = 1 << 14
+"""Pairs of read and haplotype: 16 lanes each fill a large card, and their working space is some 100 MB."""
 
 BYTES_OF_KEY = 48
 """Taken by the sorting of a key of 8 bytes: keys and rows twice, and working space."""
@@ -249,13 +253,20 @@ def likelihoods(
     pair_haplotype: NDArray[np.int64],
 ) -> NDArray[np.int32]:
     """Cost of each pair of read and haplotype; takes and gives host arrays, as `pairhmm.likelihoods`."""
-    cost = np.empty(len(pair_read), np.int32)
-    if len(pair_read):
-        columns = np.diff(haplotypes[2])
-        there = [gpu.xp.asarray(array) for array in (*reads, *haplotypes, pair_read, pair_haplotype)]
-        pairs = there[6], there[7]
-        total = gpu.host(forward(gpu, tuple(there[:3]), tuple(there[3:6]), pairs=pairs, longest=int(columns.max())))
-        pairhmm.milli_phred(total, columns[pair_haplotype], cost)
+    cost, columns = np.empty(len(pair_read), np.int32), np.diff(haplotypes[2])
+    longest = int(columns.max(initial=0))
+    at_once = min(PAIRS_AT_ONCE, gpu.room(8 * longest + 1))
+    # neighbours share a warp, which takes as many steps as the longer one needs
+    order = np.lexsort((columns[pair_haplotype], np.diff(reads[2])[pair_read]))
+    with gpu.stream():
+        there = [gpu.xp.asarray(array) for array in (*reads, *haplotypes, pair_read[order], pair_haplotype[order])]
+        for first in range(0, len(order), at_once):
+            part = slice(first, first + at_once)
+            pairs = there[6][part], there[7][part]
+            total = gpu.host(forward(gpu, tuple(there[:3]), tuple(there[3:6]), pairs=pairs, longest=longest))
+            given = np.empty(len(total), np.int32)
+            pairhmm.milli_phred(total, columns[pair_haplotype[order[part]]], given)
+            cost[order[part]] = given
     return cost
 
 
@@ -288,6 +299,14 @@ def pile(gpu: Gpu, reads: Alignments, reference: Any, start: int) -> pileup.Pile
     seen = (quality, mate, reads.end, reference, *stretch, tables, indel_end - indels)
     gpu.launch(PILEUP, "walk", blocks(n_reads), np.int64(n_reads), *placed, *seen, count, depth, deleted, clipped, fit, indel)
     return pileup.Pileup(start, count, depth, deleted, clipped, fit, indel, quality, mate)
+
+
+def pile_of_host(gpu: Gpu, reads: Alignments, reference: NDArray[np.uint8], start: int) -> pileup.Pileup:
+    """The same of host arrays, as host arrays."""
+    with gpu.stream():
+        there = Alignments(*(gpu.xp.asarray(getattr(reads, field.name)) for field in fields(reads)))
+        piled = pile(gpu, there, gpu.xp.asarray(reference), start)
+        return pileup.Pileup(start, *(gpu.host(getattr(piled, field.name)) for field in fields(piled) if field.name != "start"))
 
 
 def mark_sites(gpu: Gpu, piled: pileup.Pileup, reference: Any, *, min_support: int, shares: tuple[float, float]) -> Any:

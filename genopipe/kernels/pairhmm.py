@@ -28,6 +28,8 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from genopipe.device import in_use
+
 LANES = 64
 START = np.float32(2.0**120)
 TINY = np.float32(2.0**-100)
@@ -219,6 +221,11 @@ def likelihoods(
     """
     if len(pair_read) == 0:
         return np.zeros(0, np.int32)
+    gpu = in_use()
+    if gpu is not None:
+        from genopipe.kernels import on_gpu
+
+        return on_gpu.likelihoods(gpu, reads, haplotypes, pair_read=pair_read, pair_haplotype=pair_haplotype)
     rows, columns = np.diff(reads[2])[pair_read], np.diff(haplotypes[2])[pair_haplotype]
     order = np.lexsort((columns, rows))
     total = np.empty(len(order), np.float32)

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from genopipe.device import in_use
 from genopipe.model import Alignments
 
 MIN_BASE_QUALITY = 10
@@ -62,6 +63,11 @@ class Pileup:
 
 def pile(reads: Alignments, reference: NDArray[np.uint8], start: int) -> Pileup:
     """The pileup of the reads over `reference` (codes), which begins at `start`."""
+    gpu = in_use()
+    if gpu is not None:
+        from genopipe.kernels import on_gpu
+
+        return on_gpu.pile_of_host(gpu, reads, reference, start)
     n = len(reference)
     quality, mate = count_once(reads)
     count, depth, deleted, clipped = np.zeros((n, 8), np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from genopipe.align import pipeline, sorting
 from genopipe.align.index import build_reference
 from genopipe.cli import genopipe
 from genopipe.simulate.family import simulate_family
@@ -73,3 +74,11 @@ def test_lanes_that_do_not_match_are_a_usage_error(folder: Path) -> None:
     done = run("secondary", *given(folder), "-1", str(folder / "ref" / "genome.fa.gz"), "-o", str(folder / "x"))
     assert done.exit_code == 2
     assert "give -2 as often as -1" in done.output
+
+
+def test_records_that_do_not_fit_in_memory_are_called_from_a_temporary_bam(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "Sorter", lambda folder, *, memory, order: sorting.Sorter(folder, memory=1 << 20, order=order))
+    done = run("secondary", *given(folder), "-o", str(folder / "spilled"), "--no-bam")
+    assert done.exit_code == 0, done.output
+    expected = outputs(folder, "apart")
+    assert outputs(folder, "spilled") == {name: content for name, content in expected.items() if not name.startswith(".bam")}

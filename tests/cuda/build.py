@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,9 @@ class Shim:
         return ROOM
 
     def need(self, n_bytes: int, what: str) -> None: ...
+
+    def stream(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def uploaded(self, batches: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
         yield from map(list, batches)
