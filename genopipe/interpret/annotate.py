@@ -74,7 +74,8 @@ def annotate(variants: Variants, evidence: EvidenceSet) -> Knowledge:
     covered = np.zeros(n, bool)
     for dataset in evidence.of_kind("frequency"):
         table = evidence.table(dataset)
-        covered |= np.isin(np.array(variants.key, object), list(_contigs(table)))
+        for contig in _contigs(table) & places.part.keys():
+            covered[places.row[places.part[contig]]] = True
         for rows, found in join(places, table, ("af_max", "homozygotes")):
             frequency[rows] = np.fmax(frequency[rows], found["af_max"].to_numpy())
             homozygotes[rows] = np.maximum(homozygotes[rows], np.nan_to_num(found["homozygotes"].to_numpy(), nan=-1).astype(np.int32))

@@ -13,10 +13,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from genopipe.errors import BadEnvironment
 from genopipe.formats.genome import fasta_path
@@ -27,6 +28,9 @@ from genopipe.interpret.sequence import bases_of
 from genopipe.interpret.transcripts import Model, preference
 from genopipe.interpret.variants import Variants
 from genopipe.model import Genome
+
+SPLICE_SITE = 2
+"""Bases of an intron beside each exon."""
 
 IMPACTS = ("HIGH", "MODERATE", "LOW", "MODIFIER")
 _TERMS = {
@@ -225,18 +229,28 @@ def _line(transcript: Transcript, kind: str, span: tuple[int, int], phase: str, 
 def _by_place(variants: Variants, rows: Sequence[int], transcripts: Sequence[Transcript]) -> dict[int, list[Consequence]]:
     """Consequences that need no sequence: splice sites, frame of insertions and deletions, place in the coding sequence."""
     found: dict[int, list[Consequence]] = {}
-    of_contig: dict[str, list[tuple[int, int]]] = {}
-    for row in rows:
-        of_contig.setdefault(variants.contig[row], []).append((int(variants.position[row]), row))
-    for places in of_contig.values():
-        places.sort()
-    for transcript in transcripts:
-        places = of_contig.get(transcript.contig, [])
-        for position, row in places[bisect_left(places, (transcript.start, -1)) : bisect_left(places, (transcript.end, -1))]:
-            term = _term_by_place(transcript, position, variants.ref[row], variants.alt[row])
-            if term is not None:
-                found.setdefault(row, []).append(consequence_of(transcript, [term]))
+    for transcript, row in _near_exons(variants, rows, transcripts):
+        term = _term_by_place(transcript, int(variants.position[row]), variants.ref[row], variants.alt[row])
+        if term is not None:
+            found.setdefault(row, []).append(consequence_of(transcript, [term]))
     return found
+
+
+def _near_exons(variants: Variants, rows: Sequence[int], transcripts: Sequence[Transcript]) -> Iterator[tuple[Transcript, int]]:
+    """Transcripts with the rows that begin in them and may reach an exon or the splice sites beside it, each pair once."""
+    of_contig: dict[str, list[int]] = {}
+    for row in rows:
+        of_contig.setdefault(variants.contig[row], []).append(row)
+    placed = {contig: sorted(of, key=lambda row: (variants.position[row], row)) for contig, of in of_contig.items()}
+    position = {contig: variants.position[of] for contig, of in placed.items()}
+    longest = {contig: int((variants.end[of] - variants.position[of]).max()) for contig, of in placed.items()}
+    for transcript in transcripts:
+        if transcript.contig in placed:
+            at = position[transcript.contig]
+            exons = np.add(transcript.exons, (-longest[transcript.contig] - SPLICE_SITE, SPLICE_SITE))
+            bounds = np.searchsorted(at, np.clip(exons, transcript.start, transcript.end))
+            near = dict.fromkeys(i for first, last in bounds.tolist() for i in range(first, last))
+            yield from ((transcript, placed[transcript.contig][i]) for i in near)
 
 
 def _term_by_place(transcript: Transcript, position: int, ref: str, alt: str) -> str | None:
@@ -248,9 +262,9 @@ def _term_by_place(transcript: Transcript, position: int, ref: str, alt: str) ->
             return "frameshift_variant"
         return {0: "coding_sequence_variant"}.get(grown, "inframe_insertion" if grown > 0 else "inframe_deletion")
     for (_, left), (right, _) in zip(transcript.exons, transcript.exons[1:], strict=False):
-        if first < left + 2 and left < last:
+        if first < left + SPLICE_SITE and left < last:
             return "splice_donor_variant" if transcript.strand == "+" else "splice_acceptor_variant"
-        if first < right and right - 2 < last:
+        if first < right and right - SPLICE_SITE < last:
             return "splice_acceptor_variant" if transcript.strand == "+" else "splice_donor_variant"
     return None
 

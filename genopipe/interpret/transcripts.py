@@ -33,21 +33,23 @@ def touched_transcripts(evidence: EvidenceSet, variants: Variants, rows: Iterabl
     Raises BadInput when the set has no gene models.
     """
     table = _gene_models(evidence)
-    keys = np.array([contig_key(str(name)) for name in table["contig"].to_pylist()], dtype=object)
-    start, end = table["start"].to_numpy() - FLANK, table["end"].to_numpy() + FLANK
-    kept = np.zeros(len(keys), bool)
+    contig = table["contig"].combine_chunks().dictionary_encode()
+    code_of = {contig_key(str(name)): code for code, name in enumerate(contig.dictionary.to_pylist())}
+    code, start, end = contig.indices.to_numpy(), table["start"].to_numpy() - FLANK, table["end"].to_numpy() + FLANK
+    kept = np.zeros(len(table), bool)
     names: dict[str, str] = {}
     of_contig: dict[str, list[int]] = {}
     for row in rows:
-        names[variants.key[row]] = variants.contig[row]
+        key = variants.key[row]
+        names[key] = variants.contig[row]
         if variants.structural[row]:
-            kept |= (keys == variants.key[row]) & (start < int(variants.end[row])) & (end > int(variants.position[row]))
+            kept |= (code == code_of.get(key, -1)) & (start < int(variants.end[row])) & (end > int(variants.position[row]))
         else:
-            of_contig.setdefault(variants.key[row], []).append(int(variants.position[row]))
+            of_contig.setdefault(key, []).append(int(variants.position[row]))
     for key, positions in of_contig.items():
         sorted_positions = np.sort(np.array(positions))
         inside = np.searchsorted(sorted_positions, end) > np.searchsorted(sorted_positions, start)
-        kept |= inside & (keys == key)
+        kept |= inside & (code == code_of.get(key, -1))
     return tuple(_transcript(row, names) for row in table.take(np.flatnonzero(kept)).to_pylist())
 
 
