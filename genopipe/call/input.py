@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,9 @@ def open_input(
     """
     bam = source if isinstance(source, Bam) else _opened(source, reference)
     name, read_groups = sample_of(bam, sample)
-    return Input(bam, match_contigs(genome, bam, accept_other_digests=accept_other_digests), read_groups, name)
+    row = match_contigs(genome, bam, accept_other_digests=accept_other_digests)
+    alias = {bam.contigs[i].name: contig for contig, i in row.items() if bam.contigs[i].name != contig}
+    return Input(replace(bam, alias=alias), row, read_groups, name)
 
 
 def _opened(path: Path, reference: Path) -> Bam:
@@ -58,8 +60,6 @@ def match_contigs(genome: Genome, bam: Bam, *, accept_other_digests: bool = Fals
                 strange.append(ours.name)
         if contig is None:
             continue
-        if bam.fasta is not None and contig.name != ours.name:
-            raise _other_reference(bam.path, f"{contig.name} of the reference is {ours.name} in the CRAM, which needs the same names")
         if contig.length != ours.length:
             raise _other_reference(bam.path, f"{ours.name} has {ours.length:,} bases in the BAM and {contig.length:,} in the reference")
         if ours.md5 is not None and ours.md5.lower() != contig.md5:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,7 @@ class Bam:
     linear_offset      per contig, (intervals) uint64: virtual offset of the first read over each 16,384 bases
     has_reads          per contig, whether the index knows any read there
     fasta              of a CRAM: the sequences that its reads are told against; None for a BAM
+    alias              of a CRAM: the names in `fasta` of contigs that go by another one there
     held               the records, where they are in memory and not in a file
     """
 
@@ -53,6 +54,7 @@ class Bam:
     linear_offset: tuple[NDArray[np.uint64], ...]
     has_reads: tuple[bool, ...]
     fasta: Path | None = None
+    alias: dict[str, str] = field(default_factory=dict)
     held: HeldRecords | None = None
 
     @property

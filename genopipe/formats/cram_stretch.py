@@ -69,17 +69,32 @@ def stretch_pieces(bam: Bam, contig: int, start: int, end: int) -> Iterator[byte
     """The BAM records over bases `start` to `end` of a contig as plain bytes. Raises BadInput for records that cannot be decoded."""
     import pysam
 
-    with tempfile.NamedTemporaryFile(suffix=".bam") as plain:
+    with tempfile.TemporaryDirectory() as folder:
+        plain, fasta = Path(folder, "stretch.bam"), _with_its_names(bam, Path(folder))
         try:
             with (
-                pysam.AlignmentFile(str(bam.path), "rc", reference_filename=str(bam.fasta)) as source,
-                pysam.AlignmentFile(plain.name, "wbu", template=source) as target,
+                pysam.AlignmentFile(str(bam.path), "rc", reference_filename=str(fasta)) as source,
+                pysam.AlignmentFile(str(plain), "wbu", template=source) as target,
             ):
                 for record in source.fetch(bam.contigs[contig].name, start, end):
                     target.write(record)
         except (OSError, ValueError) as error:
             raise _damaged(bam.path, bam.contigs[contig].name, start, error) from None
-        yield from _records(Path(plain.name))
+        yield from _records(plain)
+
+
+def _with_its_names(bam: Bam, folder: Path) -> Path:
+    """The FASTA of a CRAM; where contigs have other names there, a link to it in `folder`, indexed by the names of the CRAM."""
+    fasta = bam.fasta
+    assert fasta is not None
+    if not bam.alias:
+        return fasta
+    for name in (fasta.name, f"{fasta.name}.gzi"):
+        (folder / name).symlink_to(fasta.with_name(name).resolve())
+    theirs = {contig: name for name, contig in bam.alias.items()}
+    index = [line.split("\t", 1) for line in fasta.with_name(f"{fasta.name}.fai").read_text().splitlines()]
+    (folder / f"{fasta.name}.fai").write_text("".join(f"{theirs.get(name, name)}\t{rest}\n" for name, rest in index))
+    return folder / fasta.name
 
 
 def _records(plain: Path) -> Iterator[bytes]:
