@@ -1,7 +1,7 @@
 """CPU or GPU: which one a run uses, decided once, and how arrays and kernels reach a GPU. The only importer of CuPy.
 
-`auto` takes the CPU as long as the GPU places reads only and has not been measured; `gpu` without a device is an error, never a silent
-fallback. What was taken goes into the log and the run record.
+`auto` takes the CPU as long as no GPU has been measured; `gpu` without a device is an error, never a silent fallback. What was taken goes
+into the log and the run record. Of several cards a run takes one that no other run of this machine has: one process, one GPU.
 
 A kernel is called through a `Gpu`: its array module (CuPy's functions are NumPy's), and `launch`, which compiles a CUDA file by NVRTC for
 the device at hand. The machine code is kept in a folder of the user's cache, under a digest of sources, options and compiler. CuPy does not
@@ -10,16 +10,19 @@ compile it, as it would add an option that flushes denormals. Tests put an objec
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import logging
 import os
+import re
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from genopipe.errors import BadEnvironment
 
@@ -111,10 +114,11 @@ class Card:
         self.xp: Any = cupy
         self.warps = 32 * int(self._cupy.cuda.Device().attributes["MultiProcessorCount"])
         self._of_thread = threading.local()
-        self._module = functools.cache(self._compiled)
+        self.compiled = functools.cache(self._compiled)
         self.kernel = functools.cache(self._kernel)
 
     def _compiled(self, source: Source) -> Any:
+        """The CuPy module of a source; its machine code is kept."""
         nvrtc, architecture = self._cupy.cuda.nvrtc, f"sm_{self._cupy.cuda.Device().compute_capability}"
         cubin = cubin_folder() / f"{source.digest(architecture, str(nvrtc.getVersion()))}.cubin"
         if not cubin.exists():
@@ -126,7 +130,7 @@ class Card:
 
     def _kernel(self, source: Source, entry: str) -> Any:
         """The CuPy kernel, whose `num_regs` and `local_size_bytes` tell what it takes."""
-        return self._module(source).get_function(entry)
+        return self.compiled(source).get_function(entry)
 
     def launch(self, source: Source, entry: str, grid: tuple[int, int], *arguments: Any) -> None:
         """See `Gpu.launch`."""
@@ -251,6 +255,43 @@ def gpu_present() -> bool:
         return False
 
 
+def take(request: Request) -> Device:
+    """The device that this process works on, as `resolve` gives it; of several cards one that no other run has taken.
+
+    To be asked before anything else touches a card: the others are hidden from this process.
+    """
+    if request == "gpu":
+        _hide_other_cards(_cards_of_system())
+    return resolve(request)
+
+
+def _hide_other_cards(cards: Sequence[str]) -> None:
+    """Of CUDA_VISIBLE_DEVICES, or of these cards, leaves the first one whose lock is free, which is held until this process ends."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    cards = visible.split(",") if visible else cards
+    folder = Path(tempfile.gettempdir(), f"genopipe-cards-{os.getuid()}")
+    folder.mkdir(exist_ok=True)
+    for card in cards if len(cards) > 1 else ():
+        lock = open(folder / card, "w")  # noqa: SIM115  held until this process ends
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        _locks.append(lock)
+        os.environ["CUDA_VISIBLE_DEVICES"] = card
+        log.info("card: %s of %d", card, len(cards))
+        return
+    if len(cards) > 1:
+        log.warning("all %d cards are taken by other runs; the first one is shared", len(cards))
+
+
+def _cards_of_system(folder: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
+    """The UUIDs of the cards that the driver tells of, in the order of their places on the bus."""
+    told = [path.read_text() for path in sorted(folder.glob("*/information"))]
+    return [found[1] for text in told if (found := re.search(r"^GPU UUID:\s+(GPU-[0-9a-f-]+)$", text, re.MULTILINE))]
+
+
 def resolve(request: Request) -> Device:
     """The device a run uses, which is logged. Raises BadEnvironment for `gpu` where there is none."""
     if request == "gpu" and not gpu_present():
@@ -266,6 +307,7 @@ def _no_gpu() -> BadEnvironment:
 
 
 _using: list[Gpu] = []
+_locks: list[IO[str]] = []
 
 
 @contextmanager

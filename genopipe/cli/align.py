@@ -71,9 +71,9 @@ def align(
     check_each_once([*r1, *r2])
     from genopipe.align.pipeline import Options
     from genopipe.align.run import align_files
-    from genopipe.device import resolve
+    from genopipe.device import take
     from genopipe.formats.bam import ReadGroup
 
     group = ReadGroup(read_group or sample, sample, library or sample, platform)
-    options = Options(threads, memory, pixels, other_places, trim, resolve(device))
+    options = Options(threads, memory, pixels, other_places, trim, take(device))
     align_files(r1, r2, reference, output, interleaved=interleaved, read_group=group, options=options)

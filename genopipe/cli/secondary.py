@@ -62,10 +62,10 @@ def secondary(
     from genopipe.align.pipeline import Options
     from genopipe.call.caller import Sample
     from genopipe.cases.secondary import Reads, run_secondary
-    from genopipe.device import resolve
+    from genopipe.device import take
     from genopipe.formats.bam import ReadGroup
 
     reads = Reads(r1, r2, ReadGroup(read_group or sample, sample, library or sample, platform))
     run_secondary(
-        reads, reference, prefix, options=Options(threads, memory, device=resolve(device)), whom=Sample(None, sex), keep_bam=not no_bam
+        reads, reference, prefix, options=Options(threads, memory, device=take(device)), whom=Sample(None, sex), keep_bam=not no_bam
     )

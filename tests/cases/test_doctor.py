@@ -42,7 +42,8 @@ def test_a_card_is_told_with_driver_memory_and_compiler(monkeypatch: pytest.Monk
     facts = CardFacts("H200", "90", 132, 140 << 30, 100 << 30, 13010, 13000, "13.0")
     monkeypatch.setattr(doctor.device, "gpu_present", lambda: True)
     monkeypatch.setattr(doctor.device, "Card", lambda: SimpleNamespace(facts=lambda: facts))
-    [gpu] = [check for check in doctor.examine(tmp_path) if check.name == "gpu"]
+    gpu, genome = (check for check in doctor.examine(tmp_path) if "gpu" in check.name)
+    assert "6.3 GiB of the card for index and genome" in genome.found and "time not measured" in genome.found
     assert gpu.found.startswith("H200, 100 of 140 GiB free, driver for CUDA 13.1, NVRTC 13.0")
 
 
@@ -55,6 +56,15 @@ def test_a_card_without_its_compiler_is_told(monkeypatch: pytest.MonkeyPatch, tm
     [gpu] = [check for check in doctor.examine(tmp_path) if check.name == "gpu"]
     assert not gpu.good
     assert "libnvrtc" in gpu.found
+
+
+def test_the_sources_for_a_card_are_compiled_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+    monkeypatch.setattr("genopipe.cases.demo.small_chain", lambda folder: None)
+    monkeypatch.setattr(doctor.device, "gpu_present", lambda: True)
+    monkeypatch.setattr(doctor.device, "Card", lambda: SimpleNamespace(compiled=lambda source: compiled.append(source.path.name)))
+    doctor.warm_kernels()
+    assert set(compiled) == {"seed.cu", "extend.cu", "place.cu", "pair.cu", "fastq.cu", "pileup.cu", "pairhmm.cu"}
 
 
 def test_what_a_genome_takes_falls_with_the_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,38 @@ def test_what_was_taken_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytes
     with caplog.at_level("INFO", logger="genopipe"):
         assert (device.resolve("gpu"), device.resolve("auto")) == ("gpu", "cpu")
     assert caplog.messages == ["device: gpu", "device: cpu"]
+
+
+@pytest.fixture
+def two_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """What the driver says of two cards; the locks of this process are let go of afterwards."""
+    for i, identity in enumerate(("GPU-aa-1", "GPU-bb-2")):
+        (tmp_path / f"0000:{i}").mkdir()
+        (tmp_path / f"0000:{i}" / "information").write_text(f"Model: \t H200\nGPU UUID: \t {identity}\nBus Type: \t PCIe\n")
+    monkeypatch.setattr(device.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(device, "_locks", [])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return device._cards_of_system(tmp_path)
+
+
+def test_each_run_takes_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, two_cards: list[str]) -> None:
+    assert two_cards == ["GPU-aa-1", "GPU-bb-2"]
+    taken = []
+    for _ in range(3):
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        device._hide_other_cards(two_cards)
+        taken.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+    assert taken == ["GPU-aa-1", "GPU-bb-2", None]
+    assert "all 2 cards are taken by other runs" in caplog.text
+
+
+@pytest.mark.parametrize("given, seen", [("3", "3"), ("5,7", "5")])
+def test_the_cards_of_a_scheduler_are_those_to_choose_from(
+    monkeypatch: pytest.MonkeyPatch, two_cards: list[str], given: str, seen: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    device._hide_other_cards(two_cards)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == seen
 
 
 def test_machine_code_goes_where_caches_go(monkeypatch: pytest.MonkeyPatch) -> None:
