@@ -23,7 +23,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from genopipe.errors import BadInput
-from genopipe.interpret import evidence_files, evidence_genes, evidence_scores, evidence_tables, evidence_variants
+from genopipe.interpret import evidence_annotations, evidence_files, evidence_genes, evidence_scores, evidence_tables, evidence_variants
 from genopipe.interpret.evidence_digest import records_digest
 from genopipe.interpret.normalise import contig_key
 from genopipe.model import Genome
@@ -45,7 +45,7 @@ _RESERVED = ("objects", "partial", "datasets")
 
 TABLE_KINDS: Mapping[str, Callable[[Path, Path], int]] = {
     "hpo": evidence_tables.write_hpo,
-    "hpo-annotations": evidence_tables.write_annotations,
+    "hpo-annotations": evidence_annotations.write_annotations,
     "genes": evidence_tables.write_genes,
     "coding-exons": evidence_tables.write_coding_exons,
     "constraint": evidence_tables.write_constraint,

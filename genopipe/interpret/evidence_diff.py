@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from genopipe.interpret import evidence_annotations
 from genopipe.interpret.evidence import SCORE_KINDS, VARIANT_KINDS, DataSet, EvidenceSet
 from genopipe.interpret.evidence_sorted import KEY, group_range
 from genopipe.interpret.evidence_tables import KEYS
@@ -85,7 +86,8 @@ def _rows(evidence: EvidenceSet, dataset: DataSet | None) -> dict[tuple[Any, ...
     if dataset is None:
         return {}
     rows = pq.read_table(evidence.table(dataset)).to_pylist()
-    return {tuple(row[key] for key in KEYS[dataset.kind]): row for row in rows}
+    keys = KEYS.get(dataset.kind, evidence_annotations.KEY)
+    return {tuple(row[key] for key in keys): row for row in rows}
 
 
 def _stretches(old: EvidenceSet, left: DataSet | None, new: EvidenceSet, right: DataSet | None) -> Iterator[tuple[pa.Table, pa.Table]]:

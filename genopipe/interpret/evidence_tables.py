@@ -3,7 +3,6 @@
 `write_<kind>(source, target)` reads the forms a kind is published in, tells them apart by their content, and gives the number of records:
 
 hpo              hp.obo, or a table of id, name, obsolete (0/1), replaced-by, parents
-hpo-annotations  genes_to_phenotype.txt of today (with header) and of 2013, gene or OMIM disease to term
 genes            GFF3 or GTF
 coding-exons     BED of coding exons, named by gene, or `GENE=..;GENE_ID=..;TRANSCRIPT=..`; strand in the sixth column
 constraint       gnomAD's table of genes with pLI and LOEUF, `#` lines allowed
@@ -11,7 +10,7 @@ constraint       gnomAD's table of genes with pLI and LOEUF, `#` lines allowed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -28,7 +27,6 @@ from genopipe.formats.text_lines import read_lines
 
 KEYS = {
     "hpo": ("id",),
-    "hpo-annotations": ("gene", "disease", "term"),
     "genes": ("id", "contig", "start"),
     "coding-exons": ("id", "contig", "start"),
     "constraint": ("gene",),
@@ -50,13 +48,6 @@ COLUMNS: dict[str, _Columns] = {
         "alternative": _TEXTS,
         "obsolete": pa.bool_(),
         "replaced_by": pa.string(),
-    },
-    "hpo-annotations": {
-        "gene": pa.string(),
-        "ncbi_id": pa.string(),
-        "disease": pa.string(),
-        "disease_name": pa.string(),
-        "term": pa.string(),
     },
     "genes": {
         "contig": pa.string(),
@@ -102,37 +93,6 @@ def _term_table(source: Path) -> Iterator[Term]:
         known.add(identifier)
     for term in terms:
         yield Term(term.id, term.name, tuple(p for p in term.parents if p in known), (), term.obsolete, term.replaced_by)
-
-
-def write_annotations(source: Path, target: Path) -> int:
-    """Which gene (or disease) shows which term."""
-    _, first = next(iter(_first_lines(source, 1)), (1, ""))
-    row = _annotation_reader(first.split("\t"), source)
-    rows: dict[tuple[str, str, str], dict[str, str]] = {}
-    for line, column in _columns(source, max(3, first.count("\t") + 1) if first.startswith("ncbi_gene_id") else 3):
-        if column[0] == "ncbi_gene_id":
-            continue
-        ncbi, gene, disease, name, term = row(column)
-        if not term.startswith("HP:"):
-            raise _fault(f"{term!r} in the place of a term", "an HPO id", source, line)
-        ncbi = ncbi.removeprefix("NCBIGene:")
-        rows[gene, disease, term] = {"gene": gene, "ncbi_id": ncbi, "disease": disease, "disease_name": name, "term": term}
-    return _write("hpo-annotations", [rows[key] for key in sorted(rows)], target)
-
-
-def _annotation_reader(column: list[str], source: Path) -> Callable[[list[str]], tuple[str, str, str, str, str]]:
-    """How to read (NCBI id, gene, disease, disease name, term) from the columns of this form of table."""
-    if column[0] == "ncbi_gene_id":
-        disease = column.index("disease_id") if "disease_id" in column else None
-        symbol, term = column.index("gene_symbol"), column.index("hpo_id")
-        return lambda value: (value[0], value[symbol], value[disease] if disease is not None else "", "", value[term])
-    if column[0].startswith("#") or (len(column) == 4 and column[3].startswith("HP:")):
-        return lambda value: (value[0], value[1], "", "", value[3])
-    if len(column) >= 3 and column[2].startswith("HP:"):
-        if column[0].startswith(("OMIM:", "ORPHA:", "DECIPHER:")):
-            return lambda value: ("", "", value[0], value[1], value[2])
-        return lambda value: (value[0], value[1], "", "", value[2])
-    raise _fault(f"columns {column[:4]}", "one of HPO's tables of genes or diseases and terms", source, 1)
 
 
 def write_genes(source: Path, target: Path) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -116,7 +117,16 @@ def load_phenotypes(evidence: EvidenceSet) -> tuple[Ontology, Annotations]:
     ontology = load_ontology(evidence)
     table = pa.concat_tables(pq.read_table(evidence.table(dataset)) for dataset in evidence.of_kind("hpo-annotations"))
     names = load_gene_names(evidence).renamed(table["gene"], table["ncbi_id"])
-    return ontology, build_annotations(ontology, table.set_column(table.column_names.index("gene"), "gene", names))
+    return ontology, build_annotations(ontology, _of_genes(table.set_column(table.column_names.index("gene"), "gene", names)))
+
+
+def _of_genes(table: pa.Table) -> pa.Table:
+    """Gene, disease and term of every annotation of a gene; those of a disease belong to all genes that some row names beside it."""
+    table = table.select(["gene", "disease", "term"])
+    gene, disease, term = (pc.field(name) != "" for name in ("gene", "disease", "term"))
+    pairs = table.filter(gene & disease).group_by(["gene", "disease"]).aggregate([])
+    of_diseases = table.filter(~gene & term).drop_columns(["gene"]).join(pairs, "disease", join_type="inner")
+    return pa.concat_tables([table.filter(gene & term), of_diseases.select(["gene", "disease", "term"])])
 
 
 def load_ontology(evidence: EvidenceSet) -> Ontology:

@@ -32,6 +32,7 @@ from tests.interpret.world import OBO, write_family_vcf
 REVEL = "chr,hg19_pos,grch38_pos,ref,alt,aaref,aaalt,REVEL,Ensembl_transcriptid\n"
 ALPHAMISSENSE = "# Licence\n#CHROM\tPOS\tREF\tALT\tgenome\tuniprot_id\ttranscript_id\tprotein_variant\tam_pathogenicity\tam_class\n"
 CADD = "## CADD GRCh38-v1.7 (c)\n#Chrom\tPos\tRef\tAlt\tRawScore\tPHRED\n"
+HPOA = "#description: x\ndatabase_id\tdisease_name\tqualifier\thpo_id\treference\tevidence\tonset\tfrequency\tsex\tmodifier\taspect\tx\n"
 SPLICEAI = "##fileformat=VCFv4.2\n##INFO=<ID=SpliceAI,Number=.,Type=String>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
 
 
@@ -91,6 +92,8 @@ def test_spliceai_has_the_highest_of_four_by_allele(tmp_path: Path) -> None:
         ("gene-list", "\n", "no gene in it"),
         ("coding-exons", "1\t5\t9\tABC\t0\t.\n", "coding-exons.txt:1: an exon without a name or strand"),
         ("coding-exons", "#nothing\n", "no exon in it"),
+        ("hpo-annotations", "#x\n", "no annotation in it"),
+        ("hpo-annotations", HPOA + "OMIM:1\tN\t\tHP:1\n", "hpo-annotations.txt:3: 4 columns; wanted at least 12"),
         ("pgx-definitions", "x", "a file; wanted the folder of a PharmCAT release"),
     ],
 )
@@ -248,6 +251,32 @@ def test_without_hgnc_the_newest_hpo_table_names_a_gene_by_its_number(tmp_path: 
     assert {transcript.gene for transcript in transcripts_of(evidence, ["NOW", "SAME", "ALONE"])} == {"NOW", "SAME", "ALONE"}
 
 
+def hpoa(*rows: tuple[str, str, str]) -> str:
+    return HPOA + "".join(f"{disease}\tName\t{qualifier}\t{term}\tr\tTAS\t\t\t\t\tP\tx\n" for disease, qualifier, term in rows)
+
+
+def test_terms_of_a_disease_belong_to_its_genes(tmp_path: Path) -> None:
+    """phenotype.hpoa tells of diseases only; genes_to_disease.txt says which genes these are."""
+    kept(tmp_path, "hpo", OBO, assembly=None)
+    rows = hpoa(("OMIM:1", "", "HP:0001250"), ("OMIM:1", "NOT", "HP:0001252"), ("ORPHA:2", "", "HP:0000006"), ("OMIM:3", "", "HP:0000988"))
+    kept(tmp_path, "hpo-annotations", rows, name="diseases")
+    genes = "ncbi_gene_id\tgene_symbol\tassociation_type\tdisease_id\tsource\n"
+    genes += "NCBIGene:1\tA\tMENDELIAN\tOMIM:1\tx\nNCBIGene:2\tB\tMENDELIAN\tOMIM:1\tx\nNCBIGene:2\tB\tUNKNOWN\tORPHA:2\tx\n"
+    ontology, annotations = load_phenotypes(lock(kept(tmp_path, "hpo-annotations", genes, name="genes"), "set"))
+    shown = {gene: {ontology.ids[term] for term in annotations.terms_of(annotations.number[gene])} for gene in annotations.genes}
+    assert shown == {"A": {"HP:0001250"}, "B": {"HP:0001250", "HP:0000006"}}
+    assert annotations.diseases == {"A": ("OMIM:1",), "B": ("OMIM:1", "ORPHA:2")}
+    assert annotations.inheritance == {"B": ("HP:0000006",)}
+
+
+def test_phenotype_to_genes_is_read_by_its_header(tmp_path: Path) -> None:
+    kept(tmp_path, "hpo", OBO, assembly=None)
+    text = "hpo_id\thpo_name\tncbi_gene_id\tgene_symbol\tdisease_id\nHP:0001250\tSeizure\t7\tA\tOMIM:1\n"
+    _, annotations = load_phenotypes(lock(kept(tmp_path, "hpo-annotations", text), "set"))
+    assert annotations.genes == ("A",)
+    assert annotations.diseases == {"A": ("OMIM:1",)}
+
+
 def test_coding_exons_are_gene_models_without_ends(tmp_path: Path) -> None:
     text = (
         "1\t20\t29\tGENE=A;GENE_ID=1;TRANSCRIPT=NM_1.1,NM_2.1\t0\t-\n1\t5\t9\tGENE=A;GENE_ID=1;TRANSCRIPT=NM_1.1\t0\t-\n2\t5\t9\tB\t0\t+\n"
@@ -290,7 +319,7 @@ def test_a_set_without_definitions_and_a_folder_without_tables_are_refused(tmp_p
 
 
 TEXTS = st.text(alphabet='ACGT01259.chrXM,|;:=\t\n#{}"[]ab\x00é', max_size=300)
-STARTS = ("", REVEL, ALPHAMISSENSE, CADD, SPLICEAI, PANELAPP, HGNC, "gene\tconfidence\tinheritance\n", '{"name": "x", "genes": [')
+STARTS = ("", HPOA, REVEL, ALPHAMISSENSE, CADD, SPLICEAI, PANELAPP, HGNC, "gene\tconfidence\tinheritance\n", '{"name": "x", "genes": [')
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
