@@ -10,6 +10,7 @@ with other flags, tags or header, needs a patch only: its CRAM is that of the ot
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -28,6 +29,9 @@ PATCH_LEVEL = 19
 _OTHER_READ = 2 | 8 | 16
 """Marks of a record whose name, sequence or qualities are not those of the CRAM's record."""
 _MOST_OTHER_READS = 0.01
+_CHANGED = 63
+"""Marks of a record of which a field is noted."""
+_MOST_CHANGED = 0.5
 
 _NO_RECORDS = Batch(np.empty(0, np.uint8), np.zeros(1, np.int64))
 
@@ -48,29 +52,22 @@ def describe_alignments(
     except _NotCovered:
         cram, reference = _stored_cram(pieces, shop, None, profile), None
     pool = {"cram": cram, "reference": reference.keep(shop.store) if reference else None}
-    return describe_layer(pieces, pool, shop, check=check)
+    return _describe(pieces, pool, shop, check=check, most_changed=1)
 
 
-def describe_layer(pieces: Pieces, pool: dict[str, Any], shop: Workshop, *, check: Callable[[Iterator[bytes]], None]) -> dict[str, Any]:
+def describe_patched(pieces: Pieces, pool: dict[str, Any], shop: Workshop, *, check: Callable[[Iterator[bytes]], None]) -> dict[str, Any]:
     """Stores the patch that makes a plain BAM of a CRAM that is there, and gives the content part of its manifest.
 
-    `check` as in `describe_alignments`. Raises NotBam where the CRAM is not of these reads in this order.
+    `check` as in `describe_alignments`. Raises NotBam where the CRAM is not of these reads in this order, or much else differs.
     """
-    patch = shop.folder / "patch"
-    with open(patch, "wb") as target:
-        written = hashlib.sha256()
-        check(_patched(PlainBam(pieces()), decoded_pool(pool, shop), target, written))
-    kept = shop.store.put_file(patch)
-    if _patch_digest(kept, shop) != written.digest():
-        raise NotBam("the patch does not come back")
-    return {"kind": "alignments", "cram": pool["cram"], "reference": pool["reference"], "patch": kept}
+    return _describe(pieces, pool, shop, check=check, most_changed=_MOST_CHANGED)
 
 
 def plain_alignments(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
     """The plain BAM again, in pieces."""
     decoded = decoded_pool(content, shop)
     with shop.store.open(content["patch"]) as patch:
-        yield _unpacked_header(patch, decoded)
+        yield unpacked_header(patch, decoded.header)
         with _noted(patch) as source:
             yield from _mended(decoded.batches(), source)
 
@@ -85,13 +82,13 @@ def original_header(content: dict[str, Any], shop: Workshop) -> bytes:
     """The header of the plain BAM."""
     decoded = PlainBam(decode_cram(shop.local(content["cram"]), reference=None, only=ONLY_HEADER))
     with shop.store.open(content["patch"]) as patch:
-        return _unpacked_header(patch, decoded)
+        return unpacked_header(patch, decoded.header)
 
 
 def only_tags_differ(content: dict[str, Any], shop: Workshop) -> bool:
     """True when the CRAM's records are those of the BAM but for the order and integer types of their tags."""
     with shop.store.open(content["patch"]) as patch:
-        _packed_header(patch)
+        _packed(patch)
         source = _noted(patch)
         while head := source.read(_BATCH.size):
             n, marked, *sizes = _BATCH.unpack(head)
@@ -101,6 +98,20 @@ def only_tags_differ(content: dict[str, Any], shop: Workshop) -> bool:
             if drops_tags(_array(source, sizes[-1])):
                 return False
     return True
+
+
+def _describe(
+    pieces: Pieces, pool: dict[str, Any], shop: Workshop, *, check: Callable[[Iterator[bytes]], None], most_changed: float
+) -> dict[str, Any]:
+    """Raises NotBam where of some batch more records than this share differ in more than their order of tags."""
+    patch = shop.folder / "patch"
+    with open(patch, "wb") as target:
+        written = hashlib.sha256()
+        check(_patched(PlainBam(pieces()), decoded_pool(pool, shop), (target, written), most_changed))
+    kept = shop.store.put_file(patch)
+    if _patch_digest(kept, shop) != written.digest():
+        raise NotBam("the patch does not come back")
+    return {"kind": "alignments", "cram": pool["cram"], "reference": pool["reference"], "patch": kept}
 
 
 class _NotCovered(Exception):
@@ -125,17 +136,18 @@ def _lean(pieces: Pieces, reference: Reference | None) -> Iterator[bytes]:
         yield batch.byte.tobytes()
 
 
-def _patched(original: PlainBam, decoded: PlainBam, target: BinaryIO, written: hashlib._Hash) -> Iterator[bytes]:
-    """Writes the patch, whose digest goes to `written`, and gives the plain BAM that CRAM and patch make, in pieces."""
-    header = _header_codec(decoded.header)[0].compress(original.header)
-    target.write(struct.pack("<I", len(header)) + header)
-    yield _header_codec(decoded.header)[1].decompress(header, max_output_size=1 << 30)
+def _patched(original: PlainBam, decoded: PlainBam, kept: tuple[BinaryIO, hashlib._Hash], most_changed: float) -> Iterator[bytes]:
+    """Writes the patch, digests what it notes, and gives the plain BAM that CRAM and patch make, in pieces."""
+    target, written = kept
+    header = packed_header(original.header, decoded.header)
+    target.write(header)
+    yield unpacked_header(io.BytesIO(header), decoded.header)
     table, table_back = OrderTable(), OrderTable()
     with zstandard.ZstdCompressor(level=PATCH_LEVEL).stream_writer(target, closefd=False) as patch:
         for want, have in side_by_side(original.batches(), decoded.batches()):
             mark, streams = differences(want, have, table)
-            if (mark & _OTHER_READ).mean() > _MOST_OTHER_READS:
-                raise NotBam("the CRAM has other reads, or these in another order")
+            if (mark & _OTHER_READ > 0).mean() > _MOST_OTHER_READS or (mark & _CHANGED > 0).mean() > most_changed:
+                raise NotBam("the CRAM has other reads, or these in another order, or much else differs")
             parts = [mark] if mark.any() else []
             noted = _BATCH.pack(len(want), len(parts), *map(len, streams)) + b"".join(part.tobytes() for part in parts + streams)
             written.update(noted)
@@ -143,13 +155,20 @@ def _patched(original: PlainBam, decoded: PlainBam, target: BinaryIO, written: h
             yield restored(have, mark, Noted(table_back, streams))
 
 
-def _unpacked_header(patch: BinaryIO, decoded: PlainBam) -> bytes:
-    return _header_codec(decoded.header)[1].decompress(_packed_header(patch), max_output_size=1 << 30)
+def packed_header(header: bytes, decoded: bytes) -> bytes:
+    """The header of a BAM, compressed with the one in its CRAM as dictionary, after its size."""
+    packed = _header_codec(decoded)[0].compress(header)
+    return struct.pack("<I", len(packed)) + packed
 
 
-def _packed_header(patch: BinaryIO) -> bytes:
-    size = struct.unpack("<I", patch.read(4))[0]
-    return patch.read(size)
+def unpacked_header(source: BinaryIO, decoded: bytes) -> bytes:
+    """The header again, where `source` begins with it."""
+    return _header_codec(decoded)[1].decompress(_packed(source), max_output_size=1 << 30)
+
+
+def _packed(source: BinaryIO) -> bytes:
+    size = struct.unpack("<I", source.read(4))[0]
+    return source.read(size)
 
 
 def _noted(patch: BinaryIO) -> BinaryIO:
@@ -161,7 +180,7 @@ def _patch_digest(digest: str, shop: Workshop) -> bytes:
     """SHA-256 of what a stored patch notes of the records."""
     seen = hashlib.sha256()
     with shop.store.open(digest) as patch:
-        _packed_header(patch)
+        _packed(patch)
         noted = _noted(patch)
         while piece := noted.read(1 << 20):
             seen.update(piece)

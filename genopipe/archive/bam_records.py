@@ -74,7 +74,7 @@ def drops_tags(order: Bytes) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _put_uint32(out: Bytes, at: int, value: int) -> None:
+def put_uint32(out: Bytes, at: int, value: int) -> None:
     for i in range(4):
         out[at + i] = (value >> (8 * i)) & 255
 
@@ -118,7 +118,7 @@ def _tag_end(byte: Bytes, at: int, limit: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _tags(byte: Bytes, start: int, end: int, tag: Offsets) -> int:
+def tag_starts(byte: Bytes, start: int, end: int, tag: Offsets) -> int:
     """Fills `tag` with where each tag begins, and the end; gives how many, or -1 when they cannot be told or are too many."""
     n = 0
     while start < end:
@@ -144,7 +144,7 @@ def _signature(byte: Bytes, tag: Offsets, n: int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def _same(one: Bytes, one_start: int, one_end: int, other: Bytes, other_start: int, other_end: int) -> bool:
+def same_bytes(one: Bytes, one_start: int, one_end: int, other: Bytes, other_start: int, other_end: int) -> bool:
     if one_end - one_start != other_end - other_start:
         return False
     differs = np.uint8(0)
@@ -180,7 +180,7 @@ def _remember(signature: np.uint64, table: NDArray[np.uint64], order: NDArray[np
 
 
 @njit(cache=True, nogil=True)
-def _width(kind: int) -> int:
+def tag_width(kind: int) -> int:
     """Bytes of an integer type; 0 for other types."""
     if kind == ord("c") or kind == ord("C"):
         return 1
@@ -190,9 +190,9 @@ def _width(kind: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _integer(byte: Bytes, at: int) -> int:
+def tag_integer(byte: Bytes, at: int) -> int:
     """The value of the integer tag that begins at `at`."""
-    width = _width(byte[at + 2])
+    width = tag_width(byte[at + 2])
     value = 0
     for i in range(width):
         value |= int(byte[at + 3 + i]) << (8 * i)
@@ -204,10 +204,10 @@ def _integer(byte: Bytes, at: int) -> int:
 def _matches(want: Bytes, w: int, w_end: int, have: Bytes, h: int, h_end: int, kind: int) -> bool:
     """True when the tag of `have`, turned into the integer type `kind` (0: as it is), is that of `want`."""
     if kind == 0:
-        return _same(want, w, w_end, have, h, h_end)
+        return same_bytes(want, w, w_end, have, h, h_end)
     if want[w] != have[h] or want[w + 1] != have[h + 1] or want[w + 2] != kind:
         return False
-    return _width(kind) > 0 and _width(have[h + 2]) > 0 and _integer(want, w) == _integer(have, h)
+    return tag_width(kind) > 0 and tag_width(have[h + 2]) > 0 and tag_integer(want, w) == tag_integer(have, h)
 
 
 @njit(cache=True, nogil=True)
@@ -247,11 +247,11 @@ def _put_tag(out: Bytes, at: int, have: Bytes, start: int, end: int, kind: int) 
     """Copies a tag, turned into the integer type `kind` (0: as it is); gives where it ends."""
     if kind == 0:
         return _copy(out, at, have, start, end)
-    value = _integer(have, start)
+    value = tag_integer(have, start)
     out[at], out[at + 1], out[at + 2] = have[start], have[start + 1], kind
-    for i in range(_width(kind)):
+    for i in range(tag_width(kind)):
         out[at + 3 + i] = value >> (8 * i) & 255
-    return at + 3 + _width(kind)
+    return at + 3 + tag_width(kind)
 
 
 @njit(cache=True, nogil=True)
@@ -282,18 +282,18 @@ def _differences(
         _field_ends(have, h, h + CORE_BYTES, have_field)
         if want_field[3] < want_field[2] or want_field[4] < want_field[3] or want_field[4] > w_end:
             return False
-        if not _same(want, w, w + CORE_BYTES, have, h, h + CORE_BYTES):
+        if not same_bytes(want, w, w + CORE_BYTES, have, h, h + CORE_BYTES):
             mark[r] |= 1
             for i in range(CORE_BYTES):
                 core[end[0] + i] = want[w + i] ^ have[h + i]
             end[0] += CORE_BYTES
         for f in range(4):
-            if not _same(want, want_field[f], want_field[f + 1], have, have_field[f], have_field[f + 1]):
+            if not same_bytes(want, want_field[f], want_field[f + 1], have, have_field[f], have_field[f + 1]):
                 mark[r] |= 2 << f
                 out = name if f == 0 else cigar if f == 1 else sequence if f == 2 else quality
                 end[1 + f] = _copy(out, end[1 + f], want, want_field[f], want_field[f + 1])
-        n = _tags(have, have_field[4], h_end, have_tag)
-        m = _tags(want, want_field[4], w_end, want_tag)
+        n = tag_starts(have, have_field[4], h_end, have_tag)
+        m = tag_starts(want, want_field[4], w_end, want_tag)
         if 0 <= m <= n:
             value = _signature(have, have_tag, n)
             _predict(value, signature, order, n, places)
@@ -305,7 +305,7 @@ def _differences(
                 _remember(value, signature, order, n, places)
                 continue
         mark[r] |= 32
-        _put_uint32(tags, end[5], w_end - want_field[4])
+        put_uint32(tags, end[5], w_end - want_field[4])
         end[5] = _copy(tags, end[5] + 4, want, want_field[4], w_end)
     return True
 
@@ -354,7 +354,7 @@ def _restored(
             at = _copy(out, at, tags, used[5] + 4, used[5] + 4 + size)
             used[5] += 4 + size
         else:
-            n = _tags(have, have_field[4], h_end, have_tag)
+            n = tag_starts(have, have_field[4], h_end, have_tag)
             value = _signature(have, have_tag, n)
             if mark[r] & 64:
                 used[6] += _copy(places, 0, orders, used[6], used[6] + 2 * n)
@@ -366,5 +366,5 @@ def _restored(
                 if j == _DROPPED:
                     break
                 at = _put_tag(out, at, have, have_tag[j], have_tag[j + 1], places[2 * i + 1])
-        _put_uint32(out, begin - 4, at - begin)
+        put_uint32(out, begin - 4, at - begin)
     return at

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -93,6 +94,39 @@ class PlainBam:
         return size > 0
 
 
+class Records:
+    """Batches cut anew: as many records at a time as are asked for."""
+
+    def __init__(self, batches: Iterable[Batch]) -> None:
+        self._batches = iter(batches)
+        self._batch = Batch(np.empty(0, np.uint8), np.zeros(1, np.int64))
+
+    def take(self, n: int) -> Batch:
+        """The next n records in a batch of their own. Raises NotBam where there are fewer."""
+        parts = []
+        while n:
+            if not len(self._batch):
+                self._batch = self._next()
+            parts.append(self._batch.part(0, min(n, len(self._batch))))
+            self._batch = self._batch.part(len(parts[-1]), len(self._batch))
+            n -= len(parts[-1])
+        return joined(parts)
+
+    def _next(self) -> Batch:
+        batch = next(self._batches, None)
+        if batch is None:
+            raise NotBam("fewer records than there should be")
+        return batch
+
+
+def joined(batches: list[Batch]) -> Batch:
+    """The records of several batches in one."""
+    size = [np.diff(batch.start) for batch in batches]
+    start = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.concatenate([np.empty(0, np.int64), *size]))))
+    byte = [batch.byte[batch.start[0] : batch.start[-1]] for batch in batches]
+    return Batch(np.concatenate([np.empty(0, np.uint8), *byte]), start)
+
+
 def side_by_side(one: Iterator[Batch], other: Iterator[Batch]) -> Iterator[tuple[Batch, Batch]]:
     """Batches of as many records from both. Raises NotBam when one has more records than the other."""
     left, right = next(one, None), next(other, None)
@@ -114,6 +148,12 @@ def all_covered(batch: Batch, covered: NDArray[np.bool_]) -> bool:
 def int32(byte: Bytes, at: int) -> int:
     """The little-endian int32 at `at`."""
     return int(np.int32(byte[at] | np.uint32(byte[at + 1]) << 8 | np.uint32(byte[at + 2]) << 16 | np.uint32(byte[at + 3]) << 24))
+
+
+@njit(cache=True, nogil=True)
+def whole(value: Any) -> int:
+    """A number of any width as int64; `int` would leave a byte unsigned, and sums of that with others become floats."""
+    return np.int64(value)  # type: ignore[return-value]
 
 
 @njit(cache=True, nogil=True)

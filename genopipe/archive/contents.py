@@ -1,6 +1,7 @@
 """From a manifest's content and container to the bytes of the file, in pieces.
 
-Three kinds of content: `alignments` (a CRAM and a patch), `reads` (a view of a CRAM) and `packed` (zstd, or as it was).
+Four kinds of content: `alignments` (a CRAM and a patch), `realigned` (a CRAM with other alignments of the same reads, and what differs),
+`reads` (a view of a CRAM) and `packed` (zstd, or as it was).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from genopipe.archive.container import Recipe, wrap
 from genopipe.archive.encoders import Encoder, check_vector, vector
 from genopipe.archive.fastq_views import plain_reads
 from genopipe.archive.manifests import Manifest
+from genopipe.archive.realigned import plain_realigned
 from genopipe.archive.workshop import Workshop
 from genopipe.store import Store
 
@@ -74,9 +76,10 @@ def object_roles(content: dict[str, Any], container: dict[str, Any] | None) -> d
         reference = pool["reference"] or {}
         roles |= {reference[part]: "reference" for part in ("fasta", "index", "blocks") if part in reference}
     order, rest = content.get("order", {}), content.get("rest", {})
-    roles |= {order[part]: "order" for part in ("members", "listed", "rows") if order.get(part)}
+    roles |= {order[part]: "order" for part in ("members", "listed", "rows", "steps") if order.get(part)}
     roles |= {rest["each"]: "rest"} if "each" in rest else {}
     roles |= {content["patch"]: "patch"} if "patch" in content else {}
+    roles |= {content["columns"]: "columns"} if "columns" in content else {}
     roles |= {content["object"]: "packed"} if "object" in content else {}
     roles |= {container["sizes"]: "sizes"} if container and isinstance(container["sizes"], str) else {}
     return roles
@@ -121,6 +124,7 @@ def _sizes(described: list[int] | str, store: Store) -> NDArray[np.int64]:
 
 _PLAIN: dict[str, Callable[[dict[str, Any], Workshop], Iterator[bytes]]] = {
     "alignments": plain_alignments,
+    "realigned": plain_realigned,
     "reads": plain_reads,
     "packed": _unpacked,
 }

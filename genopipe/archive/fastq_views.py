@@ -4,18 +4,17 @@ At a put each row is looked up by its content among the primary records; when al
 `genopipe.archive.orders` and the rest of the headers as one compressed text. R1 and R2 share the order: it is that of the templates. A
 FASTQ without such a pool becomes one: its reads are written as unaligned CRAM 3.1, and it is the view of that in its own order.
 
-At a get the reads of the mate are packed into a temporary file while the CRAM is decoded, dealt into buckets of consecutive rows, and each
-bucket is sorted and written. Memory: some 50 bytes for each read of the pool, and one bucket.
+At a get the reads of the mate are packed into a temporary file while the CRAM is decoded, and written in the order of the rows. Memory:
+some 50 bytes for each read of the pool, and some megabytes.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import SpooledTemporaryFile, TemporaryFile
+from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 import numpy as np
@@ -29,10 +28,10 @@ from genopipe.archive.fastq_text import FastqText, NotFastq, Rows, rests, row_ke
 from genopipe.archive.htslib import encode_cram
 from genopipe.archive.orders import Numbers, keep_order, kept_order
 from genopipe.archive.pool_reads import ENTRY_HEAD, PoolKeys, entries, pool_keys, unaligned_records
+from genopipe.archive.rearranged import rearranged
 from genopipe.archive.workshop import Workshop
 from genopipe.store import Store
 
-BUCKET_ROWS = 1 << 19
 SPOOL_BYTES = 256 << 20
 _LEVEL = 19
 _HEADER = b"@HD\tVN:1.6\tSO:unsorted\tGO:query\n"
@@ -105,10 +104,10 @@ def plain_reads(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
         text = b""
         with _rest_source(content, shop.store) as source:
             lines = _Lines(content["rest"].get("same"), source)
-            for first, packed, sizes, rank in _buckets(spool, size, row, shop.folder):
+            for packed, start in rearranged(spool, size, row, shop.folder):
                 if text:
                     yield text
-                text = _text(packed, sizes, rank - first, lines, content["repeats_header"])
+                text = _text(packed, start, lines, content["repeats_header"])
         yield text if content["ends_with_newline"] else text[:-1]
 
 
@@ -197,51 +196,12 @@ def _rows(content: dict[str, Any], keys: PoolKeys, store: Store) -> Numbers:
     return np.where(keys.name[template[number]] == keys.name[places], row_of_template[number], -1)
 
 
-def _buckets(spool: IO[bytes], size: Offsets, row: Numbers, folder: Path) -> Iterator[tuple[int, Bytes, Offsets, Numbers]]:
-    """Reads in buckets of consecutive rows: the first row, the packed reads, their sizes and rows."""
-    n_rows = int(row.max(initial=-1)) + 1
-    n_buckets = -(-n_rows // BUCKET_ROWS)
-    spool.seek(0)
-    if n_buckets <= 1:
-        kept = row >= 0
-        packed = _selected(np.frombuffer(spool.read(), np.uint8), size, np.flatnonzero(kept))
-        yield 0, packed, size[kept], row[kept]
-        return
-    with ExitStack() as stack:
-        files = [stack.enter_context(TemporaryFile(dir=folder)) for _ in range(n_buckets)]
-        bucket = np.where(row >= 0, row // BUCKET_ROWS, -1)
-        _deal(spool, size, bucket, files)
-        for b, file in enumerate(files):
-            file.seek(0)
-            mine = bucket == b
-            yield b * BUCKET_ROWS, np.frombuffer(file.read(), np.uint8), size[mine], row[mine]
-
-
-def _deal(spool: IO[bytes], size: Offsets, bucket: Numbers, files: Sequence[IO[bytes]]) -> None:
-    """Copies each packed read to the file of its bucket."""
-    step = BUCKET_ROWS
-    for first in range(0, len(size), step):
-        sizes, buckets = size[first : first + step], bucket[first : first + step]
-        packed = np.frombuffer(spool.read(int(sizes.sum())), np.uint8)
-        for b in np.unique(buckets[buckets >= 0]):
-            files[b].write(_selected(packed, sizes, np.flatnonzero(buckets == b)).tobytes())
-
-
-def _selected(packed: Bytes, size: Offsets, which: Numbers) -> Bytes:
-    if len(which) == len(size):
-        return packed
-    start = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
-    out = np.empty(int(size[which].sum()), np.uint8)
-    _select(packed, start, which, out)
-    return out
-
-
-def _text(packed: Bytes, size: Offsets, rank: Numbers, lines: _Lines, repeats_header: bool) -> bytes:
-    """The rows of one bucket as text."""
-    start = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
-    rest = lines.take(len(rank))
-    out = np.empty(2 * (len(packed) + len(rest)) + 8 * len(rank), np.uint8)
-    used = _write_rows(packed, start, np.argsort(rank, kind="stable"), np.frombuffer(rest, np.uint8), repeats_header, out)
+def _text(packed: Bytes, start: Offsets, lines: _Lines, repeats_header: bool) -> bytes:
+    """Rows as text."""
+    n = len(start) - 1
+    rest = lines.take(n)
+    out = np.empty(2 * (len(packed) + len(rest)) + 8 * n, np.uint8)
+    used = _write_rows(packed, start, np.frombuffer(rest, np.uint8), repeats_header, out)
     return out[:used].tobytes()
 
 
@@ -300,15 +260,6 @@ def _paired(one: Iterator[Rows], other: Iterator[Rows]) -> Iterator[tuple[Rows, 
 
 
 @njit(cache=True, nogil=True)
-def _select(packed: Bytes, start: Offsets, which: Numbers, out: Bytes) -> None:
-    at = 0
-    for i in which:
-        for j in range(start[i], start[i + 1]):
-            out[at] = packed[j]
-            at += 1
-
-
-@njit(cache=True, nogil=True)
 def _copy(out: Bytes, at: int, byte: Bytes, start: int, end: int) -> int:
     for i in range(start, end):
         out[at + i - start] = byte[i]
@@ -316,9 +267,9 @@ def _copy(out: Bytes, at: int, byte: Bytes, start: int, end: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _write_rows(packed: Bytes, start: Offsets, sorter: Numbers, rest: Bytes, repeats_header: bool, out: Bytes) -> int:
+def _write_rows(packed: Bytes, start: Offsets, rest: Bytes, repeats_header: bool, out: Bytes) -> int:
     at, line = 0, 0
-    for i in sorter:
+    for i in range(len(start) - 1):
         name = start[i] + ENTRY_HEAD
         bases = name + packed[start[i] + 4]
         n = (start[i + 1] - bases) // 2

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from genopipe import outputs
-from genopipe.archive.alignments import describe_alignments, describe_layer
+from genopipe.archive.alignments import describe_alignments, describe_patched
 from genopipe.archive.bam_stream import NotBam
 from genopipe.archive.container import Recipe, RecipeFailed, Unwrapped, container_kind, unwrap, wrap
 from genopipe.archive.contents import describe_recipe, digest_of, file_bytes, object_roles, pack
@@ -27,6 +27,7 @@ from genopipe.archive.fastq_views import NotInPool, Pool, describe_view, make_po
 from genopipe.archive.htslib import HtslibFailed
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
+from genopipe.archive.realigned import describe_realigned
 from genopipe.archive.references import Reference
 from genopipe.archive.staging import Staging
 from genopipe.errors import BadInput
@@ -196,7 +197,7 @@ def _put_new(run: _Run, file: Examined, group: list[Examined]) -> Manifest:
 
 def _checked(attempt: Attempt) -> bool:
     """True when the attempt has compared what comes back with the file while it was writing."""
-    return attempt.func in (_alignments, _layer)
+    return attempt.func in (_alignments, _patched)
 
 
 def _check(file: Examined, restored: Iterable[bytes]) -> None:
@@ -217,7 +218,9 @@ def _attempts(run: _Run, file: Examined, group: list[Examined]) -> Iterator[tupl
             yield partial(_again, content), True
         if file.path.suffix == ".bam":
             for content in _aligned_pools(run):
-                yield partial(_layer, file, content), True
+                yield partial(_patched, file, content), True
+            for content in _aligned_pools(run):
+                yield partial(_realigned, file, content), True
             yield partial(_alignments, run, file), True
         if _FASTQ.search(file.path.name):
             for content in _pools(run):
@@ -261,8 +264,12 @@ def _alignments(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
     return describe_alignments(file.pieces, staging.shop, reference=options.reference, profile=options.profile, check=check)
 
 
-def _layer(file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
-    return describe_layer(file.pieces, content, staging.shop, check=partial(_check_plain, file))
+def _patched(file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
+    return describe_patched(file.pieces, content, staging.shop, check=partial(_check_plain, file))
+
+
+def _realigned(file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
+    return describe_realigned(file.pieces, content, staging.shop)
 
 
 def _view(run: _Run, file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:

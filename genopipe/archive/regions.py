@@ -48,7 +48,7 @@ def get_region(root: Location, wanted: str, out: Path, *, region: str, form: str
     """
     archive = Archive.existing(root)
     manifest = archive.find(wanted)
-    if manifest.content["kind"] != "alignments":
+    if manifest.content["kind"] not in ("alignments", "realigned"):
         raise _no_alignments(manifest)
     with outputs.whole_file(out) as target, tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as folder:
         shop = Workshop(archive.store, Path(folder))

@@ -146,7 +146,7 @@ def test_more_reads_than_a_bucket_holds_are_dealt_to_files(tmp_path: Path, sampl
     content = make_pool([lambda: iter([texts[0]]), lambda: iter([texts[1]])], shop, profile="fast")
     shuffled = fastq_of(sample / "S1.bam", 2, rest=" 2:N", shuffle=9).encode()
     view = describe_view(lambda: iter([shuffled]), open_pool(content, shop), shop=shop)
-    monkeypatch.setattr("genopipe.archive.fastq_views.BUCKET_ROWS", 37)
+    monkeypatch.setattr("genopipe.archive.rearranged.BUCKET_BYTES", 3000)
     assert b"".join(plain_reads(view, shop)) == shuffled
 
 
