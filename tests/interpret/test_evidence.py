@@ -68,6 +68,8 @@ def test_a_set_keeps_its_versions_when_newer_ones_come(tmp_path: Path) -> None:
         (Release("a b", "1", "2026-01-01", "x", None), "hpo", "name 'a b'"),
         (Release("a", "../1", "2026-01-01", "x", None), "hpo", "version '../1'"),
         (Release("a", "1", "yesterday", "x", None), "hpo", "date 'yesterday'"),
+        (Release("a", "1", "2026-13-45", "x", None), "hpo", "date '2026-13-45'"),
+        (Release("a", "1", "20260101", "x", None), "hpo", "date '20260101'"),
         (Release("a", "1", "2026-01-01", "x", None), "hpo-annotation", "Did you mean hpo-annotations?"),
     ],
 )
