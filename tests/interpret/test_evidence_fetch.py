@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from genopipe.cli.evidence import evidence
 from genopipe.errors import BadConfiguration, BadEnvironment, BadInput
 from genopipe.interpret import evidence_fetch
-from genopipe.interpret.evidence import datasets
+from genopipe.interpret.evidence import KINDS, datasets
 from genopipe.interpret.evidence_fetch import fetch, read_manifest
 from tests.conftest import ROOT
 from tests.interpret.world import OBO
@@ -153,10 +153,14 @@ def test_a_manifest_that_cannot_be_followed_is_refused(tmp_path: Path, server: S
     assert server.asked == []
 
 
-def test_the_shipped_manifest_asks_for_digests_and_nothing_else(tmp_path: Path) -> None:
-    shipped = ROOT / "reference" / "evidence-GRCh38.yaml"
+@pytest.mark.parametrize("assembly", ["GRCh37", "GRCh38"])
+def test_the_shipped_manifests_ask_for_digests_and_nothing_else(tmp_path: Path, assembly: str) -> None:
+    shipped = ROOT / "reference" / f"evidence-{assembly}.yaml"
     with pytest.raises(BadConfiguration, match="no digest of hpo"):
         read_manifest(shipped)
     filled = tmp_path / "manifest.yaml"
     filled.write_text(shipped.read_text().replace("sha256: null", f"sha256: {'a' * 64}").replace("md5: null", f"md5: {'a' * 32}"))
-    assert [source.kind for source in read_manifest(filled)] == ["hpo", "hpo-annotations", "genes", "clinvar", "constraint"]
+    sources = read_manifest(filled)
+    assert {source.kind for source in sources} <= set(KINDS)
+    assert {source.release.assembly for source in sources} == {None, assembly}
+    assert len({source.release.name for source in sources}) == len(sources)
