@@ -11,7 +11,7 @@ from html import escape
 
 from genopipe.formats.ped import Member
 
-SYMBOL, COLUMN, ROW, LINE = 34, 160, 128, 15
+SYMBOL, COLUMN, ROW, LINE = 34, 180, 128, 15
 _INK, _PALE, _ACCENT, _SECOND = "#22313f", "#e6eaee", "#1f6f8b", "#c2703d"
 
 
@@ -114,8 +114,8 @@ def _person(member: Member, place: tuple[float, int], labels: Sequence[str], *, 
     else:
         symbol = f'<path d="M{x:.1f} {y - half:.1f} l{half} {half} l-{half} {half} l-{half} -{half} z" {style}/>'
     if is_proband:
-        tip = (x - half - 3, y + half + 1)
-        arrow = f"M{tip[0] - 15:.1f} {tip[1] + 13:.1f} L{tip[0]:.1f} {tip[1]:.1f} m-9 2 l9 -2 l-3 9"
+        tip = (x - half - 3, y + 4)
+        arrow = f"M{tip[0] - 22:.1f} {tip[1] + 14:.1f} L{tip[0]:.1f} {tip[1]:.1f} m-10 0 l10 0 l-5 9"
         symbol += f'<path d="{arrow}" fill="none" stroke="{_ACCENT}" stroke-width="2"/>'
     texts = []
     for line, label in enumerate(labels):

@@ -20,6 +20,7 @@ from genopipe.interpret.ontology import Ontology
 from genopipe.interpret.phenotype import Match
 from genopipe.interpret.predictors import Prediction
 from genopipe.interpret.subject import Subject
+from genopipe.interpret.unseen import Unseen
 from genopipe.interpret.variants import Variants
 from genopipe.model import Genome
 
@@ -28,6 +29,10 @@ CANDIDATE = 0.3
 GRAVE_CANDIDATE = 0.25
 """With a (likely) pathogenic variant, by points or in ClinVar, a fitting gene is a candidate from this variant score on, that of a mode the
 gene is known for with incomplete penetrance: a parent without signs does not clear such a variant.
+"""
+CERTAIN_CANDIDATE, CHANCE = 0.7, 0.12
+"""And from this variant score on, that of a mode that fits the family and the gene, where the phenotype fits better than by chance: one
+that is incomplete, as a newborn's is, does not clear such a variant either.
 """
 
 
@@ -94,8 +99,10 @@ class Finding:
         """True for what a clinician should look at."""
         if self.pattern is None or self.variant_score is None:
             return False
-        grave = any(hit.pathogenic for hit in self.hits)
-        return self.score >= CANDIDATE or (grave and self.phenotype_score >= FITTING_PHENOTYPE and self.variant_score >= GRAVE_CANDIDATE)
+        if self.score >= CANDIDATE or not any(hit.pathogenic for hit in self.hits):
+            return self.score >= CANDIDATE
+        fitting = self.phenotype_score >= FITTING_PHENOTYPE and self.variant_score >= GRAVE_CANDIDATE
+        return fitting or (self.phenotype_score > CHANCE and self.variant_score >= CERTAIN_CANDIDATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +144,10 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """The ranked list and what stands behind it. `kept` counts the variants after each step; `notes` are limits of this run."""
+    """The ranked list and what stands behind it. `kept` counts the variants after each step; `notes` are limits of this run.
+
+    `unseen` are the genes that fit the phenotype and could not be seen whole, those that fit best first.
+    """
 
     request: Request
     ontology: Ontology
@@ -147,6 +157,7 @@ class Interpretation:
     notes: tuple[str, ...]
     parentage: tuple[int, int]
     trace: Trace | None = None
+    unseen: tuple[Unseen, ...] = ()
 
     @property
     def candidates(self) -> tuple[Finding, ...]:

@@ -31,7 +31,7 @@ from genopipe.interpret.consequence import Consequence, consequences
 from genopipe.interpret.criteria import FITTING_PHENOTYPE
 from genopipe.interpret.evaluation import LEAST_TRIO_VARIANTS, MOST_CONTRADICTIONS, Evaluation
 from genopipe.interpret.evidence import canonical_assembly
-from genopipe.interpret.findings import Finding, Hit, Interpretation, Request, Trace
+from genopipe.interpret.findings import CHANCE, Finding, Hit, Interpretation, Request, Trace
 from genopipe.interpret.haplotypes import Together, read_together
 from genopipe.interpret.inheritance import LIMIT, Family, Pattern, call_faults, parentage
 from genopipe.interpret.known import places_of_known
@@ -43,7 +43,7 @@ from genopipe.interpret.reasons import reasons
 from genopipe.interpret.structural import structural_consequences, with_structural
 from genopipe.interpret.tiers import GREEN, Panels
 from genopipe.interpret.transcripts import touched_transcripts, transcripts_of
-from genopipe.interpret.unseen import told, unseen_genes
+from genopipe.interpret.unseen import Unseen, unseen_genes
 from genopipe.interpret.variants import read_variants
 from genopipe.progress import log
 
@@ -59,6 +59,8 @@ EFFECT = {
     "coding_sequence_variant": 0.6,
     "synonymous_variant": 0.1,
 }
+LEAST_WATCHED = 20
+"""Genes whose gaps are told, the best by phenotype, though they may fit less than `FITTING_PHENOTYPE`."""
 BENIGN_FACTOR = 0.1
 """What is left of the score of a variant that ClinVar calls benign, with a star."""
 IN_DBSNP_FACTOR = 0.1
@@ -103,7 +105,8 @@ def interpret(request: Request) -> Interpretation:
     if request.genome is None:
         notes.append("No reference was given: which amino acid changes is unknown, and only coding exons and splice sites were looked at.")
     ranked = _explained(_ranked(findings), scorer, observed)
-    return Interpretation(request, ontology, ranked, case.variants, case.kept, (*notes, *case.notes), case.parentage, case.trace)
+    told = (*notes, *case.notes)
+    return Interpretation(request, ontology, ranked, case.variants, case.kept, told, case.parentage, case.trace, case.unseen)
 
 
 class _Case:
@@ -131,8 +134,7 @@ class _Case:
         self.knowledge: Knowledge = annotate(self.variants, request.evidence)
         self.kept = {"in the proband": len(self.variants)}
         self._note_gaps(people)
-        if request.uncallable is not None:
-            self._note_unseen(request.uncallable)
+        self.unseen = self._unseen(request.uncallable) if request.uncallable is not None else ()
 
     def _note_gaps(self, people: Sequence[str]) -> None:
         absent = len(people) - len(self.variants.samples)
@@ -149,13 +151,14 @@ class _Case:
             self.notes.append(warning)
             log.warning(warning)
 
-    def _note_unseen(self, uncallable: Path) -> None:
-        fitting = [gene for gene, score in self.phenotype.items() if score >= FITTING_PHENOTYPE]
+    def _unseen(self, uncallable: Path) -> tuple[Unseen, ...]:
+        """Genes that could not be seen whole, of those that fit, and of the best in any case."""
+        ordered = sorted((gene for gene, score in self.phenotype.items() if score > CHANCE), key=lambda gene: (-self.phenotype[gene], gene))
+        fitting = [gene for place, gene in enumerate(ordered) if place < LEAST_WATCHED or self.phenotype[gene] >= FITTING_PHENOTYPE]
         transcripts = transcripts_of(self.request.evidence, fitting)
         female = self.request.subject.sex == "female"
-        unseen = unseen_genes(uncallable, [transcript for transcript in transcripts if not (female and transcript.contig == "Y")])
-        if unseen:
-            self.notes.append(told(unseen, self.phenotype))
+        found = unseen_genes(uncallable, [transcript for transcript in transcripts if not (female and transcript.contig == "Y")])
+        return tuple(sorted(found, key=lambda one: fitting.index(one.gene)))
 
     def findings(self) -> list[Finding]:
         hits = self._hits(self._worth_a_look())

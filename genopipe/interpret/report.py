@@ -17,6 +17,7 @@ from genopipe.formats.ped import Member
 from genopipe.interpret.drawing import pedigree_chart, score_chart
 from genopipe.interpret.evaluation import unevaluated
 from genopipe.interpret.findings import Finding, Hit, Interpretation
+from genopipe.interpret.limits import not_looked_for
 from genopipe.interpret.ontology import Ontology
 from genopipe.interpret.pgx.report import aminoglycosides
 from genopipe.interpret.phenopacket import zygosity
@@ -24,7 +25,7 @@ from genopipe.interpret.pileup import pileup_chart
 from genopipe.interpret.reasons import clinvar_words
 from genopipe.interpret.sequence import bases_of
 
-SHOWN_IN_FULL, SHOWN_IN_BRIEF = 5, 25
+SHOWN_IN_FULL, SHOWN_IN_BRIEF, MOST_UNSEEN = 5, 25, 12
 
 MODES = {
     "AD_de_novo": "new in the child (de novo), dominant",
@@ -44,23 +45,14 @@ MODES = {
     "MT": "mitochondrial",
 }
 
-STRUCTURAL = ("Large deletions, duplications, inversions and translocations", "use an array or a structural variant caller")
-NOT_LOOKED_FOR = (
-    ("Repeat expansions", "such as fragile X, myotonic dystrophy, Friedreich ataxia"),
-    ("SMN1 copy number (spinal muscular atrophy)", "needs its own test"),
-    ("Mosaic variants, and mitochondrial variants in few copies", "below the share that a germline caller reports"),
-    ("Deep intronic and regulatory variants", "only exons and splice sites are scored, unless ClinVar knows the variant"),
-    ("Imprinting and uniparental disomy", "not visible in single genotypes"),
-    ("Genes with near-identical copies elsewhere", "such as CYP21A2, PMS2, STRC"),
-)
 
-
-def report(result: Interpretation, issued: str | None) -> str:
-    """The page."""
+def report(result: Interpretation, document: Mapping[str, Any]) -> str:
+    """The page; `document` is findings.json, for its dates."""
     shown = result.candidates[:SHOWN_IN_FULL] or result.findings[: 3 if result.variants is not None else SHOWN_IN_FULL]
     context = {
         "case": result.request.subject.case,
-        "issued": issued,
+        "issued": document.get("issued"),
+        "dates": _dates(document),
         "version": __version__,
         "answer": answer(result),
         "negative": result.request.variants is not None and not result.candidates,
@@ -71,15 +63,27 @@ def report(result: Interpretation, issued: str | None) -> str:
         "observed": _terms(result.ontology, result.request.subject.observed),
         "excluded": _terms(result.ontology, result.request.subject.excluded),
         "kept": result.kept,
+        "structural": result.request.structural is not None,
         "parentage": result.parentage,
         "notes": result.notes,
         "aminoglycosides": aminoglycosides(result.request.pgx) if result.request.pgx is not None else None,
-        "not_looked_for": NOT_LOOKED_FOR if result.request.structural is not None else (STRUCTURAL, *NOT_LOOKED_FOR),
+        "glance": [_glance(finding) for finding in shown if finding.hits],
+        "tiered": any(finding.tier for finding in result.findings),
+        "unseen": result.unseen[:MOST_UNSEEN],
+        "n_unseen": len(result.unseen),
+        "uncallable": result.request.uncallable is not None,
+        "not_looked_for": not_looked_for(result),
         "not_evaluated": unevaluated(result),
         "evidence": result.request.evidence,
         "score": result.request.score,
     }
     return str(_template().render(context))
+
+
+def _dates(document: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """By gene and variant, when it was first seen and last changed, where that was before this run."""
+    hits = ((finding["gene"], hit) for finding in document["findings"] for hit in finding["hits"])
+    return {(gene, hit["variant"]): hit for gene, hit in hits if hit["first_seen"] != document.get("issued")}
 
 
 @cache
@@ -103,7 +107,7 @@ def answer(result: Interpretation) -> tuple[str, str]:
     if not candidates:
         why = (
             "Nothing that was found is rare, damaging and inherited fittingly in a gene that fits what the patient shows. "
-            "A negative result does not rule out a genetic disease: see what was not looked for."
+            "A negative result does not rule out a genetic disease: what could not be seen, and what was not looked for, stands below."
         )
         return "Negative result: no variant explains the phenotype", why
     first = candidates[0]
@@ -130,6 +134,20 @@ def _card(result: Interpretation, finding: Finding) -> dict[str, Any]:
         "hits": [_hit(result, hit, letter) for hit, letter in zip(finding.hits, "ABCDEFGH", strict=False)],
         "pileups": [chart for hit in finding.hits if (chart := _pileup(result, hit)) is not None],
         "matches": [_match(result.ontology, match) for match in finding.matches],
+    }
+
+
+def _glance(finding: Finding) -> dict[str, Any]:
+    """A candidate as one row of the first page."""
+    known = [clinvar_words(hit.clinvar).split(";")[0] + ")" for hit in finding.hits if hit.clinvar is not None]
+    return {
+        "finding": finding,
+        "mode": MODES[finding.pattern.mode] if finding.pattern is not None else "",
+        "names": [(hit.name, hit.consequence.hgvs_c, hit.consequence.hgvs_p) for hit in finding.hits],
+        "verdicts": list(dict.fromkeys(hit.acmg.verdict for hit in finding.hits)),
+        "clinvar": list(dict.fromkeys(known)),
+        "n_same": sum(match.found == match.observed for match in finding.matches),
+        "n_near": sum(match.found != match.observed and match.information > 1 for match in finding.matches),
     }
 
 

@@ -22,6 +22,7 @@ from genopipe.interpret.consequence import Consequence
 from genopipe.interpret.evaluation import unevaluated
 from genopipe.interpret.findings import Finding, Hit, Interpretation
 from genopipe.interpret.history import History, read_history
+from genopipe.interpret.limits import not_looked_for
 from genopipe.interpret.phenopacket import phenopacket
 from genopipe.interpret.report import report
 from genopipe.interpret.structural import kind_of
@@ -50,7 +51,7 @@ def write_results(result: Interpretation, folder: Path, *, issued: str | None = 
         for name in ("findings.vcf.gz", "findings.vcf.gz.tbi"):
             (folder / name).unlink(missing_ok=True)
     write_trace(result, folder)
-    _write_text(folder / "report.html", report(result, issued))
+    _write_text(folder / "report.html", report(result, document))
 
 
 def row(finding: Finding) -> dict[str, Any]:
@@ -101,6 +102,8 @@ def findings_document(result: Interpretation, issued: str | None, history: Histo
         "variants_kept": dict(result.kept),
         "parentage": {"genotypes": result.parentage[0], "contradictions": result.parentage[1]},
         "notes": list(result.notes),
+        "unseen": [asdict(one) | {"exons": list(one.exons)} for one in result.unseen],
+        "not_looked_for": [what for what, _ in not_looked_for(result)],
         "acmg_not_evaluated": list(unevaluated(result)),
         "acmg_why_not_evaluated": unevaluated(result),
         "findings": [row(finding) | _detail(finding, history, issued) for finding in result.findings],

@@ -5,7 +5,7 @@ A negative result says nothing of them. `genopipe call` writes the regions besid
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +17,18 @@ from genopipe.formats.gff import Span, Transcript
 from genopipe.interpret.normalise import contig_key
 from genopipe.interpret.transcripts import preference
 
-MOST_TOLD = 10
-
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A gene, how many coding bases of the transcript that stands for it could not be called, and how many it has."""
+    """A gene, how many coding bases of the transcript that stands for it could not be called, and how many it has.
+
+    `exons` are the numbers, from 1, of the exons that they lie in.
+    """
 
     gene: str
     n_unseen: int
     n_coding: int
+    exons: tuple[int, ...]
 
 
 def unseen_genes(uncallable: Path, transcripts: Sequence[Transcript]) -> list[Unseen]:
@@ -38,18 +40,20 @@ def unseen_genes(uncallable: Path, transcripts: Sequence[Transcript]) -> list[Un
     regions = _regions(uncallable, {contig_key(transcript.contig) for transcript in standing.values()})
     found = []
     for gene, transcript in sorted(standing.items()):
-        n_unseen = _overlap(transcript.coding, *regions.get(contig_key(transcript.contig), (_NONE, _NONE)))
+        here = regions.get(contig_key(transcript.contig), (_NONE, _NONE))
+        n_unseen = _overlap(transcript.coding, *here)
         if n_unseen:
-            found.append(Unseen(gene, n_unseen, sum(end - start for start, end in transcript.coding)))
+            n_coding = sum(end - start for start, end in transcript.coding)
+            found.append(Unseen(gene, n_unseen, n_coding, tuple(_exons(transcript, *here))))
     return found
 
 
-def told(unseen: Sequence[Unseen], phenotype: Mapping[str, float]) -> str:
-    """One sentence; the genes that fit best come first."""
-    ordered = sorted(unseen, key=lambda one: (-phenotype[one.gene], one.gene))
-    named = ", ".join(f"{one.gene} ({one.n_unseen:,} of {one.n_coding:,})" for one in ordered[:MOST_TOLD])
-    more = f" and {len(ordered) - MOST_TOLD} more" if len(ordered) > MOST_TOLD else ""
-    return f"Coding bases that could not be seen, in genes that fit the phenotype: {named}{more}."
+def _exons(transcript: Transcript, start: NDArray[np.int64], end: NDArray[np.int64]) -> list[int]:
+    """Numbers of the exons, in the direction of transcription, with coding bases in the regions."""
+    low, high = transcript.coding[0][0], transcript.coding[-1][1]
+    coding = [(max(first, low), min(last, high)) for first, last in transcript.exons]
+    ordered = coding if transcript.strand == "+" else coding[::-1]
+    return [number for number, span in enumerate(ordered, 1) if span[0] < span[1] and _overlap([span], start, end)]
 
 
 _NONE = np.empty(0, np.int64)

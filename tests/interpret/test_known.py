@@ -14,6 +14,7 @@ from genopipe.interpret.findings import Interpretation, Request
 from genopipe.interpret.known import places_of_known
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.report import report
+from genopipe.interpret.results import findings_document
 from genopipe.interpret.subject import load_subject
 from genopipe.interpret.variants import Variants, read_variants
 from tests.interpret import world as invented
@@ -68,7 +69,7 @@ def test_a_known_variant_between_genes_goes_to_the_gene_that_clinvar_names(setti
     (hit,) = finding.hits
     assert (finding.gene, hit.consequence.terms, hit.consequence.gene_id) == ("GENA", ("intergenic_variant",), "hgnc.symbol:GENA")
     assert f"{hit.name} lies outside of all gene models; ClinVar ties it to this gene." in finding.reasons
-    page = report(result, None)
+    page = report(result, findings_document(result, None))
     assert "no certain name" in page
     assert f"ClinVar knows {hit.name} as pathogenic. It is the only candidate." in page
 

@@ -26,6 +26,7 @@ from genopipe.interpret.pgx.report import aminoglycosides
 from genopipe.interpret.pgx.run import pharmacogenomics
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.report import report
+from genopipe.interpret.results import findings_document
 from tests.interpret.conftest import Setting
 from tests.interpret.test_interpret import case_file, request
 
@@ -454,7 +455,7 @@ def test_the_interpretation_tells_it_on_its_first_page(tmp_path: Path, setting: 
     entry = {"diplotypes": ["m.1555A>G"], "share": {"m.1555A>G": 0.4}, "warning": "Avoid them."}
     (tmp_path / "pgx.json").write_text(json.dumps({"MT-RNR1": entry}))
     result = interpret(request(setting, None, case_file(tmp_path, setting), pgx=tmp_path / "pgx.json"))
-    shown = report(result, None)
+    shown = report(result, findings_document(result, None))
     assert "MT-RNR1 m.1555A&gt;G in 40 % of copies" in shown and shown.index("Avoid them.") < shown.index("The patient")
 
 

@@ -19,6 +19,7 @@ from genopipe.interpret.findings import Request
 from genopipe.interpret.pileup import FLANK, MOST_READS, pileup_chart
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.report import report
+from genopipe.interpret.results import findings_document
 from genopipe.interpret.subject import load_subject
 from tests.interpret.conftest import Setting
 from tests.interpret.test_interpret import case_file, places
@@ -111,7 +112,8 @@ def test_the_report_shows_the_reads(setting: Setting, tmp_path: Path) -> None:
     bam = write_bam(tmp_path / "a.bam", [(start - 50, f"{len(bases)}M", bases, 0)], contig=contig, length=length)
     vcf = write_family_vcf(tmp_path / "a.vcf", ["KID"], [((contig, start, ref, alt), ["0/1"])])
     subject = load_subject(case_file(tmp_path, setting))
-    page = report(interpret(Request(subject, setting.evidence, vcf, setting.genome, setting.reference, reads=bam)), None)
+    result = interpret(Request(subject, setting.evidence, vcf, setting.genome, setting.reference, reads=bam))
+    page = report(result, findings_document(result, None))
     assert f"Reads of the patient at {contig}-{start + 1}-{ref}-{alt}" in page
     assert "1 of 1 reads differ from the reference here" in page
 

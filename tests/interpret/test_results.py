@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import pysam
@@ -13,9 +14,13 @@ import pytest
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats.ped import Member
 from genopipe.interpret import consequence
+from genopipe.interpret.acmg import Classification, Criterion
+from genopipe.interpret.consequence import Consequence
 from genopipe.interpret.drawing import pedigree_chart, score_chart
 from genopipe.interpret.evidence import Release, add, lock
-from genopipe.interpret.findings import Request
+from genopipe.interpret.findings import Finding, Hit, Request
+from genopipe.interpret.inheritance import Pattern
+from genopipe.interpret.limits import not_looked_for
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.results import genotype, write_results
 from genopipe.interpret.subject import load_subject
@@ -100,7 +105,7 @@ def test_the_page_of_a_pair_tells_both_hits_and_everyones_genotype(setting: Sett
     assert "whether on the same copy is unknown" in page
     assert re.search(r"A: one copy", page)
     assert re.search(r"B: one copy", page)
-    for told in ("What was not looked for", "Repeat expansions", "not a medical device", "PP5 and BP6 are never used"):
+    for told in ("Not looked for", "Repeat expansions", "not a medical device", "PP5 and BP6 are never used"):
         assert told in page
     with pysam.VariantFile(str(tmp_path / "out/findings.vcf.gz")) as file:
         assert [record.info["MODE"] for record in file] == [("AR_comphet",), ("AR_comphet",)]
@@ -146,3 +151,31 @@ def test_people_who_are_not_in_the_vcf_are_counted(setting: Setting, tmp_path: P
     path = write_family_vcf(tmp_path / "v.vcf", ["KID"], [(setting.world.codon_change("GENA", 9, "TAA"), ["0/1"])])
     result = interpret(Request(load_subject(case), setting.evidence, path, setting.genome, setting.reference))
     assert "1 of 2 people of the pedigree are not in the VCF." in result.notes
+
+
+def test_what_was_not_looked_for_is_that_of_the_case(setting: Setting, tmp_path: Path) -> None:
+    """A class that was looked for is not told; of a phenotype alone nothing is."""
+    subject = load_subject(packet(tmp_path))
+    vcf = write_family_vcf(tmp_path / "v.vcf", ["KID"], [(("chr1", 100, setting.world.bases("chr1", 100, 101), "N"), ["0/1"])])
+    plain = interpret(Request(subject, setting.evidence, vcf))
+    named = {what for what, _ in not_looked_for(plain)}
+    assert {"Which amino acids change", "Whether a variant is new", "Mitochondrial variants", "Repeat expansions"} <= named
+    assert any(what.startswith("Large deletions") for what in named)
+    more = replace(plain, request=replace(plain.request, structural=vcf, genome=setting.genome))
+    assert named - {what for what, _ in not_looked_for(more)} == {
+        "Which amino acids change",
+        "Large deletions, duplications, inversions and translocations",
+    }
+    assert not_looked_for(interpret(Request(subject, setting.evidence))) == ()
+
+
+def test_a_certain_variant_is_a_candidate_though_the_phenotype_is_incomplete() -> None:
+    """Pathogenic by points and new in the child: shown where the phenotype fits better than chance, not where it does not fit."""
+    stop = Consequence("G", "g", "T", ("stop_gained",), "HIGH")
+    acmg = Classification((Criterion("PVS1", 8, ""), Criterion("PM6_supporting", 1, ""), Criterion("PM2_supporting", 1, "")))
+    hit = Hit(0, "1-1-A-C", stop, 1.0, 0.0, 0, None, acmg)
+    finding = Finding(1, "G", 0.2, 0.2, 1.0, Pattern("AD_de_novo", (0,), 1.0, "", new=True), (hit,))
+    assert finding.candidate
+    assert not replace(finding, phenotype_score=0.1).candidate
+    assert not replace(finding, variant_score=0.5).candidate
+    assert not replace(finding, hits=(replace(hit, acmg=Classification(())),)).candidate

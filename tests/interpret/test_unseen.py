@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from genopipe.cli.interpret import interpret
 from genopipe.interpret.transcripts import transcripts_of
-from genopipe.interpret.unseen import MOST_TOLD, Unseen, told, unseen_genes
+from genopipe.interpret.unseen import Unseen, unseen_genes
 from tests.interpret.conftest import Setting
 from tests.interpret.test_interpret import case_file
 
@@ -31,15 +32,19 @@ def test_bases_are_counted_as_a_mask_counts_them(setting: Setting, tmp_path: Pat
     for start, end in setting.world.transcripts["GENA"].coding:
         coding[start:end] = True
     n_unseen = int((coding & ~seen).sum())
-    expected = [Unseen("GENA", n_unseen, int(coding.sum()))] if n_unseen else []
+    transcript = setting.world.transcripts["GENA"]
+    exons = tuple(number for number, (start, end) in enumerate(transcript.exons, 1) if (coding & ~seen)[start:end].any())
+    expected = [Unseen("GENA", n_unseen, int(coding.sum()), exons)] if n_unseen else []
     assert unseen_genes(bed, transcripts_of(setting.evidence, ["GENA"])) == expected
 
 
-def test_genes_that_fit_best_are_told_first_and_long_lists_are_cut() -> None:
-    unseen = [Unseen(f"G{i:02d}", 1_000 + i, 2_000) for i in range(MOST_TOLD + 2)]
-    sentence = told(unseen, {one.gene: i / 100 for i, one in enumerate(unseen)})
-    assert "fit the phenotype: G11 (1,011 of 2,000), G10 " in sentence
-    assert sentence.endswith("G02 (1,002 of 2,000) and 2 more.")
+def test_exons_of_the_other_strand_count_from_their_own_beginning(setting: Setting, tmp_path: Path) -> None:
+    """The last exon of GENC by position is its first."""
+    transcript = setting.world.transcripts["GENC"]
+    start, end = transcript.exons[-1]
+    (tmp_path / "u.bed").write_text(f"chr2\t{start}\t{end}\n")
+    [unseen] = unseen_genes(tmp_path / "u.bed", transcripts_of(setting.evidence, ["GENC"]))
+    assert unseen.exons == (1,)
 
 
 def test_the_report_tells_where_nothing_could_be_seen(setting: Setting, tmp_path: Path) -> None:
@@ -53,5 +58,9 @@ def test_the_report_tells_where_nothing_could_be_seen(setting: Setting, tmp_path
     assert done.exit_code == 0
     n_coding = sum(end - start for start, end in setting.world.transcripts["GENA"].coding)
     page = (tmp_path / "out" / "report.html").read_text()
-    assert f"Coding bases that could not be seen, in genes that fit the phenotype: GENA ({n_coding} of {n_coding})." in page
     assert "Negative result" in page
+    assert f'<td><b>GENA</b></td><td>1, 2, 3, 4</td><td class="number">{n_coding} (100 %)</td>' in page
+    assert "<b>GENC</b>" not in page
+    findings = json.loads((tmp_path / "out" / "findings.json").read_text())
+    assert findings["unseen"] == [{"gene": "GENA", "n_unseen": n_coding, "n_coding": n_coding, "exons": [1, 2, 3, 4]}]
+    assert "Repeat expansions" in findings["not_looked_for"]
