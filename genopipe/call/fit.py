@@ -23,6 +23,7 @@ from genopipe.call.recalibration import learn
 from genopipe.call.regions import differing_sites, find_regions
 from genopipe.call.settings import DEFAULT, Settings
 from genopipe.call.view import View, view
+from genopipe.errors import BadInput
 from genopipe.formats.bam_reader import read_stretch
 from genopipe.formats.genome import fetch, load_genome
 from genopipe.formats.known_sites import KnownSites, open_known_sites
@@ -39,6 +40,7 @@ SEX_CELLS = 256
 DEEPEST = 1_000
 _LEAST_DEPTH = 6
 _LEAST_BASES = 4_096
+_LEAST_COMPARED, _MOST_DIFFERING = 10_000, 0.2
 _CAP_DEPTHS, _LEAST_CAP, _MOST_CAP = 8, 250, 1_000
 
 
@@ -60,6 +62,7 @@ class Counts:
     gaps                  as in `gap_counts`
     depth                 (`DEEPEST` + 1) int64: known reference bases by depth, the last one and deeper together
     bases                 read bases
+    compared, differing   those of them on known reference bases, and how many of these differ, variants and all
     """
 
     by_cycle: NDArray[np.int64] = field(default_factory=lambda: np.zeros((N_QUALITIES, N_CYCLES, 2), np.int64))
@@ -67,12 +70,16 @@ class Counts:
     gaps: NDArray[np.int64] = field(default_factory=lambda: np.zeros((LONGEST_UNIT + 1, MOST_UNITS + 1, 2), np.int64))
     depth: NDArray[np.int64] = field(default_factory=lambda: np.zeros(DEEPEST + 1, np.int64))
     bases: int = 0
+    compared: int = 0
+    differing: int = 0
 
     def add(self, other: Counts) -> None:
         for name in ("by_cycle", "by_context", "gaps", "depth"):
             mine = getattr(self, name)
             mine += getattr(other, name)
         self.bases += other.bases
+        self.compared += other.compared
+        self.differing += other.differing
 
 
 def fit(
@@ -93,7 +100,7 @@ def fit(
 
 
 def fit_model(genome: Genome, reads: Input, *, known: KnownSites | None = None, threads: int = 1, settings: Settings = DEFAULT) -> Model:
-    """The model of a sample. Raises BadInput for damaged reads."""
+    """The model of a sample. Raises BadInput for damaged reads, and for those of another reference."""
 
     def look(cell: Cell) -> Counts:
         return _look(genome, reads, cell, known, settings)
@@ -105,6 +112,7 @@ def fit_model(genome: Genome, reads: Input, *, known: KnownSites | None = None, 
             autosomal += counts.depth
         if seen.bases >= WANTED_BASES:
             break
+    _check_likeness(reads, seen)
     depth = middle_depth(autosomal)
     chromosomes = _sex_chromosomes(genome, reads, autosomal, threads=threads, settings=settings)
     log.info("learnt from %s bases: depth %d, sex %s", f"{seen.bases:,}", depth, chromosomes.sex or "not clear")
@@ -120,6 +128,17 @@ def fit_model(genome: Genome, reads: Input, *, known: KnownSites | None = None, 
         learn(seen.by_cycle, seen.by_context),
         learn_gap_rates(seen.gaps),
     )
+
+
+def _check_likeness(reads: Input, seen: Counts) -> None:
+    """Raises BadInput where so many bases differ that the reads are of another reference, though its contigs have the same lengths."""
+    if seen.compared >= _LEAST_COMPARED and seen.differing > _MOST_DIFFERING * seen.compared:
+        raise BadInput(
+            f"{100 * seen.differing // seen.compared} % of the bases differ from the reference",
+            wanted="reads aligned to this reference",
+            do="Give the reference that the reads were aligned to.",
+            path=reads.bam.path,
+        )
 
 
 def cells_of(genome: Genome, row: dict[str, int]) -> list[Cell]:
@@ -162,7 +181,10 @@ def _look(genome: Genome, reads: Input, cell: Cell, known: KnownSites | None, se
     if known is not None:
         usable[known.positions(cell.contig.name, cell.start, cell.end) - cell.start] = False
     by_cycle, by_context = count_differences(here.reads, here.reference, cell.start, usable)
-    return Counts(by_cycle, by_context, gap_counts(here), _depths(here), len(here.reads.base))
+    known_base = here.reference < 4
+    count = here.pileup.count[known_base].reshape(-1, 4, 2).sum(axis=2)
+    compared, same = int(count.sum()), int(count[np.arange(len(count)), here.reference[known_base]].sum())
+    return Counts(by_cycle, by_context, gap_counts(here), _depths(here), len(here.reads.base), compared, compared - same)
 
 
 def _view(genome: Genome, reads: Input, cell: Cell, settings: Settings) -> View | None:

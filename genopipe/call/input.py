@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from genopipe.call.ploidy import is_autosomal, sex_chromosome
 from genopipe.errors import BadInput
 from genopipe.formats.bam_index import Bam, BamContig, open_bam, sample_of
 from genopipe.formats.cram_stretch import is_cram, open_cram
@@ -47,17 +48,18 @@ def _opened(path: Path, reference: Path) -> Bam:
 def match_contigs(genome: Genome, bam: Bam, *, accept_other_digests: bool = False) -> dict[str, int]:
     """Row in the BAM of each contig of the genome that it has.
 
-    Raises BadInput where a name has another length or (unless that is accepted) digest, or no contig with reads is known.
+    Raises BadInput where a name has another length or (unless that is accepted) digest, and where a chromosome with reads, or every
+    contig with reads, is unknown.
     """
     row: dict[str, int] = {}
     known = {contig.name: contig for contig in genome.contigs}
-    strange = []
+    strange: list[BamContig] = []
     for i, ours in enumerate(bam.contigs):
         contig = known.get(ours.name)
         if contig is None and bam.has_reads[i]:
             contig = _by_alias(genome, ours.name, ours.md5)
             if contig is None:
-                strange.append(ours.name)
+                strange.append(ours)
         if contig is None:
             continue
         if contig.length != ours.length:
@@ -65,11 +67,19 @@ def match_contigs(genome: Genome, bam: Bam, *, accept_other_digests: bool = Fals
         if ours.md5 is not None and ours.md5.lower() != contig.md5:
             _check_digest(bam.path, ours, contig, accept_other_digests)
         row[contig.name] = i
-    if strange and not any(bam.has_reads[i] for i in row.values()):
-        raise _other_reference(bam.path, f"the reads lie on {', '.join(strange[:3])}, which the reference lacks")
-    if strange:
-        log.warning("%s: no calls on %d contigs that the reference lacks: %s", bam.path, len(strange), ", ".join(strange[:5]))
+    _check_strange(bam, strange, any_known=any(bam.has_reads[i] for i in row.values()))
     return row
+
+
+def _check_strange(bam: Bam, strange: list[BamContig], *, any_known: bool) -> None:
+    """Raises BadInput where contigs with reads that the reference lacks are chromosomes, or all there are; others are told."""
+    names = [contig.name for contig in strange]
+    numbered = [contig.name for contig in strange if is_autosomal(contig) or sex_chromosome(contig) is not None]
+    lacking = numbered if any_known else names
+    if lacking:
+        raise _other_reference(bam.path, f"reads lie on {', '.join(lacking[:3])}, which the reference lacks")
+    if names:
+        log.warning("%s: no calls on %d contigs that the reference lacks: %s", bam.path, len(names), ", ".join(names[:5]))
 
 
 def _check_digest(path: Path, ours: BamContig, contig: Contig, accept: bool) -> None:

@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pysam
 import pytest
@@ -138,7 +139,37 @@ def test_a_bam_of_another_reference(world, donor_bam, tmp_path):
 def test_a_bam_of_unknown_contigs(world, donor_bam, tmp_path):
     (tmp_path / "other").mkdir()
     other = build_world(tmp_path / "other", {"plasmid": 9_000})
-    refused(other, donor_bam, tmp_path, "the reads lie on chr1, chrX, chrM, which the reference lacks")
+    refused(other, donor_bam, tmp_path, "reads lie on chr1, chrX, chrM, which the reference lacks; wanted a BAM aligned to this reference")
+
+
+def renamed(world, folder, **names):
+    """The same genome, with other names for some of its contigs."""
+    text = world.fasta.read_text()
+    for name, other in names.items():
+        text = text.replace(f">{name}\n", f">{other}\n")
+    fasta = folder / "renamed.fa"
+    fasta.write_text(text)
+    (folder / "renamed").mkdir()
+    build_genome(fasta, folder / "renamed", name="renamed")
+    return replace(world, reference=folder / "renamed", fasta=fasta)
+
+
+def test_a_bam_with_reads_on_a_chromosome_that_the_reference_lacks(world, donor_bam, tmp_path):
+    refused(renamed(world, tmp_path, chrX="scaffold"), donor_bam, tmp_path, "reads lie on chrX, which the reference lacks")
+
+
+def test_a_contig_that_is_no_chromosome_may_be_lacking(world, donor_bam, donor_calls, tmp_path, caplog):
+    with caplog.at_level("WARNING", logger="genopipe"):
+        call_variants(renamed(world, tmp_path, chrM="scaffold").reference, donor_bam, Outputs(tmp_path / "x.vcf.gz"))
+    assert "no calls on 1 contigs that the reference lacks: chrM" in caplog.text
+    assert records(tmp_path / "x.vcf.gz") == [line for line in records(donor_calls.vcf) if not line.startswith("chrM")]
+
+
+def test_reads_that_differ_everywhere_are_of_another_reference(world, donor_bam, tmp_path):
+    """Contigs of the same names and lengths, and no digests in the BAM: three of four bases differ by chance."""
+    (tmp_path / "other").mkdir()
+    other = build_world(tmp_path / "other", {name: len(sequence) for name, sequence in world.sequences.items()}, seed=6)
+    refused(other, donor_bam, tmp_path, "7[45] % of the bases differ from the reference; wanted reads aligned to this reference")
 
 
 def with_digest(bam, path, digest):
