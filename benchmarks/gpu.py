@@ -1,23 +1,26 @@
 """The kernels on a GPU: how fast they are, how near to what the card could do, and whether they give what the lanes of the CPU give.
 
-    python benchmarks/gpu.py [--genome 3100000000] [--reads 2000000] [--seed 1] [--output benchmarks/results/gpu.json]
+    python benchmarks/gpu.py [--genome 3100000000] [--reads 2000000] [--row seeding ...] [--minutes 9] [--output gpu.json]
 
 Runs from a source tree with NumPy, Numba and CuPy; its data is made by simulate/. For each kernel the result has what was counted, the
 floor that this and the card's ceilings give, the time measured (median of seven, by events on the device) and the floor's share of it. The
-ceilings are measured too: a copy inside the device's memory, and chains of integer and fp32 operations. `equal` says that a part of the
-result was compared with the lanes, which are timed on that part with all cores. A row that fails holds the error; the exit code is then 1.
-Rows that no code exists for yet say `not measured`.
+ceilings are measured too: copies inside the device's memory and to and from page-locked memory, and chains of integer and fp32 operations.
+`equal` says that a part of the result was compared with the lanes, which are timed on that part with all cores. The tests that need a card
+are run as well, and the last rows are whole chains, which need the wheels of isal, deflate, pysam and click. A row that fails holds the
+error; the exit code is then 1. A row that no time was left for, or that cannot run here, says why it is not measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
+import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -34,6 +37,7 @@ from gpu_data import READ_LENGTH, Simulated, simulate
 from genopipe import __version__
 from genopipe.device import Card, Source, default_threads, gpu_present
 from genopipe.kernels import extend, on_gpu
+from genopipe.kernels.fastq_on_gpu import parse
 from genopipe.kernels.pileup import Pileup
 from genopipe.model import Alignments
 
@@ -47,8 +51,11 @@ PAIRS = 1 << 18
 DENSE = 4_000_000
 """Bases of the stretch that is piled up, at 30x."""
 
-ALIGNED = 20_000_000
-"""Bases of the genome that the whole command is timed on, at 10x."""
+TRANSFERRED = 1 << 28
+TESTS_SECONDS = 500
+KEYS = 50_000_000
+CHAIN = 100_000_000, 30
+"""Bases of the genome that whole chains are timed on, and the depth of its reads."""
 
 Row = dict[str, Any]
 
@@ -59,7 +66,7 @@ class Bench:
     def __init__(self, card: Card, data: Simulated) -> None:
         self.card, self.xp, self.data = card, card.xp, data
         self.threads = default_threads()
-        self.ceiling = {"bytes_per_second": self._copy(), **self._operations()}
+        self.ceiling = {"bytes_per_second": self._copy(), **self._transfers(), **self._operations()}
         self.packed = self.xp.asarray(data.packed)
         self.base, self.base_start = self.xp.asarray(data.base.ravel()), self.xp.asarray(data.base_start)
         self._index: on_gpu.Index | None = None
@@ -94,6 +101,14 @@ class Bench:
         source, target = self.xp.zeros(words, np.uint64), self.xp.empty(words, np.uint64)
         return 2 * source.nbytes / self.seconds(lambda: self.xp.copyto(target, source))
 
+    def _transfers(self) -> dict[str, float]:
+        """To and from page-locked memory."""
+        there, here = self.xp.zeros(TRANSFERRED, np.uint8), page_locked(TRANSFERRED)
+        return {
+            "upload_bytes_per_second": TRANSFERRED / self.seconds(lambda: there.set(here)),
+            "download_bytes_per_second": TRANSFERRED / self.seconds(lambda: there.get(out=here)),
+        }
+
     def _operations(self) -> dict[str, float]:
         steps, grid = 4096, (self.card.warps, 128)
         n = grid[0] * grid[1] * steps * 8
@@ -123,6 +138,13 @@ class Bench:
         wanted = lanes()
         rate = n / (time.perf_counter() - begun)
         return row | {"equal": bool(same(wanted)), "lanes_rate": rate, "lanes_threads": self.threads, "times_the_lanes": row["rate"] / rate}
+
+
+def page_locked(n_bytes: int) -> Any:
+    """Host memory that the card reads and writes itself."""
+    import cupyx
+
+    return cupyx.zeros_pinned(n_bytes, np.uint8)
 
 
 def bases_at(bench: Bench, position: Any) -> Any:
@@ -254,21 +276,64 @@ def pile_up(bench: Bench) -> Row:
     return bench.beside_lanes(row, bases, lambda: gpu_lanes.piled(reads, reference), same) | {"lanes_threads": 1}
 
 
-def placing(bench: Bench) -> Row:
-    """Reads to scored places with CIGARs: candidates, ungapped check, extension, traceback, in one chain on the device."""
-    try:
-        from genopipe.align.on_gpu import Placer
-    except ImportError as error:
-        return {"what": "reads to places", "not_measured": f"the aligner cannot be imported here: {error}"}
+def choosing(bench: Bench) -> Row:
+    """Pairs to one place each: candidates, ungapped check, extension, traceback, rescue, choice, in one chain on the device."""
+    from genopipe.align.choose_on_gpu import Batch, Chooser
+    from genopipe.align.on_gpu import Placer
+
     data, n = bench.data, min(len(bench.data.base), 1 << 20)
     placer = Placer(bench.card, bench.index, gpu_lanes.target(data))
-    taken = bench.seconds(lambda: placer.place_there(bench.base[: n * READ_LENGTH], bench.base_start[: n + 1]), repeats=3)
-    counted = {"bytes_per_second": float(n * (READ_LENGTH + 64 * 26 + 200))}
-    row = bench.row("reads to places with CIGARs, one chain on the device", n, "reads", taken, counted=counted)
-    p, _ = placer.place_there(bench.base[: n * READ_LENGTH], bench.base_start[: n + 1])
-    start, slots = bench.card.host(p.start), bench.card.host(p.n)
-    near = (np.abs(start - data.position[:n, None]) <= 25) & (np.arange(start.shape[1]) < slots[:, None])
-    return row | {"reads_with_their_place": float(near.any(axis=1).mean())}
+    chooser = Chooser(placer, np.zeros(1, bool), gpu_lanes.INSERT)
+    base, base_start = bench.base[: n * READ_LENGTH], bench.base_start[: n + 1]
+    named = gpu_lanes.pairs(data, 0, n)
+    chance = chooser.name_hash(*map(bench.xp.asarray, (named.header, named.header_start, named.name_length)))
+    batch = Batch(True, base, base_start, chance)
+    taken = bench.seconds(lambda: chooser.choose(batch), repeats=3)
+    # two look-ups a seed, of 26; candidates and their scores are written and read twice; fifty bytes a read go back
+    counted = {"bytes_per_second": float(n * (READ_LENGTH + 64 * 26 + 400)), "download_bytes_per_second": 50.0 * n}
+    row = bench.row("pairs to chosen places, one chain on the device", n, "reads", taken, counted=counted)
+    row["seconds_without_rescue_and_choice"] = bench.seconds(lambda: placer.place_there(base, base_start), repeats=3)
+    chosen = chooser.choose(batch)
+    near = np.abs(chosen.kept["start"] - data.position[:n]) <= 25
+    row["reads_at_their_place"] = float((near & (chosen.choice.slot >= 0)).mean())
+    m = min(n, COMPARED)
+    host = on_gpu.Index(bench.card.host(bench.index.entry), bench.card.host(bench.index.bucket), bench.index.bucket_bits)
+    lanes = lambda: gpu_lanes.chosen(data, m, host, threads=bench.threads)  # noqa: E731
+    ours = [array[:m] for array in (*chosen.choice[1:], chosen.kept["start"], chosen.kept["end"])]
+    return bench.beside_lanes(row, m, lanes, lambda wanted: all(map(np.array_equal, ours, wanted)))
+
+
+def parsing(bench: Bench) -> Row:
+    """FASTQ text of two files to reads."""
+    xp, data = bench.xp, bench.data
+    n = min(len(data.base), 1 << 20) // 2 * 2
+    texts = [xp.asarray(gpu_lanes.fastq_text(data, n, mate)) for mate in (0, 1)]
+    taken = bench.seconds(lambda: parse(bench.card, texts))
+    made = parse(bench.card, texts)
+    assert made is not None, "the text was refused"
+    # text is read to find lines, and to be copied; what is made of it is written
+    size = float(sum(text.nbytes for text in texts))
+    row = bench.row("parsing of FASTQ text", n, "reads", taken, counted={"bytes_per_second": 2 * size + sum(map(_size, made))})
+    same = np.array_equal(bench.card.host(made.base), data.base[:n].ravel())
+    same &= np.array_equal(bench.card.host(made.quality), data.quality[:n].ravel())
+    return row | {"equal": bool(same), "text_bytes_per_second": size / taken}
+
+
+def _size(array: Any) -> float:
+    return float(array.nbytes)
+
+
+def sorting(bench: Bench) -> Row:
+    """Rows of keys in order, as records and ends of fragments are sorted: there and back."""
+    key = np.random.default_rng(1).integers(0, bench.data.length, KEYS)
+    taken = bench.seconds(lambda: on_gpu.order(bench.card, key), repeats=3)
+    # five passes over the 34 bits of a key and its row, read and written; keys go there, rows come back
+    counted = {"bytes_per_second": 5 * 32.0 * KEYS, "upload_bytes_per_second": 8.0 * KEYS, "download_bytes_per_second": 8.0 * KEYS}
+    row = bench.row("sorting of keys, from host to host", KEYS, "keys", taken, counted=counted)
+    ours = on_gpu.order(bench.card, key)
+    return bench.beside_lanes(row, KEYS, lambda: np.argsort(key, kind="stable"), lambda wanted: np.array_equal(ours, wanted)) | {
+        "lanes_threads": 1
+    }
 
 
 def upload(bench: Bench) -> Row:
@@ -284,40 +349,49 @@ def upload(bench: Bench) -> Row:
 
     taken = bench.seconds(work, repeats=3)
     moved = float(sum(base.nbytes + base_start.nbytes for base, base_start in batches))
-    return {"what": "upload in turn with seeding", "n": len(batches) * n, "unit": "reads", "seconds": taken} | {
-        "rate": len(batches) * n / taken,
-        "bytes_per_second": moved / taken,
-    }
+    row = bench.row("upload in turn with seeding", len(batches) * n, "reads", taken, counted={"upload_bytes_per_second": moved})
+    return row | {"uploaded_bytes_per_second": moved / taken}
 
 
-def align_command(bench: Bench) -> Row:
-    """The command from FASTQ to BAM with the places of reads from the device, beside the same on the CPU."""
-    what = {"what": "align, bgzip FASTQ in memory to BAM, places of reads from the device"}
+def tests(bench: Bench) -> Row:
+    """The tests that need a card: every kernel equals the CPU bit for bit, and compute-sanitizer finds nothing where it is installed."""
+    bench.release()
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "tests/cuda"]
+    begun = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=TESTS_SECONDS)
+    sanitizer = shutil.which("compute-sanitizer")
+    told = done.stdout.strip().splitlines()[-1:] or [done.stderr.strip()[-200:]]
+    row = {"what": "pytest -m gpu", "passed": done.returncode == 0, "told": told[0], "seconds": time.perf_counter() - begun}
+    if done.returncode:
+        row["error"] = done.stdout[-3000:]
+    return row | {"compute_sanitizer": "its memcheck and racecheck are among the tests" if sanitizer else "not available on this machine"}
+
+
+def chains(bench: Bench) -> Iterator[Row]:
+    """From FASTQ to records and to variants, beside the same on the CPU."""
     try:
         for needed in ("click", "deflate", "isal", "pysam"):
             import_module(needed)
         import gpu_chain
     except ImportError as error:
-        return what | {"not_measured": f"the commands cannot be imported here: {error}"}
+        yield {"what": "align and secondary, end to end", "not_measured": f"the aligner cannot be imported here: {error}"}
+        return
     bench.release()
-    return what | gpu_chain.aligned(ALIGNED, 10.0, seed=1) | {"includes": "start-up, index load, sorting, duplicates, BAM"}
+    yield from gpu_chain.rows(*CHAIN, seed=1)
 
 
-ROWS = (index_building, seeding, extension, pair_hmm, ungapped, pile_up, placing, upload, align_command)
-NOT_MEASURED = (
-    ("align end to end from bgzip FASTQ in memory, no BAM", "pairs are chosen and records made on the CPU: no whole chain"),
-    ("secondary, 100 Mbp at 30x, FASTQ to VCF", "calling runs on the CPU: no whole chain on the device"),
-)
+ROWS = (index_building, seeding, extension, pair_hmm, ungapped, pile_up, parsing, choosing, sorting, upload, tests, chains)
 
 
-def measured(bench: Bench, work: Callable[[Bench], Row]) -> Row:
-    """The row, or one that holds why there is none."""
+def measured(bench: Bench, work: Callable[[Bench], Row | Iterator[Row]]) -> Iterator[Row]:
+    """The row or rows, or one that holds why there is none."""
     print(f"{work.__name__} ...", file=sys.stderr, flush=True)
     try:
-        return work(bench)
+        made = work(bench)
+        yield from [made] if isinstance(made, dict) else made
     except Exception as error:
         traceback.print_exc()
-        return {"what": work.__name__, "error": f"{type(error).__name__}: {error}"}
+        yield {"what": work.__name__, "error": f"{type(error).__name__}: {error}"}
     finally:
         bench.xp.get_default_memory_pool().free_all_blocks()
 
@@ -328,11 +402,13 @@ def main() -> None:
     parser.add_argument("--genome", type=int, help=f"Bases.  [default: {HUMAN:,} where 40 GB are free on the card, else {SMALL:,}]")
     parser.add_argument("--reads", type=int, default=2_000_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--row", action="append", choices=[work.__name__ for work in ROWS], help="Only this row; may be repeated.")
+    parser.add_argument("--minutes", type=float, default=9, help="No row begins later than this.  [default: 9]")
+    parser.add_argument("--output", type=Path, help="The rows that it holds already and that are not measured now stay.")
     given = parser.parse_args()
     if not gpu_present():
         sys.exit("benchmarks/gpu.py: no GPU was found; wanted an NVIDIA GPU with its driver, and CuPy. Run it on such a machine.")
-    card = Card()
+    begun, card = time.monotonic(), Card()
     genome = given.genome or (HUMAN if card.facts().free_memory > 40 << 30 else SMALL)
     print(f"simulating {genome:,} bases and {given.reads:,} reads ...", file=sys.stderr, flush=True)
     bench = Bench(card, simulate(genome, given.reads, seed=given.seed))
@@ -341,16 +417,31 @@ def main() -> None:
         "machine": machine() | {"card": asdict(card.facts())},
         "versions": versions(),
         "ceilings": bench.ceiling,
-        "rows": [{"what": what, "not_measured": why} for what, why in NOT_MEASURED],
     }
+    rows = kept_rows(given.output)
     for work in ROWS:
-        result["rows"].append(measured(bench, work))
-        text = json.dumps(result, indent=1) + "\n"
-        if given.output:
-            given.output.parent.mkdir(parents=True, exist_ok=True)
-            given.output.write_text(text)
-    print(text, end="")
-    sys.exit(any("error" in row or row.get("equal") is False for row in result["rows"]))
+        if given.row and work.__name__ not in given.row:
+            continue
+        late = time.monotonic() - begun > 60 * given.minutes
+        why = [{"what": work.__name__, "not_measured": f"no time was left within {given.minutes:g} minutes"}]
+        for row in why if late else measured(bench, work):
+            rows.setdefault(work.__name__, [])
+            rows[work.__name__] = [*(old for old in rows[work.__name__] if old["what"] != row["what"]), row]
+            write(result | {"rows": rows}, given.output)
+    print(json.dumps(result | {"rows": rows}, indent=1))
+    sys.exit(any("error" in row or row.get("equal") is False for each in rows.values() for row in each))
+
+
+def kept_rows(output: Path | None) -> dict[str, list[Row]]:
+    """The rows of an earlier run, by the name of what made them."""
+    return dict(json.loads(output.read_text())["rows"]) if output and output.exists() else {}
+
+
+def write(result: dict[str, Any], output: Path | None) -> None:
+    """Writes the result as it is so far."""
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def versions() -> dict[str, str]:

@@ -45,7 +45,8 @@ class Simulated:
 
 
 def simulate(length: int, n_reads: int, *, seed: int) -> Simulated:
-    """A genome of about `length` bases, repeats included, and about `n_reads` reads from all of it, in random order."""
+    """A genome of about `length` bases, repeats included, and about `n_reads` reads from all of it: pairs in random order, mates
+    beside each other."""
     n_contigs = max(1, -(-length // CONTIG))
     bases = length // n_contigs // 32 * 32
     tasks = [(number, bases, n_reads // n_contigs // 2, seed) for number in range(n_contigs)]
@@ -80,11 +81,12 @@ def _packed(code: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def _joined(contigs: Iterable[Simulated], seed: int) -> Simulated:
-    """One genome of all contigs, their reads shuffled."""
+    """One genome of all contigs, their pairs shuffled."""
     made = list(contigs)
     offset = np.cumsum([0, *(contig.length for contig in made)])
     position = np.concatenate([contig.position + start for contig, start in zip(made, offset[:-1], strict=True)])
-    order = np.random.default_rng(seed).permutation(len(position))
+    pair = np.random.default_rng(seed).permutation(len(position) // 2)
+    order = (2 * pair[:, None] + np.arange(2)).ravel()
 
     def gathered(name: str) -> Any:
         return np.concatenate([getattr(contig, name) for contig in made])[order]

@@ -11,10 +11,14 @@ from gpu_data import READ_LENGTH, Simulated
 from numba import njit
 from numpy.typing import NDArray
 
+from genopipe.align.insert_size import InsertSize
 from genopipe.kernels import extend as extension
 from genopipe.kernels import on_gpu, pairhmm, pileup, seed
 from genopipe.kernels.ungapped import best_stretch, mismatches, pack_read
-from genopipe.model import Alignments, Contig, Genome
+from genopipe.model import Alignments, Contig, Genome, Reads
+
+INSERT = InsertSize(low=150, high=650, mean=400, variance=6400, n_pairs=0)
+"""About what simulate/ draws."""
 
 
 def in_threads(work: Callable[[int, int], Any], n: int, step: int, threads: int) -> list[Any]:
@@ -140,3 +144,44 @@ def target(data: Simulated) -> Any:
 
     nothing = np.zeros(0, np.int64)
     return target_of(Genome("simulated", (Contig("chr1", 0, data.length, "", ""),), data.packed, nothing, nothing))
+
+
+def fastq_text(data: Simulated, n: int, mate: int) -> NDArray[np.uint8]:
+    """The first n reads of one mate as FASTQ; names of ten digits."""
+    rows = np.arange(mate, n, 2)
+    head, length = 12, READ_LENGTH
+    out = np.full((len(rows), head + 2 * length + 5), ord("\n"), np.uint8)
+    out[:, 0], out[:, 1], out[:, head + length + 2] = ord("@"), ord("S"), ord("+")
+    for digit in range(head - 2):
+        out[:, head - 1 - digit] = ord("0") + rows // 2 // 10**digit % 10
+    out[:, head + 1 : head + 1 + length] = np.frombuffer(b"ACGTN", np.uint8)[data.base[rows]]
+    out[:, head + length + 4 : head + 2 * length + 4] = data.quality[rows] + 33
+    return out.ravel()
+
+
+def pairs(data: Simulated, first: int, last: int) -> Reads:
+    """The reads `first` to `last`, named by ten digits."""
+    n, rows = last - first, np.arange(first, last) // 2
+    header = (ord("0") + rows[:, None] // 10 ** np.arange(9, -1, -1) % 10).astype(np.uint8)
+    start = np.arange(n + 1, dtype=np.int64)
+    names = (header.ravel(), 10 * start, np.full(n, 10, np.int32))
+    return Reads(True, *names, data.base[first:last].ravel(), data.quality[first:last].ravel(), start * READ_LENGTH)
+
+
+def chosen(data: Simulated, n: int, index: on_gpu.Index, *, threads: int) -> list[NDArray[Any]]:
+    """Quality, second score and propriety of the first n reads, and start and end of their places; 0 for those without one."""
+    from genopipe.align import pairing, placement, rescue
+
+    where = target(data)
+
+    def work(first: int, last: int) -> tuple[NDArray[Any], ...]:
+        m, space = last - first, placement.Workspace()
+        reads, p = pairs(data, first, last), placement.empty_placements(m)
+        cigar = placement.place(reads, index, where, p, space)
+        rescue.rescue(reads, where, p, cigar, INSERT, space)
+        choice = pairing.choose(reads, where, p, INSERT)
+        row, mapped = np.arange(m), choice.slot >= 0
+        start, end = (np.where(mapped, column[row, choice.slot], 0) for column in (p.start, p.end))
+        return choice.quality, choice.second, choice.proper, start, end
+
+    return joined(in_threads(work, n, 2048, threads))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import types
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -48,27 +49,51 @@ def once(bench: Any, work: Any, repeats: int = 1) -> float:
     return 1.0
 
 
-def test_rows_equal_the_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module, with little to do."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import gpu
-    import gpu_data
+    module = import_module("gpu")
+    monkeypatch.setattr(module.Bench, "seconds", once)
+    monkeypatch.setattr(module.Bench, "_transfers", lambda bench: {"upload_bytes_per_second": 1.0, "download_bytes_per_second": 1.0})
+    for name, small in (("COMPARED", 128), ("PAIRS", 4), ("DENSE", 3_200), ("KEYS", 500)):
+        monkeypatch.setattr(module, name, small)
+    return module
 
-    monkeypatch.setattr(gpu.Bench, "seconds", once)
-    for name, small in (("COMPARED", 128), ("PAIRS", 4), ("DENSE", 3_200)):
-        monkeypatch.setattr(gpu, name, small)
-    bench = gpu.Bench(OnShim(), gpu_data.simulate(20_000, 130, seed=1))
+
+def test_rows_equal_the_lanes(gpu: Any) -> None:
+    bench = gpu.Bench(OnShim(), import_module("gpu_data").simulate(20_000, 130, seed=1))
     bench.threads = 1
-    rows = {work.__name__: gpu.measured(bench, work) for work in (gpu.seeding, gpu.extension, gpu.pair_hmm, gpu.ungapped, gpu.pile_up)}
-    assert {name: (row.get("error"), row.get("equal")) for name, row in rows.items()} == dict.fromkeys(rows, (None, True))
+    works = [work for work in gpu.ROWS if work.__name__ not in {"tests", "chains"}]
+    rows = {work.__name__: row for work in works for row in gpu.measured(bench, work)}
+    assert {name: row.get("error") for name, row in rows.items()} == dict.fromkeys(rows)
+    assert {name for name, row in rows.items() if row.get("equal")} == set(rows) - {"index_building", "upload"}
+    assert all(row["floor_seconds"] > 0 and row["counted"] for row in rows.values())
     assert rows["seeding"]["reads_with_their_place_among_candidates"] > 0.9
+    assert rows["choosing"]["reads_at_their_place"] > 0.9
 
 
-def test_a_row_that_fails_holds_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import gpu
+def test_whole_chains_give_the_same_on_both_devices(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("isal", reason="whole chains need the whole installation")
+    from genopipe.align import inputs, pipeline, run
+    from genopipe.cases import secondary
 
+    chain = import_module("gpu_chain")
+    for module in (pipeline, secondary):
+        monkeypatch.setattr(module, "Card", OnShim)
+    for module in (pipeline, run):
+        monkeypatch.setattr(module, "LEARN_PAIRS", 50)
+    monkeypatch.setattr(inputs, "BATCH_BASES", 5_000)
+    monkeypatch.setattr(run, "PARTS_OF_MEMORY", 1 << 18)
+    monkeypatch.setattr(chain, "options", lambda device: pipeline.Options(memory=3 << 30, device=device))
+    rows = list(chain.rows(4_000, 6, seed=1))
+    assert [row["equal"] for row in rows] == [True, True]
+    assert all(row["n"] > 100 and row["times_the_lanes"] > 0 for row in rows)
+
+
+def test_a_row_that_fails_holds_its_error(gpu: Any) -> None:
     def broken(bench: Any) -> dict[str, Any]:
         raise RuntimeError("out of memory")
 
     bench = types.SimpleNamespace(xp=OnShim().xp)
-    assert gpu.measured(bench, broken) == {"what": "broken", "error": "RuntimeError: out of memory"}
+    assert list(gpu.measured(bench, broken)) == [{"what": "broken", "error": "RuntimeError: out of memory"}]
