@@ -31,6 +31,8 @@ osd max object name len = 256
 mon allow pool size one = true
 mon max pg per osd = 1000
 osd crush chooseleaf type = 0
+osd crush update on start = false
+osd class update on start = false
 public addr = 127.0.0.1
 keyring = {folder}/keyring
 run dir = {folder}
@@ -135,7 +137,7 @@ def _free_port() -> int:
 
 
 def _wait_for(port: int) -> None:
-    for _ in range(300):
+    for _ in range(900):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

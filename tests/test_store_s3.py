@@ -112,6 +112,14 @@ def test_wrong_credentials_and_buckets_are_told(s3_place: str, monkeypatch: pyte
         open_store(s3_place).put_bytes(b"x")
 
 
+def test_missing_credentials_are_told(s3_place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setattr("genopipe.store.s3._METADATA_SERVICE", "Error")
+    with pytest.raises(BadEnvironment, match="there are no credentials"):
+        open_store(s3_place).put_bytes(b"x")
+
+
 def test_credentials_may_stand_in_the_usual_files(s3_address: str, s3_place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = environment(s3_address)
     for name in told:

@@ -29,9 +29,9 @@ def get_file(root: Location, wanted: str, out: Path) -> Manifest:
     archive = Archive.existing(root)
     manifest = archive.find(wanted)
     with outputs.whole_file(out) as target, tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as folder:
+        pieces = restored(archive, manifest, Path(folder))
         with open(target, "wb") as file:
-            for piece in restored(archive, manifest, Path(folder)):
-                file.write(piece)
+            file.writelines(pieces)
     return manifest
 
 

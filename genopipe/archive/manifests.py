@@ -11,7 +11,6 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from genopipe.errors import BadInput

@@ -20,17 +20,19 @@ from typing import Any
 from genopipe import outputs
 from genopipe.archive.alignments import describe_alignments, describe_patched
 from genopipe.archive.bam_stream import NotBam
+from genopipe.archive.collection import pinned
 from genopipe.archive.container import Recipe, RecipeFailed, Unwrapped, container_kind, unwrap, wrap
 from genopipe.archive.contents import describe_recipe, digest_of, file_bytes, object_roles, pack
 from genopipe.archive.fastq_text import NotFastq
 from genopipe.archive.fastq_views import NotInPool, Pool, describe_view, make_pool, open_pool
+from genopipe.archive.forget import check_not_being_forgotten
 from genopipe.archive.htslib import HtslibFailed
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
 from genopipe.archive.realigned import describe_realigned
 from genopipe.archive.references import Reference
 from genopipe.archive.staging import Staging
-from genopipe.errors import BadInput
+from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats.sample_name import check_sample_name
 from genopipe.progress import log, progress
 from genopipe.store import Location
@@ -89,6 +91,7 @@ def put_files(root: Location, files: list[Path], options: PutOptions) -> list[Ma
     for path in files:
         _check_given(path)
     archive = Archive.make(root)
+    check_not_being_forgotten(archive, options.sample)
     done: dict[Path, Manifest] = {}
     with archive.folder() as fetched, progress("archived", total=len(files), unit="files") as counter:
         run = _Run(archive, options, fetched)
@@ -166,17 +169,13 @@ def _known(run: _Run, file: Examined) -> Manifest | None:
         return named[-1]
     if not same:
         return None
-    return _add(run, replace(same[0], name=file.path.name, sample=run.options.sample, version=_next_version(run, file)))
+    renamed = replace(same[0], name=file.path.name, sample=run.options.sample, version=_next_version(run, file))
+    return renamed if _kept(run, renamed) else None
 
 
 def _next_version(run: _Run, file: Examined) -> int:
     named = run.archive.ledger.manifests("name = ? AND sample = ?", file.path.name, run.options.sample or "")
     return 1 + max((manifest.version for manifest in named), default=0)
-
-
-def _add(run: _Run, manifest: Manifest) -> Manifest:
-    run.archive.add(manifest)
-    return manifest
 
 
 def _put_new(run: _Run, file: Examined, group: list[Examined]) -> Manifest:
@@ -190,9 +189,26 @@ def _put_new(run: _Run, file: Examined, group: list[Examined]) -> Manifest:
             except _NOT_REPRESENTABLE as reason:
                 log.debug("%s: %s is not kept as %s: %s", file.path.name, file.digest[:12], attempt.func.__name__, reason)
                 continue
+            if _kept(run, manifest, staging):
+                return manifest
+    raise BadEnvironment(
+        "objects that the file shares with others were removed while it was put",
+        wanted="no collection with a short grace during a put",
+        do="Put it again.",
+        path=file.path,
+    )
+
+
+def _kept(run: _Run, manifest: Manifest, staging: Staging | None = None) -> bool:
+    """Moves what is staged into the archive and writes the manifest; False where an object that it shares went meanwhile."""
+    digests = [entry["digest"] for entry in manifest.objects]
+    with pinned(run.archive, digests):
+        if staging is not None:
             staging.commit()
-            return _add(run, manifest)
-    raise AssertionError("a copy of a file is the file")
+        if not all(run.archive.store.has(digest) for digest in digests):
+            return False
+        run.archive.add(manifest)
+    return True
 
 
 def _checked(attempt: Attempt) -> bool:

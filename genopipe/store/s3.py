@@ -29,6 +29,8 @@ SINGLE_PUT_BYTES = 64 << 20
 BUFFER_BYTES = 64 << 10
 ATTEMPTS = 6
 _PART_BYTES = 16 << 20
+_METADATA_SERVICE = "169.254.169.254"
+"""Where a machine in the cloud is asked for its role, the last place that is tried."""
 
 _Result = TypeVar("_Result")
 
@@ -121,6 +123,8 @@ class S3Files:
             except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
                 raise self._failed("the server refuses these credentials") from None
             except (exceptions.BaseError, OSError) as error:
+                if _METADATA_SERVICE in str(error):
+                    raise self._failed("there are no credentials, neither in variables nor in files nor from this machine's role") from None
                 if attempt == ATTEMPTS - 1:
                     raise self._failed(f"the server did not answer as it should, asked {ATTEMPTS} times ({_brief(error)})") from None
                 time.sleep(0.05 * 2**attempt)

@@ -1,0 +1,172 @@
+"""A sample is forgotten: its files go, and every object that nothing else needs, its reads first of all.
+
+Nothing goes while a hold stands: a legal hold, a retention rule until a date, or a signed report that rests on the sample. A forgetting is
+written down first (`forgetting/`), so that one that was killed is finished by the next `forget` or `gc`; what stays is a tombstone
+(`tombstones/`) with digests and the reason, and a line in the audit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from genopipe.archive.audit import instant, record
+from genopipe.archive.collection import Collecting, collecting
+from genopipe.archive.manifests import Manifest, canonical
+from genopipe.archive.opened import Archive
+from genopipe.errors import BadInput
+
+_HOLDS, _PENDING, _TOMBSTONES = "holds/", "forgetting/", "tombstones/"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a sample must stay: `until` a date (2036-01-01), or None until it is released; `report` is the digest of a signed report."""
+
+    id: str
+    sample: str
+    reason: str
+    until: str | None
+    report: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What went with a sample, and how many of its objects other files still need."""
+
+    files: int
+    objects: int
+    shared: int
+
+
+def hold(archive: Archive, sample: str, *, reason: str, until: date | None = None, report: str | None = None) -> Hold:
+    """Forbids to forget a sample; `report` names an archived file. Raises BadInput for an unknown sample or report."""
+    _files_of(archive, sample)
+    signed = archive.find(report).digest if report else None
+    document = {"hold": 1, "sample": sample, "reason": reason, "until": until.isoformat() if until else None, "report": signed}
+    content = canonical(document)
+    identifier = hashlib.sha256(content).hexdigest()[:12]
+    with collecting(archive) as collection:
+        archive.files.add(f"{_HOLDS}{identifier}.json", content)
+        record(archive, "hold", collection.now, id=identifier, **{key: document[key] for key in ("sample", "reason", "until", "report")})
+    return Hold(identifier, sample, reason, document["until"], signed)  # type: ignore[arg-type]
+
+
+def release(archive: Archive, identifier: str, *, reason: str) -> Hold:
+    """Ends a hold. Raises BadInput for an unknown one."""
+    found = {each.id: each for each in holds(archive)}
+    if identifier not in found:
+        raise BadInput(
+            f"there is no hold {identifier!r}", wanted="an id from `genopipe archive holds`", do="List the holds.", path=archive.root
+        )
+    with collecting(archive) as collection:
+        record(archive, "release", collection.now, id=identifier, sample=found[identifier].sample, reason=reason)
+        archive.files.delete(f"{_HOLDS}{identifier}.json")
+    return found[identifier]
+
+
+def holds(archive: Archive) -> Iterator[Hold]:
+    """All holds."""
+    for found in archive.files.listed(_HOLDS):
+        document = json.loads(archive.files.read(found.name))
+        identifier = found.name.removeprefix(_HOLDS).removesuffix(".json")
+        yield Hold(identifier, document["sample"], document["reason"], document["until"], document["report"])
+
+
+def forget(archive: Archive, sample: str, *, reason: str) -> Forgotten:
+    """Removes the files of a sample. Raises BadInput for an unknown sample, and while a hold stands."""
+    with collecting(archive) as collection:
+        finish_forgetting(collection)
+        manifests = _files_of(archive, sample)
+        _check_holds(archive, sample, instant(collection.now)[:10])
+        document = {
+            "tombstone": 1,
+            "sample": sample,
+            "reason": reason,
+            "at": instant(collection.now),
+            "manifests": sorted(manifest.file for manifest in manifests),
+            "files": sorted({manifest.digest for manifest in manifests}),
+            "objects": sorted({entry["digest"] for manifest in manifests for entry in manifest.objects}),
+        }
+        content = canonical(document)
+        archive.files.add(f"{_PENDING}{hashlib.sha256(content).hexdigest()}.json", content)
+        return finish_forgetting(collection)
+
+
+def finish_forgetting(collection: Collecting) -> Forgotten:
+    """Carries out what is written down; what the last of it removed."""
+    done = Forgotten(0, 0, 0)
+    archive = collection.archive
+    for found in list(archive.files.listed(_PENDING)):
+        content = archive.files.read(found.name)
+        document = json.loads(content)
+        for name in document["manifests"]:
+            collection.delete_file(name)
+        _uncatalogue(collection, document)
+        doomed = collection.unneeded(document["objects"])
+        for digest in doomed:
+            collection.delete_object(digest)
+        done = Forgotten(len(document["manifests"]), len(doomed), len(document["objects"]) - len(doomed))
+        record(archive, "forget", collection.now, sample=document["sample"], reason=document["reason"], files=document["files"])
+        archive.files.add(found.name.replace(_PENDING, _TOMBSTONES), content)
+        archive.files.delete(found.name)
+    return done
+
+
+def check_not_being_forgotten(archive: Archive, sample: str | None) -> None:
+    """Raises BadInput for a sample whose forgetting was cut short: what is put now would go with it."""
+    for found in archive.files.listed(_PENDING):
+        if json.loads(archive.files.read(found.name))["sample"] == sample:
+            raise BadInput(
+                f"sample {sample!r} is being forgotten",
+                wanted="a sample that is not",
+                do="Run `genopipe archive gc` to finish that, then put again.",
+                path=archive.root,
+            )
+
+
+def _uncatalogue(collection: Collecting, document: dict[str, Any]) -> None:
+    """Takes the sample out of the catalogue: what was read from its files, and its column of others."""
+    from genopipe.archive.catalogue import Catalogue
+
+    catalogue = Catalogue(collection.archive.files)
+    catalogue.forget(set(document["files"]))
+    for part in catalogue.parts():
+        if catalogue.entry(part).get("sample") == document["sample"]:
+            catalogue.remove(part)
+
+
+def _files_of(archive: Archive, sample: str) -> list[Manifest]:
+    """Every manifest of a sample, also those that do not count. Raises BadInput where there is none."""
+    archive.ledger.refresh()
+    manifests = archive.ledger.every("sample = ?", sample) if sample else []
+    if not manifests:
+        raise BadInput(
+            _unknown(archive, sample), wanted="a sample from `genopipe archive stat`", do="Check the name of the sample.", path=archive.root
+        )
+    return manifests
+
+
+def _unknown(archive: Archive, sample: str) -> str:
+    for found in archive.files.listed(_TOMBSTONES):
+        document = json.loads(archive.files.read(found.name))
+        if document["sample"] == sample:
+            return f"sample {sample!r} was forgotten on {document['at'][:10]} already"
+    return f"there is no sample {sample!r} in the archive"
+
+
+def _check_holds(archive: Archive, sample: str, today: str) -> None:
+    standing = [each for each in holds(archive) if each.sample == sample and (each.until is None or each.until > today)]
+    if standing:
+        each = standing[0]
+        kind = f"signed report {each.report[:12]} rests on it" if each.report else f"it is held until {each.until or 'it is released'}"
+        raise BadInput(
+            f"sample {sample!r} must stay: {kind} ({each.reason})",
+            wanted="a sample without holds",
+            do=f"Have the hold released (`genopipe archive release {each.id}`), if whoever set it agrees.",
+            path=archive.root,
+        )

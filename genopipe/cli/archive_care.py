@@ -1,0 +1,146 @@
+"""The commands that look after an archive: what it takes, what goes, what must stay."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from genopipe.cli.options import archive_option
+from genopipe.store import Location
+
+reason_option = click.option("--reason", metavar="TEXT", required=True, help="Why; it is written to the audit.")
+
+
+@click.command()
+@archive_option
+def stat(root: Location) -> None:
+    """Show what the archive takes, by sample and in all.
+
+    \b
+    genopipe archive stat --archive A
+    """
+    from genopipe.archive.opened import Archive
+    from genopipe.archive.stat import measure
+
+    found = measure(Archive.existing(root))
+    click.echo("sample\tfiles\tsize\tstored\town")
+    for each in found.sample:
+        click.echo(f"{each.sample}\t{each.files}\t{each.size}\t{each.stored}\t{each.own}")
+    click.echo(
+        f"# files {found.files}, size {found.size}, stored {found.stored} (each file apart {found.referred}),"
+        f" references {found.references}, unneeded {found.unneeded}"
+    )
+
+
+@click.command()
+@archive_option
+@click.option(
+    "--grace",
+    metavar="HOURS",
+    type=click.FloatRange(min=0),
+    default=24.0,
+    show_default=True,
+    help="Leave what is younger: a put may still be about to need it.",
+)
+def gc(root: Location, grace: float) -> None:
+    """Remove what no file needs: what killed puts left, and what was replaced.
+
+    \b
+    genopipe archive gc --archive A
+    """
+    from genopipe.archive.collect import collect
+    from genopipe.archive.opened import Archive
+
+    done = collect(Archive.existing(root), grace_hours=grace)
+    click.echo(
+        f"removed {done.objects} objects of {done.size} bytes, {done.manifests} replaced manifests, {done.leftovers} leftovers", err=True
+    )
+
+
+@click.command()
+@click.argument("sample")
+@archive_option
+@reason_option
+def forget(sample: str, root: Location, reason: str) -> None:
+    """Remove the files of a sample for good, and its reads, unless a hold stands.
+
+    \b
+    genopipe archive forget S1 --archive A --reason "consent withdrawn"
+    """
+    from genopipe.archive.forget import forget as forget_sample
+    from genopipe.archive.opened import Archive
+
+    done = forget_sample(Archive.existing(root), sample, reason=reason)
+    click.echo(f"removed {done.files} files and {done.objects} objects; {done.shared} objects stay, other files need them", err=True)
+
+
+@click.command()
+@click.argument("sample")
+@archive_option
+@reason_option
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="A retention rule: ends by itself on this day.")
+@click.option("--report", metavar="NAME|DIGEST", help="An archived, signed report that rests on the sample.")
+def hold(sample: str, root: Location, reason: str, until: datetime | None, report: str | None) -> None:
+    """Forbid to forget a sample: a legal hold, a retention rule, or for a signed report.
+
+    \b
+    genopipe archive hold S1 --archive A --reason "retention by law" --until 2056-01-01
+    """
+    from genopipe.archive.forget import hold as hold_sample
+    from genopipe.archive.opened import Archive
+
+    day = until.date() if until else None
+    click.echo(hold_sample(Archive.existing(root), sample, reason=reason, until=day, report=report).id)
+
+
+@click.command()
+@archive_option
+def holds(root: Location) -> None:
+    """List the holds, as a table with tabs.
+
+    \b
+    genopipe archive holds --archive A
+    """
+    from genopipe.archive.forget import holds as all_holds
+    from genopipe.archive.opened import Archive
+
+    click.echo("id\tsample\tuntil\treport\treason")
+    for each in all_holds(Archive.existing(root)):
+        click.echo(f"{each.id}\t{each.sample}\t{each.until or ''}\t{each.report or ''}\t{each.reason}")
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@archive_option
+@reason_option
+def release(identifier: str, root: Location, reason: str) -> None:
+    """End a hold.
+
+    \b
+    genopipe archive release 3f2a9c0d1e4b --archive A --reason "case closed"
+    """
+    from genopipe.archive.forget import release as release_hold
+    from genopipe.archive.opened import Archive
+
+    release_hold(Archive.existing(root), identifier, reason=reason)
+
+
+@click.command()
+@archive_option
+def audit(root: Location) -> None:
+    """Print the audit: what was removed, held, released or kept anew, by whom; one JSON line each.
+
+    \b
+    genopipe archive audit --archive A
+    """
+    import json
+
+    from genopipe.archive.audit import entries
+    from genopipe.archive.opened import Archive
+
+    for entry in entries(Archive.existing(root)):
+        click.echo(json.dumps(entry, sort_keys=True))
+
+
+COMMANDS = (stat, gc, forget, hold, holds, release, audit)

@@ -1,0 +1,259 @@
+"""Collections, holds and forgetting remove what they should and nothing else, in a folder and on S3."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from genopipe.archive.audit import entries
+from genopipe.archive.collect import collect
+from genopipe.archive.collection import collecting, pinned
+from genopipe.archive.forget import forget, hold, holds, release
+from genopipe.archive.get import get_file
+from genopipe.archive.ledger import LEDGER
+from genopipe.archive.manifests import Manifest
+from genopipe.archive.opened import Archive
+from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.references import Reference
+from genopipe.archive.stat import measure
+from genopipe.archive.verify import verify
+from genopipe.errors import BadEnvironment, BadInput
+from genopipe.store import Location
+
+
+@pytest.fixture(params=["folder", "s3"])
+def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Location:
+    """An empty archive: the same tests hold in both places."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place: Location = tmp_path / "A" if request.param == "folder" else request.getfixturevalue("s3_place")
+    return place
+
+
+def put_text(root: Location, folder: Path, name: str, text: str, sample: str | None = "S1") -> Manifest:
+    """Archives a file with this text."""
+    (folder / name).write_text(text)
+    (manifest,) = put_files(root, [folder / name], PutOptions(sample))
+    return manifest
+
+
+def text_of(root: Location, wanted: str, folder: Path) -> str:
+    get_file(root, wanted, folder / "back")
+    return (folder / "back").read_text()
+
+
+def test_bam_and_fastq_come_back_from_either_place(root: Location, tmp_path: Path, sample: Path, reference: Path) -> None:
+    files = [sample / "S1.bam", sample / "S1_R1.fastq.gz", sample / "S1_R2.fastq.gz"]
+    manifests = put_files(root, files, PutOptions("S1", Reference.load(reference)))
+    assert [manifest.content["kind"] for manifest in manifests] == ["alignments", "reads", "reads"]
+    assert list(verify(root, deep=True)) == []
+    get_file(root, "S1/S1_R2.fastq.gz", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == files[2].read_bytes()
+    assert put_files(root, files, PutOptions("S1", Reference.load(reference))) == manifests
+    forget(Archive.existing(root), "S1", reason="test")
+    assert list(Archive.existing(root).store.digests()) == []
+
+
+def test_gc_takes_what_no_manifest_names(root: Location, tmp_path: Path) -> None:
+    kept = put_text(root, tmp_path, "a.txt", "kept")
+    archive = Archive.existing(root)
+    stray = archive.store.put_bytes(b"left by a killed put")
+    assert collect(archive).objects == 0, "younger than the grace"
+    done = collect(archive, grace_hours=0)
+    assert (done.objects, done.size) == (1, 20)
+    assert not archive.store.has(stray)
+    assert text_of(root, kept.digest, tmp_path) == "kept"
+    assert list(archive.files.listed("leases/")) == []
+
+
+def test_gc_empties_the_folder_of_partial_files(tmp_path: Path) -> None:
+    put_text(tmp_path / "A", tmp_path, "a.txt", "kept")
+    (tmp_path / "A" / "partial" / "left").mkdir()
+    (tmp_path / "A" / "partial" / "left" / "cram").write_text("x")
+    assert collect(Archive.existing(tmp_path / "A")).leftovers == 0
+    assert collect(Archive.existing(tmp_path / "A"), grace_hours=0).leftovers == 1
+    assert list((tmp_path / "A" / "partial").iterdir()) == []
+
+
+def test_pinned_objects_stay(root: Location, tmp_path: Path) -> None:
+    put_text(root, tmp_path, "a.txt", "x")
+    archive = Archive.existing(root)
+    digest = archive.store.put_bytes(b"about to be named")
+    with pinned(archive, [digest]):
+        assert collect(archive, grace_hours=0).objects == 0
+    assert collect(archive, grace_hours=0).objects == 1
+
+
+def test_a_put_waits_for_a_collection(tmp_path: Path) -> None:
+    put_text(tmp_path / "A", tmp_path, "a.txt", "x")
+    archive = Archive.existing(tmp_path / "A")
+    ended = []
+    with collecting(archive):
+        putting = threading.Thread(target=lambda: (put_text(tmp_path / "A", tmp_path, "b.txt", "y"), ended.append(time.monotonic())))
+        putting.start()
+        time.sleep(0.5)
+        assert [m.name for m in archive.manifests()] == ["a.txt"]
+        released = time.monotonic()
+    putting.join()
+    assert ended[0] >= released
+    assert [m.name for m in archive.manifests()] == ["a.txt", "b.txt"]
+
+
+def test_one_collection_at_a_time_and_a_killed_one_is_replaced(tmp_path: Path) -> None:
+    put_text(tmp_path / "A", tmp_path, "a.txt", "x")
+    archive = Archive.existing(tmp_path / "A")
+    with collecting(archive), pytest.raises(BadInput, match="another collection is running"):
+        collect(archive)
+    archive.files.add("leases/collecting", b"")
+    os.utime(tmp_path / "A" / "leases" / "collecting", (time.time() - 700,) * 2)
+    assert collect(archive, grace_hours=0).objects == 0
+
+
+def test_a_clock_that_went_backwards_removes_nothing(tmp_path: Path) -> None:
+    manifest = put_text(tmp_path / "A", tmp_path, "a.txt", "x")
+    archive = Archive.existing(tmp_path / "A")
+    stray = archive.store.put_bytes(b"stray")
+    os.utime(tmp_path / "A" / manifest.file, (time.time() + 9000,) * 2)
+    with pytest.raises(BadEnvironment, match="the clock went backwards"):
+        collect(archive, grace_hours=0)
+    assert archive.store.has(stray)
+
+
+def test_of_two_manifests_of_one_file_one_counts_and_the_other_goes(root: Location, tmp_path: Path) -> None:
+    """As two puts at once with different profiles leave them."""
+    from dataclasses import replace
+
+    manifest = put_text(root, tmp_path, "a.txt", "x")
+    archive = Archive.existing(root)
+    archive.add(replace(manifest, profile="archive"))
+    assert len(archive.manifests()) == 1
+    assert collect(archive, grace_hours=0).manifests == 1
+    assert text_of(root, "a.txt", tmp_path) == "x"
+
+
+def test_two_puts_of_one_file_at_once_list_it_once(root: Location, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x" * 5000)
+    puts = [threading.Thread(target=put_files, args=(root, [tmp_path / "a.txt"], PutOptions("S1"))) for _ in range(4)]
+    for each in puts:
+        each.start()
+    for each in puts:
+        each.join()
+    assert [(m.name, m.version) for m in Archive.existing(root).manifests()] == [("a.txt", 1)]
+    assert list(verify(root, deep=True)) == []
+
+
+def test_forget_removes_a_sample_and_leaves_a_tombstone(root: Location, tmp_path: Path) -> None:
+    put_text(root, tmp_path, "a.txt", "mine")
+    put_text(root, tmp_path, "b.txt", "shared")
+    put_text(root, tmp_path, "c.txt", "shared", "S2")
+    archive = Archive.existing(root)
+    done = forget(archive, "S1", reason="consent withdrawn")
+    assert (done.files, done.objects, done.shared) == (2, 1, 1)
+    assert [(m.sample, m.name) for m in archive.manifests()] == [("S2", "c.txt")]
+    assert text_of(root, "c.txt", tmp_path) == "shared"
+    assert list(verify(root, deep=True)) == []
+    (tombstone,) = archive.files.listed("tombstones/")
+    assert json.loads(archive.files.read(tombstone.name))["reason"] == "consent withdrawn"
+    assert [(entry["action"], entry["sample"]) for entry in entries(archive)] == [("forget", "S1")]
+    with pytest.raises(BadInput, match=r"was forgotten on .* already"):
+        forget(archive, "S1", reason="again")
+    put_text(root, tmp_path, "a.txt", "mine")
+    assert text_of(root, "S1/a.txt", tmp_path) == "mine"
+
+
+def test_a_forgetting_that_was_killed_is_finished(root: Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_text(root, tmp_path, "a.txt", "mine")
+    archive = Archive.existing(root)
+
+    with monkeypatch.context() as killed:
+        killed.setattr("genopipe.archive.forget.finish_forgetting", lambda collection: None)
+        forget(archive, "S1", reason="test")
+    with pytest.raises(BadInput, match="is being forgotten"):
+        put_text(root, tmp_path, "b.txt", "more")
+    collect(archive, grace_hours=0)
+    assert archive.manifests() == []
+    assert list(archive.store.digests()) == []
+    assert list(archive.files.listed("forgetting/")) == []
+
+
+def test_holds_forbid_to_forget(root: Location, tmp_path: Path) -> None:
+    put_text(root, tmp_path, "a.txt", "mine")
+    put_text(root, tmp_path, "report.html", "signed", None)
+    archive = Archive.existing(root)
+    before = sorted(found.name for found in archive.files.listed("objects/"))
+    legal = hold(archive, "S1", reason="lawsuit")
+    with pytest.raises(BadInput, match=r"must stay: it is held until it is released \(lawsuit\)"):
+        forget(archive, "S1", reason="test")
+    release(archive, legal.id, reason="settled")
+    signed = hold(archive, "S1", reason="final report", report="report.html")
+    with pytest.raises(BadInput, match=r"must stay: signed report [0-9a-f]{12} rests on it"):
+        forget(archive, "S1", reason="test")
+    release(archive, signed.id, reason="withdrawn")
+    hold(archive, "S1", reason="law", until=date(2999, 1, 1))
+    with pytest.raises(BadInput, match="it is held until 2999-01-01"):
+        forget(archive, "S1", reason="test")
+    assert sorted(found.name for found in archive.files.listed("objects/")) == before
+    assert [entry["action"] for entry in entries(archive)] == ["hold", "release", "hold", "release", "hold"]
+
+
+def test_a_retention_rule_ends_by_itself(tmp_path: Path) -> None:
+    put_text(tmp_path / "A", tmp_path, "a.txt", "mine")
+    archive = Archive.existing(tmp_path / "A")
+    hold(archive, "S1", reason="law", until=date(2020, 1, 1))
+    assert forget(archive, "S1", reason="test").files == 1
+    assert [each.sample for each in holds(archive)] == ["S1"]
+
+
+def test_unknown_samples_reports_and_holds_are_told(tmp_path: Path) -> None:
+    put_text(tmp_path / "A", tmp_path, "a.txt", "mine")
+    archive = Archive.existing(tmp_path / "A")
+    with pytest.raises(BadInput, match="there is no sample 'S9' in the archive"):
+        forget(archive, "S9", reason="test")
+    with pytest.raises(BadInput, match="there is no sample"):
+        forget(archive, "", reason="test")
+    with pytest.raises(BadInput, match=r"nothing is archived as 'r\.html'"):
+        hold(archive, "S1", reason="x", report="r.html")
+    with pytest.raises(BadInput, match="there is no hold 'abc'"):
+        release(archive, "abc", reason="x")
+
+
+def test_stat_counts_shared_bytes_once(root: Location, tmp_path: Path) -> None:
+    """Sizes by hand: objects of 6 and 4 bytes, one of them of two samples, and 5 that nobody needs."""
+    put_text(root, tmp_path, "b.txt", "shared")
+    put_text(root, tmp_path, "c.txt", "shared", "S2")
+    put_text(root, tmp_path, "d.txt", "mine", "S2")
+    archive = Archive.existing(root)
+    archive.store.put_bytes(b"stray")
+    found = measure(archive)
+    assert (found.files, found.size, found.referred, found.stored, found.references, found.unneeded) == (3, 16, 16, 10, 0, 5)
+    assert [(each.sample, each.files, each.size, each.stored, each.own) for each in found.sample] == [
+        ("S1", 1, 6, 6, 0),
+        ("S2", 2, 10, 10, 4),
+    ]
+
+
+def test_the_ledger_is_made_again_when_it_is_lost_or_damaged(tmp_path: Path) -> None:
+    put_text(tmp_path / "A", tmp_path, "a.txt", "x")
+    for damage in (None, b"", b"no database at all" * 500):
+        (tmp_path / "A" / LEDGER).unlink()
+        if damage is not None:
+            (tmp_path / "A" / LEDGER).write_bytes(damage)
+        assert [m.name for m in Archive.existing(tmp_path / "A").manifests()] == ["a.txt"]
+        assert [m.name for m in Archive.existing(tmp_path / "A").manifests()] == ["a.txt"]
+
+
+def test_the_ledger_drops_what_went(tmp_path: Path) -> None:
+    manifest = put_text(tmp_path / "A", tmp_path, "a.txt", "x")
+    (tmp_path / "A" / manifest.file).unlink()
+    assert Archive.existing(tmp_path / "A").manifests() == []
+
+
+def test_an_archive_that_cannot_be_written_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_text(tmp_path / "A", tmp_path, "a.txt", "x")
+    monkeypatch.setattr("genopipe.archive.ledger._path", lambda root: tmp_path / "none" / "ledger")
+    assert text_of(tmp_path / "A", "a.txt", tmp_path) == "x"
