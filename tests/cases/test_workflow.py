@@ -108,11 +108,14 @@ def test_the_step_that_runs_on_a_gpu_asks_for_one(family_case: Path, tmp_path: P
     """A module of CuPy's name that sees a card stands in for one: a dry run launches nothing."""
     (tmp_path / "cupy.py").write_text("class cuda:\n    is_available = staticmethod(lambda: True)\n")
     command = [sys.executable, "-m", "genopipe", "run", family_case.name, "--results", "dry", "--device", "gpu", "--dry-run"]
+    command += ["--cores", "4", "--", "--resources", "gpu=2", "--set-threads", "align_reads=2"]
     environment = os.environ | {"GENOPIPE_SITE_KEY_FILE": "site.key", "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=family_case.parent, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     told = [text for text in (done.stdout + done.stderr).split("rule ") if text.startswith("align_reads:")]
-    assert told and all("gpu=1" in text.split("\n\n")[0] for text in told), done.stdout[:2000] + done.stderr[:2000]
+    assert len(told) == 3
+    assert all("gpu=1" in text.split("\n\n")[0] for text in told), done.stdout[:2000] + done.stderr[:2000]
+    assert all("threads: 2" in text.split("\n\n")[0] for text in told), done.stdout[:2000] + done.stderr[:2000]
 
 
 def test_a_killed_run_continues_where_it_stopped(results: Path, family_case: Path) -> None:
