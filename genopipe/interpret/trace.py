@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
 from genopipe.formats.bed import read_bed
@@ -55,48 +56,65 @@ Place = tuple[str, int, str, str]
 
 def write_trace(result: Interpretation, folder: Path) -> None:
     """Writes both tables, and takes away those that an earlier interpretation left."""
-    tables = {"trace.parquet": (TRACE, _rows(result)), "uncallable.parquet": (UNCALLABLE, _regions(result.request.uncallable))}
-    for name, (schema, rows) in tables.items():
+    for name in ("trace.parquet", "uncallable.parquet"):
         (folder / name).unlink(missing_ok=True)
-        if (result.trace is not None) if name == "trace.parquet" else (result.request.uncallable is not None):
-            _write(folder / name, schema, rows)
+    if result.trace is not None and result.variants is not None:
+        _write(folder / "trace.parquet", TRACE, _tables(result, result.variants, result.trace))
+    if result.request.uncallable is not None:
+        regions = list(_regions(result.request.uncallable))
+        _write(folder / "uncallable.parquet", UNCALLABLE, iter([pa.Table.from_pylist(regions, schema=UNCALLABLE)]))
 
 
-def _write(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> None:
+def _write(path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> None:
     with whole_file(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
-        batch = []
-        for row in rows:
-            batch.append(row)
-            if len(batch) == BATCH:
-                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-                batch = []
-        writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+        for table in tables:
+            writer.write_table(table)
 
 
-def _rows(result: Interpretation) -> Iterator[dict[str, Any]]:
-    variants, trace = result.variants, result.trace
-    if variants is None or trace is None:
-        return
+def _tables(result: Interpretation, variants: Variants, trace: Trace) -> Iterator[pa.Table]:
+    """The rows of so many variants at a time: most were taken by a rule that all share, few have an effect on a gene."""
     findings = {finding.gene: finding for finding in result.findings}
-    for row in range(len(variants)):
-        frequency = float(trace.frequency[row])
-        place = {"contig": variants.key[row], "position": int(variants.position[row]), "ref": variants.ref[row], "alt": variants.alt[row]}
-        for taken in _taken(row, trace, findings, variants):
-            yield place | taken | {"frequency": None if isnan(frequency) else frequency}
+    poor = np.array(list(trace.faults.values()), bool).reshape(len(trace.faults), len(variants))
+    effective = np.zeros(len(variants), bool)
+    effective[[row for row, genes in trace.called.items() if genes]] = True
+    effective &= trace.rare & ~poor.any(0)
+    for start in range(0, len(variants), BATCH):
+        few = start + np.flatnonzero(effective[start : start + BATCH])
+        many = start + np.flatnonzero(~effective[start : start + BATCH])
+        told = [(int(row), taken) for row in few for taken in _taken(int(row), trace, findings, variants)]
+        rows = np.concatenate([many, np.array([row for row, _ in told], np.int64)])
+        taken = pa.concat_tables([_taken_alike(trace, poor, many), pa.Table.from_pylist([one for _, one in told], schema=_TAKEN)])
+        order = np.argsort(rows, kind="stable")
+        yield _placed(variants, rows[order], taken.take(order), trace.frequency)
+
+
+_TAKEN = pa.schema([*(TRACE.field(name).with_type(pa.string()) for name in ("rule", "gene", "detail")), TRACE.field("rank")])
+
+
+def _taken_alike(trace: Trace, poor: NDArray[np.bool_], rows: NDArray[np.int64]) -> pa.Table:
+    """Rule and detail of variants that were left out before their genes were looked at, or lie in none."""
+    code = (poor[:, rows] * (1 << np.arange(len(poor)))[:, None]).sum(0)
+    names = list(trace.faults)
+    details = [", ".join(name for i, name in enumerate(names) if number >> i & 1) or None for number in range(1 << len(names))]
+    rules = pa.array(["poor call", "common", "no gene"]).take(np.where(code > 0, 0, np.where(trace.rare[rows], 2, 1)))
+    nothing = pa.nulls(len(rows))
+    told: dict[str, Any] = {"rule": rules, "gene": nothing, "detail": pa.array(details, pa.string()).take(code), "rank": nothing}
+    return pa.table(told).cast(_TAKEN)
+
+
+def _placed(variants: Variants, rows: NDArray[np.int64], taken: pa.Table, frequency: NDArray[np.float64]) -> pa.Table:
+    places: dict[str, Any] = {
+        name: [getattr(variants, key)[row] for row in rows] for name, key in (("contig", "key"), ("ref", "ref"), ("alt", "alt"))
+    }
+    places |= {"position": variants.position[rows], "frequency": pa.array(frequency[rows], from_pandas=True)}
+    places |= {name: taken[name] for name in taken.column_names}
+    return pa.table({name: places[name] for name in TRACE.names}).cast(TRACE)
 
 
 def _taken(row: int, trace: Trace, findings: dict[str, Finding], variants: Variants) -> Iterator[dict[str, Any]]:
-    faults = [name for name, has in trace.faults.items() if has[row]]
-    if faults:
-        yield {"rule": "poor call", "detail": ", ".join(faults)}
-    elif not trace.rare[row]:
-        yield {"rule": "common"}
-    elif not trace.called.get(row):
-        yield {"rule": "no gene"}
-    else:
-        for gene, consequence in sorted(trace.called[row].items()):
-            terms = "&".join(consequence.terms)
-            yield {"gene": gene, "detail": terms} | _of_gene(row, gene, trace, findings.get(gene), variants)
+    """What became of a variant with an effect, gene by gene."""
+    for gene, consequence in sorted(trace.called[row].items()):
+        yield {"gene": gene, "detail": "&".join(consequence.terms)} | _of_gene(row, gene, trace, findings.get(gene), variants)
 
 
 def _of_gene(row: int, gene: str, trace: Trace, finding: Finding | None, variants: Variants) -> dict[str, Any]:
