@@ -93,7 +93,7 @@ class Family:
 
     def __init__(self, subject: Subject, variants: Variants, *, assembly: str | None) -> None:
         self.variants = variants
-        self.male = subject.sex == "male"
+        self.male, self.female = subject.sex == "male", subject.sex == "female"
         self.column = {sample: i for i, sample in enumerate(variants.samples)}
         proband = subject.member
         self.father = self.column.get(proband.father) if proband.father else None
@@ -126,7 +126,9 @@ class Family:
         chromosome = self._chromosome(row)
         if chromosome == "MT":
             yield from self._mitochondrial(row)
-        elif chromosome in ("X", "Y") and self.male:
+        elif chromosome == "Y" and self.female:
+            return
+        elif chromosome == "Y" or (chromosome == "X" and self.male):
             yield from self._hemizygous(row, chromosome)
         elif self._one_copy(row):
             yield from self._dominant(row, "XD" if chromosome == "X" else "AD")
@@ -177,7 +179,10 @@ class Family:
 
     def _mitochondrial(self, row: int) -> Iterator[Pattern]:
         told = "mitochondrial" + self._share_told(row, 0, "the child's")
-        if self.mother is not None and self._count(row, self.mother) > 0:
+        against = self._against_mitochondrial(row)
+        if against:
+            yield Pattern("MT", (row,), WEIGHT["incomplete"], f"{told}; {against}")
+        elif self.mother is not None and self._count(row, self.mother) > 0:
             unaffected = self._unaffected(self.mother)
             more = self._share(row, self.mother) < ILL_FROM <= self._share(row, 0)
             who = f"the {'unaffected ' if unaffected else ''}mother has it too{self._share_told(row, self.mother, 'her')}"
@@ -185,6 +190,18 @@ class Family:
         else:
             new = self._surely_absent(row, self.mother)
             yield Pattern("MT", (row,), 1.0, told + ("; the mother does not have it" if new else ""), new=new)
+
+    def _against_mitochondrial(self, row: int) -> str:
+        """Why it cannot be the cause in the other children of the mother, who have her mitochondria."""
+        mother = next((member.mother for column, member in self.members if column == 0), None)
+        for column, member in self.members:
+            if column == 0 or member.mother is None or member.mother != mother:
+                continue
+            if member.affected and self._surely_absent(row, column):
+                return "an affected child of the mother does not have it"
+            if member.affected is False and self._count(row, column) > 0 and self._share(row, column) >= max(ILL_FROM, self._share(row, 0)):
+                return f"an unaffected child of the mother has it too{self._share_told(row, column, 'its')}"
+        return ""
 
     def _share(self, row: int, column: int) -> float:
         """Share of the mitochondria with it, by reads; without reads 1 where no other allele was called, else NaN."""
@@ -201,7 +218,7 @@ class Family:
         for first, second in combinations(rows, 2):
             phase = self._phase(first, second)
             mode = "XR_comphet" if self._chromosome(first) == "X" else "AR_comphet"
-            if phase == "cis" or self._contradicted(first, second):
+            if phase == "cis" or self._contradicted(first, second) or (self._from_nobody(first) and self._from_nobody(second)):
                 continue
             if phase == "trans":
                 yield Pattern(mode, (first, second), 1.0, "two different hits, one on each copy of the gene", in_trans=True)
@@ -222,6 +239,10 @@ class Family:
         if UNPHASED in haplotypes or not same_set:
             return "unknown"
         return "trans" if haplotypes[0] != haplotypes[1] else "cis"
+
+    def _from_nobody(self, row: int) -> bool:
+        """True where both parents were called without it; two such hits of one gene are one event, or none."""
+        return all(self._called(row, parent) and self._count(row, parent) == 0 for parent in (self.father, self.mother))
 
     def _origin(self, row: int) -> str:
         """father or mother where only one of the two has it and both were called, else unknown."""

@@ -13,10 +13,10 @@ from math import isnan
 from typing import Any
 
 from genopipe import __version__
-from genopipe.formats.ped import Member
 from genopipe.interpret.drawing import pedigree_chart, score_chart
 from genopipe.interpret.evaluation import unevaluated
 from genopipe.interpret.findings import Finding, Hit, Interpretation
+from genopipe.interpret.kinship import relation
 from genopipe.interpret.limits import not_looked_for
 from genopipe.interpret.ontology import Ontology
 from genopipe.interpret.pgx.report import aminoglycosides
@@ -168,7 +168,7 @@ def _labels(result: Interpretation, finding: Finding) -> dict[str, list[str]]:
     column = {sample: number for number, sample in enumerate(variants.samples)}
     labels: dict[str, list[str]] = {}
     for member in result.request.subject.family:
-        lines = [relation(member, result.request.subject.member)]
+        lines = [relation(member, result.request.subject.member, result.request.subject.family)]
         for hit, letter in zip(finding.hits, "ABCDEFGH", strict=False):
             prefix = f"{letter}: " if len(finding.hits) > 1 else ""
             lines.append(prefix + (_alleles(result, hit, column[member.sample]) if member.sample in column else "not sequenced"))
@@ -189,20 +189,6 @@ def _alleles(result: Interpretation, hit: Hit, column: int) -> str:
     if variants.key[hit.row] == "MT":
         return ("some copies" if count < ploidy else "all copies") + share
     return ("one copy" if count < ploidy else "all copies") + share
-
-
-def relation(member: Member, proband: Member) -> str:
-    """What a person is to the proband."""
-    if member.sample == proband.sample:
-        return "patient"
-    if member.sample == proband.mother:
-        return "mother"
-    if member.sample == proband.father:
-        return "father"
-    shares = {member.father, member.mother} & {proband.father, proband.mother} - {None}
-    if shares:
-        return {"male": "brother", "female": "sister"}.get(member.sex, "sibling")
-    return "relative"
 
 
 def _hit(result: Interpretation, hit: Hit, letter: str) -> dict[str, Any]:

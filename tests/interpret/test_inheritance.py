@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pysam
 import pytest
 
 from genopipe.formats.ped import Member, Sex, read_ped
 from genopipe.interpret.inheritance import Family, call_faults, parentage
+from genopipe.interpret.kinship import relation
 from genopipe.interpret.subject import Subject
 from genopipe.interpret.variants import Variants, read_variants
 
@@ -242,6 +245,40 @@ def test_slivars_compound_heterozygotes(data: Path) -> None:
     assert pairs
 
 
+def test_slivars_pairs_gene_by_gene(data: Path) -> None:
+    """Its file says of each variant whether it belongs to a pair: inherited from both parents, one of them new, several that match; not two
+    new ones, two of one parent, nor one that both parents have."""
+    path = data / "trio/slivar_tests/comphet.vcf"
+    family = (Member("F", "HG002", "HG003", "HG004", "male", True), Member("F", "HG003", None, None, "male", False))
+    family += (Member("F", "HG004", None, None, "female", False),)
+    called = read_variants(path, ["HG002", "HG003", "HG004"])
+    with pysam.VariantFile(str(path)) as file:
+        told = {record.start: (record.info["BCSQ"], record.info["expect"]) for record in file}
+    genes = {gene for gene, _ in told.values()}
+    found = set()
+    for gene in genes:
+        rows = [row for row in range(len(called)) if told[int(called.position[row])][0] == gene]
+        patterns = Family(Subject("C", "HG002", "male", (), (), None, family, path), called, assembly="GRCh37").patterns(rows)
+        found |= {int(called.position[row]) for pattern in patterns if pattern.mode == "AR_comphet" for row in pattern.rows}
+    assert found == {position for position, (_, expected) in told.items() if str(expected).startswith(("yes", "('yes"))}
+    assert len(genes) == 6
+
+
+def test_slivars_new_variants(data: Path) -> None:
+    """Its test states four variants of the trio that are new by its condition; they are, and nothing else that PASSes, by ours."""
+    path = data / "trio/ashk-trio.vcf.gz"
+    called = read_variants(path, ["HG002", "HG003", "HG004"])
+    family = tuple(Member("F", name, *parents, "male", None) for name, parents in _ASHKENAZI.items())
+    trio = Family(Subject("C", "HG002", "male", (), (), None, family, path), called, assembly="GRCh37")
+    good = ~np.logical_or.reduce(list(call_faults(called, male=True).values()))
+    new = {int(called.position[row]) + 1 for row in np.flatnonzero(good) if called.alt_count[row, 0] == 1 and trio.is_new(int(row))}
+    assert {15_752_321, 155_036_260, 200_080_462} <= new
+    assert len(new) <= 6
+
+
+_ASHKENAZI = {"HG002": ("HG003", "HG004"), "HG003": (None, None), "HG004": (None, None)}
+
+
 def test_the_ashkenazi_trio(data: Path) -> None:
     """HG002 and parents: the genotypes confirm the trio, and do not with the child and a parent exchanged."""
     path = data / "trio/ashk-trio.vcf.gz"
@@ -251,3 +288,81 @@ def test_the_ashkenazi_trio(data: Path) -> None:
     assert contradictions < 0.03 * known
     known, contradictions = parentage(read_variants(path, ["HG003", "HG002", "HG004"]), 1, 2)
     assert contradictions > 0.05 * known
+
+
+LARGE = (
+    Member("F", "kid", "dad", "mum", "male", True),
+    Member("F", "dad", "gpa", "gma", "male", False),
+    Member("F", "mum", None, "nan", "female", False),
+    Member("F", "gpa", None, None, "male", False),
+    Member("F", "gma", None, None, "female", True),
+    Member("F", "nan", None, None, "female", None),
+    Member("F", "aunt", "gpa", "gma", "female", True),
+    Member("F", "twin", "dad", "mum", "male", True),
+    Member("F", "half", "other", "mum", "female", False),
+    Member("F", "step", None, "mum", "unknown", False),
+    Member("F", "child", "kid", None, "female", None),
+    Member("F", "far", None, None, "male", False),
+)
+
+
+def test_what_everybody_is_to_the_patient() -> None:
+    """A pedigree of four generations; a sibling of whom one parent is unknown is not called half."""
+    told = {member.sample: relation(member, LARGE[0], LARGE) for member in LARGE}
+    assert told == {
+        "kid": "patient",
+        "dad": "father",
+        "mum": "mother",
+        "gpa": "paternal grandfather",
+        "gma": "paternal grandmother",
+        "nan": "maternal grandmother",
+        "aunt": "paternal aunt",
+        "twin": "brother",
+        "half": "half-sister",
+        "step": "sibling",
+        "child": "daughter",
+        "far": "relative",
+    }
+
+
+def large(affected: dict[str, bool | None], calls: dict[str, str], *, contig: str = "1") -> list[tuple[str, float]]:
+    """Modes of one variant in the large family, of whom `calls` were sequenced; the patient has it."""
+    family = tuple(replace(member, affected=affected.get(member.sample, member.affected)) for member in LARGE)
+    samples = ("kid", *calls)
+    own = "1" if contig in ("X", "Y") else "0/1"
+    who = Subject("C", "kid", "male", (), (), None, family, Path("case.yaml"))
+    return [(mode, weight) for mode, _, weight in modes(who, [(contig, [own, *calls.values()])], samples)]
+
+
+@pytest.mark.parametrize(
+    ("affected", "calls", "contig", "expected"),
+    [
+        # an affected grandmother and aunt share it, the father between them is unaffected and has it
+        ({}, {"gma": "0/1", "aunt": "0/1", "dad": "0/1"}, "1", [("AD_incomplete", 0.25)]),
+        ({"dad": True}, {"gma": "0/1", "aunt": "0/1", "dad": "0/1"}, "1", [("AD", 1.0)]),
+        ({"dad": None}, {"gma": "0/1", "aunt": "0/1", "dad": "0/1"}, "1", [("AD", 1.0)]),
+        # an affected aunt lacks it
+        ({}, {"gma": "0/1", "aunt": "0/0"}, "1", [("AR_single", 0.05)]),
+        # a twin has the same new variant: one mutation of the germ line
+        ({}, {"dad": "0/0", "mum": "0/0", "twin": "0/1"}, "1", [("AD_de_novo", 1.0)]),
+        # an unaffected half-sister has it from the mother
+        ({}, {"mum": "0/1", "half": "0/1"}, "1", [("AD_incomplete", 0.25)]),
+        # only grandparents were sequenced
+        ({"gma": False}, {"gpa": "0/0", "gma": "0/0"}, "1", [("AD", 0.8)]),
+        # on the X of a boy: the maternal grandmother carries it, the father's side says nothing
+        ({}, {"mum": "0/1", "nan": "0/1", "gpa": "0"}, "X", [("XR", 1.0)]),
+        ({}, {"mum": "0/1", "gpa": "1"}, "X", [("AR_single", 0.05)]),
+        # mitochondria go by the mother: a twin without it speaks against it, an aunt on the father's side does not count
+        ({}, {"twin": "0/0"}, "MT", [("MT", 0.25)]),
+        ({}, {"aunt": "0/0"}, "MT", [("MT", 1.0)]),
+        ({}, {"half": "1/1"}, "MT", [("MT", 0.25)]),
+    ],
+)
+def test_large_families(affected: dict[str, bool | None], calls: dict[str, str], contig: str, expected: list[tuple[str, float]]) -> None:
+    assert large(affected, calls, contig=contig) == expected
+
+
+def test_a_girl_has_no_y() -> None:
+    """What is called there in her fits no mode; of unknown sex it counts as a boy's."""
+    assert modes(subject("female"), [("Y", ["1", ".", "."])]) == [("AR_single", (0,), 0.05)]
+    assert modes(subject("unknown"), [("Y", ["1", ".", "."])]) == [("YL", (0,), 1.0)]
