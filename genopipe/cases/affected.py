@@ -3,14 +3,15 @@
 Cost follows the change. Changed records of variants are joined with what the archived genomes carry, changed genes with what the cases
 ranked; no genome is opened here. A case is concerned when its proband carries a variant whose record changed in a way that ranking sees,
 when a gene that is, or nearly was, a candidate of the case changed, or when its phenotype fits a gene so differently that the gene becomes
-a candidate or ceases to be one. What only shifts a little for everybody, such as how informative a term is, concerns nobody.
+a candidate or ceases to be one. Variants that are frequent in the population count only where they are, or were, known as pathogenic. What
+only shifts a little for everybody, such as how informative a term is, concerns nobody.
 
 | kind of evidence | concerns |
 |---|---|
-| clinvar | carriers of variants whose class changed; cases in which the gene is nearly a candidate, for its neighbours |
-| frequency | carriers of variants that became rarer or more frequent than one of the limits that ranking knows |
+| clinvar | carriers of variants that became, or are no longer, pathogenic, or benign; cases in which the gene is nearly a candidate |
+| frequency | carriers of variants that passed one of the limits that ranking knows |
 | other scores of variants | carriers |
-| genes | carriers of rare variants in transcripts that changed |
+| genes, coding-exons | carriers of rare variants in transcripts that changed |
 | hpo, hpo-annotations | cases with another fit of the phenotype |
 | panel, gene-list | cases that are limited to panels |
 | every other table | cases in which a gene that changed is nearly a candidate |
@@ -28,14 +29,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genopipe.cases.changes import LEAST_STEP
-from genopipe.interpret.criteria import FITTING_PHENOTYPE
-from genopipe.interpret.evidence import SCORE_KINDS, VARIANT_KINDS, EvidenceSet
+from genopipe.interpret.criteria import FITTING_PHENOTYPE, FREQUENT, FREQUENT_MITOCHONDRIAL, MOST_HOMOZYGOTES_DOMINANT, RARE
+from genopipe.interpret.evidence import GENE_MODELS, SCORE_KINDS, VARIANT_KINDS, EvidenceSet
 from genopipe.interpret.evidence_diff import changed_records, diff
 from genopipe.interpret.findings import CANDIDATE, GRAVE_CANDIDATE
+from genopipe.interpret.gene_names import load_gene_names
 from genopipe.interpret.inheritance import LIMIT
 from genopipe.interpret.normalise import contig_key
-from genopipe.interpret.ontology import INHERITANCE, Ontology, load_phenotypes
-from genopipe.interpret.phenotype import PhenotypeScorer
+from genopipe.interpret.ontology import INHERITANCE, Ontology
+from genopipe.interpret.phenotype import load_scorer
 from genopipe.interpret.ranking import LEAST_PHENOTYPE, MOST_FREQUENT
 
 PANEL_KINDS = ("panel", "gene-list")
@@ -71,10 +73,10 @@ def affected_cases(connection: duckdb.DuckDBPyConnection, step: Step, cases: Seq
 def _of_kind(connection: duckdb.DuckDBPyConnection, step: Step, kind: str, cases: Sequence[str]) -> Iterator[tuple[str, str]]:
     if kind in (*VARIANT_KINDS, *SCORE_KINDS):
         changed, genes = _changed_variants(step, kind)
-        yield from _carriers(connection, changed)
+        yield from _carriers(connection, step, changed)
         yield from _nearly(connection, genes)
-    elif kind == "genes":
-        yield from _carriers_in(connection, step)
+    elif kind in GENE_MODELS:
+        yield from _carriers_in(connection, step, kind)
     elif kind in PHENOTYPE_KINDS:
         yield from _other_fit(connection, step, cases)
     elif kind in PANEL_KINDS:
@@ -84,19 +86,26 @@ def _of_kind(connection: duckdb.DuckDBPyConnection, step: Step, kind: str, cases
 
 
 def _changed_variants(step: Step, kind: str) -> tuple[pa.Table, set[str]]:
-    """The variants whose record changed in a way that ranking sees, and the genes that ClinVar names there."""
+    """The variants whose record changed in a way that ranking sees, and the genes whose other variants may be judged by it.
+
+    `anyhow` stands for those that count however frequent they are.
+    """
     sees = _SEEN.get(kind, _all_seen)
     places: list[dict[str, Any]] = []
     genes: set[str] = set()
     for contig, position, ref, alt, before, after in changed_records(step.old, step.new, kind):
-        if sees(before) != sees(after):
-            places.append({"contig": contig, "position": position, "ref": ref, "alt": alt})
-            genes |= {record["gene"] for record in (before, after) if record and record.get("gene")}
-    return pa.Table.from_pylist(places, schema=_PLACE), genes
+        seen = sees(before), sees(after)
+        if seen[0] != seen[1]:
+            place = {"contig": contig, "position": position, "ref": ref, "alt": alt}
+            places.append(place | {"anyhow": kind == "frequency" or "pathogenic" in seen})
+        if kind == "clinvar" and _starred(before) != _starred(after):
+            genes |= {str(record["gene"]) for record in (before, after) if record}
+    names = load_gene_names(step.new)
+    return pa.Table.from_pylist(places, schema=_PLACE), genes | {names.current(gene) for gene in genes}
 
 
 _PLACE_TYPES: dict[str, pa.DataType] = {"contig": pa.string(), "position": pa.int32(), "ref": pa.string(), "alt": pa.string()}
-_PLACE = pa.schema(_PLACE_TYPES)
+_PLACE = pa.schema(_PLACE_TYPES | {"anyhow": pa.bool_()})
 _SPAN_TYPES: dict[str, pa.DataType] = {"contig": pa.string(), "start": pa.int32(), "finish": pa.int32()}
 
 
@@ -104,30 +113,51 @@ def _all_seen(record: Record | None) -> Any:
     return record
 
 
-def _clinvar_seen(record: Record | None) -> tuple[Any, ...] | None:
-    """What ranking and the criteria see of an assertion: nothing without a star, else its class."""
-    return (record["significance"], record["gene"]) if record and record["stars"] else None
+def _starred(record: Record | None) -> str | None:
+    """What the criteria see of a variant beside another: its class, where it has a star."""
+    return str(record["significance"]) if record and record["stars"] else None
 
 
-def _frequency_seen(record: Record | None) -> int:
-    """How many of the limits a frequency is above."""
-    limits = sorted({MOST_FREQUENT, *LIMIT.values()})
-    return int(np.searchsorted(limits, record["af_max"])) if record else 0
+def _verdict(record: Record | None) -> str | None:
+    """What ranking sees of the variant itself: pathogenic, benign, or nothing."""
+    return next((word for word in ("pathogenic", "benign") if (_starred(record) or "").endswith(word)), None)
 
 
-_SEEN: dict[str, Callable[[Record | None], Any]] = {"clinvar": _clinvar_seen, "frequency": _frequency_seen}
+def _rarity(record: Record | None) -> tuple[int, int]:
+    """How many of the limits a frequency is above, and of homozygotes; above the largest all are the same."""
+    if record is None:
+        return 0, 0
+    limits = sorted({MOST_FREQUENT, *LIMIT.values(), RARE, FREQUENT, FREQUENT_MITOCHONDRIAL})
+    above = int(np.searchsorted(limits, record["af_max"]))
+    few = min(record["homozygotes"] or 0, MOST_HOMOZYGOTES_DOMINANT + 1)
+    return above, few if above < len(limits) else 0
 
 
-def _carriers(connection: duckdb.DuckDBPyConnection, changed: pa.Table) -> Iterator[tuple[str, str]]:
-    connection.register("changed", changed)
+_SEEN: dict[str, Callable[[Record | None], Any]] = {"clinvar": _verdict, "frequency": _rarity}
+
+
+def _carriers(connection: duckdb.DuckDBPyConnection, step: Step, changed: pa.Table) -> Iterator[tuple[str, str]]:
+    """Carriers of changed variants, those that are frequent in the new set only where they count anyhow."""
+    connection.register("given", changed)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE changed AS SELECT DISTINCT c.* FROM given c SEMI JOIN sites USING (contig, position, ref, alt)"
+    )
+    connection.unregister("given")
+    connection.execute("CREATE OR REPLACE TEMP TABLE frequent AS SELECT contig, position, ref, alt FROM changed WHERE false")
+    for dataset in step.new.of_kind("frequency"):
+        connection.execute(_FREQUENT, [str(step.new.table(dataset))])
     yield from connection.execute(_CARRIERS).fetchall()
-    connection.unregister("changed")
 
 
+_FREQUENT = f"""
+INSERT INTO frequent SELECT f.contig, f.position, f.ref, f.alt FROM read_parquet(?) f SEMI JOIN changed USING (contig, position, ref, alt)
+WHERE f.af_max > {MOST_FREQUENT}
+"""
 _NAME = "concat(contig, '-', position + 1, '-', ref, '-', alt)"
 _PROBANDS = "SELECT DISTINCT case_id, sample FROM cases WHERE case_id IN (SELECT case_id FROM wanted)"
 _CARRIERS = f"""
-WITH carried AS (SELECT v.* FROM variants v JOIN changed c USING (contig, position, ref, alt))
+WITH counting AS (SELECT * FROM changed WHERE anyhow UNION ALL SELECT * FROM changed ANTI JOIN frequent USING (contig, position, ref, alt)),
+    carried AS (SELECT v.* FROM variants v SEMI JOIN counting USING (contig, position, ref, alt))
 SELECT DISTINCT p.case_id, {_NAME} FROM carried JOIN ({_PROBANDS}) p USING (sample) ORDER BY ALL
 """
 _LIMITED = """
@@ -137,12 +167,9 @@ _NEARLY = f"""
 SELECT DISTINCT case_id, gene FROM findings WHERE case_id IN (SELECT case_id FROM wanted) AND gene IN (SELECT unnest(?))
     AND (candidate OR (phenotype_score >= {FITTING_PHENOTYPE} AND variant_score >= {GRAVE_CANDIDATE})) ORDER BY ALL
 """
-_INSIDE = f"""
-WITH inside AS (SELECT DISTINCT s.contig, s.position, s.ref, s.alt FROM sites s JOIN spans t
-    ON s.contig = t.contig AND s.position < t.finish AND s.position + length(s.ref) > t.start
-    ANTI JOIN frequent f ON (f.contig, f.position, f.ref, f.alt) = (s.contig, s.position, s.ref, s.alt))
-SELECT DISTINCT p.case_id, {_NAME} FROM variants v JOIN inside USING (contig, position, ref, alt)
-    JOIN ({_PROBANDS}) p USING (sample) ORDER BY ALL
+_INSIDE = """
+SELECT DISTINCT s.contig, s.position, s.ref, s.alt, false AS anyhow FROM sites s
+    JOIN spans t ON s.contig = t.contig AND s.position < t.finish AND s.position + length(s.ref) > t.start
 """
 
 
@@ -151,22 +178,17 @@ def _nearly(connection: duckdb.DuckDBPyConnection, genes: Iterable[str]) -> Iter
     yield from connection.execute(_NEARLY, [sorted(genes)]).fetchall()
 
 
-def _carriers_in(connection: duckdb.DuckDBPyConnection, step: Step) -> Iterator[tuple[str, str]]:
+def _carriers_in(connection: duckdb.DuckDBPyConnection, step: Step, kind: str) -> Iterator[tuple[str, str]]:
     """Carriers of variants in the exons of transcripts that changed, those left out that are frequent in the new set."""
     spans = [
         {"contig": contig_key(row["contig"]), "start": start - 8, "finish": end + 8}
-        for row in _changed_rows(step, "genes")
+        for row in _changed_rows(step, kind)
         for start, end in zip(row["exon_start"], row["exon_end"], strict=True)
     ]
     connection.register("spans", pa.Table.from_pylist(spans, schema=pa.schema(_SPAN_TYPES)))
-    tables = [str(step.new.table(dataset)) for dataset in step.new.of_kind("frequency")]
-    frequent = f"SELECT contig, position, ref, alt FROM read_parquet({tables!r}) WHERE af_max > {MOST_FREQUENT}" if tables else _NO_VARIANT
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE frequent AS {frequent}")
-    yield from connection.execute(_INSIDE).fetchall()
+    inside: pa.Table = connection.execute(_INSIDE).to_arrow_table()  # type: ignore[assignment]
     connection.unregister("spans")
-
-
-_NO_VARIANT = "SELECT contig, position, ref, alt FROM sites WHERE false"
+    yield from _carriers(connection, step, inside)
 
 
 def _changed_rows(step: Step, kind: str) -> list[dict[str, Any]]:
@@ -179,13 +201,15 @@ def _changed_rows(step: Step, kind: str) -> list[dict[str, Any]]:
 
 
 def _changed_genes(step: Step, kind: str) -> set[str]:
-    return {str(row["gene"]) for row in _changed_rows(step, kind) if row.get("gene")}
+    names = load_gene_names(step.new)
+    genes = {str(row["gene"]) for row in _changed_rows(step, kind) if row.get("gene")}
+    return genes | {names.current(gene) for gene in genes}
 
 
 def _other_fit(connection: duckdb.DuckDBPyConnection, step: Step, cases: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Cases in which, by the variants of then, a gene becomes a candidate, ceases to be one, or its score changes by a step."""
-    ontology, annotations = load_phenotypes(step.new)
-    scorer = PhenotypeScorer(ontology, annotations)
+    scorer = load_scorer(step.new)
+    ontology, annotations = scorer.ontology, scorer.annotations
     other_mode = _genes_of_other_mode(step)
     for case in cases:
         observed, excluded = (

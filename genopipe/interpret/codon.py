@@ -91,9 +91,16 @@ def effect_on(transcript: Transcript, change: Change, bases: Bases | None) -> Ef
 
 
 def _in_splice_site(transcript: Transcript, first: int, last: int) -> bool:
-    sites = [(end, end + SPLICE_SITE) for _, end in transcript.exons[:-1]]
-    sites += [(start - SPLICE_SITE, start) for start, _ in transcript.exons[1:]]
-    return any(start < last and first < end for start, end in sites)
+    exons = transcript.exons
+    for number in range(max(bisect_left(exons, (first, 0)) - 2, 0), len(exons)):
+        start, end = exons[number]
+        if start - SPLICE_SITE >= last:
+            return False
+        before = number > 0 and first < start
+        behind = number < len(exons) - 1 and end < last and first < end + SPLICE_SITE
+        if before or behind:
+            return True
+    return False
 
 
 def _rewritten(model: Model, change: Change) -> Effect:

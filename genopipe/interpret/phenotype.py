@@ -19,12 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.interpret.ontology import Annotations, Ontology
+from genopipe.interpret.evidence import EvidenceSet
+from genopipe.interpret.ontology import Annotations, Ontology, load_phenotypes
 
 EXCLUDED_WEIGHT = 0.01
 """The largest part of a score that excluded terms can take away."""
@@ -36,6 +37,12 @@ CHANCE_TERMS = 200
 METHODS = ("genopipe", "phenodigm", "resnik")
 
 Float64 = NDArray[np.float64]
+
+
+@lru_cache(maxsize=2)
+def load_scorer(evidence: EvidenceSet) -> PhenotypeScorer:
+    """The scorer of a set, kept for the cases that come after. Raises BadInput when the set lacks ontology or annotations."""
+    return PhenotypeScorer(*load_phenotypes(evidence))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -61,6 +61,7 @@ def transcripts_of(evidence: EvidenceSet, genes: Iterable[str]) -> tuple[Transcr
     return tuple(_transcript(row, {key: key for key in keys}) for row in chosen)
 
 
+@lru_cache(maxsize=2)
 def _gene_models(evidence: EvidenceSet) -> pa.Table:
     dataset = next((found for kind in GENE_MODELS if (found := evidence.one(kind)) is not None), None)
     if dataset is None:
