@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import cache
 from importlib import resources
 from math import isnan
 from pathlib import Path
@@ -110,8 +111,13 @@ def findings_document(result: Interpretation, issued: str | None, history: Histo
     }
     if issued is not None:
         document["issued"] = issued
-    jsonschema.validate(document, findings_schema())
+    _validator().validate(document)
     return document
+
+
+@cache
+def _validator() -> Any:
+    return jsonschema.Draft202012Validator(findings_schema())
 
 
 def findings_schema() -> Mapping[str, Any]:
