@@ -2,7 +2,8 @@
 
 1. Variants of the proband are read, and poor calls left out.
 2. They are joined with frequency and ClinVar; common ones are left out, unless ClinVar knows them as pathogenic.
-3. Consequences are called, and variants without effect on a gene left out, again unless ClinVar knows them as pathogenic.
+3. Consequences are called, and variants without effect on a gene left out, again unless ClinVar knows them as pathogenic; in a gene without
+   protein any change of an exon counts, where the gene is known for a disease.
 4. For each gene the pattern of inheritance that fits best gives the variant score.
 5. Phenotype and variant score make the gene's score; genes are ranked, equal scores share their mean rank.
 
@@ -36,10 +37,11 @@ from genopipe.interpret.haplotypes import Together, read_together
 from genopipe.interpret.inheritance import LIMIT, Family, Pattern, call_faults, parentage
 from genopipe.interpret.known import places_of_known
 from genopipe.interpret.onset import FACTOR, age_of, too_late
-from genopipe.interpret.ontology import Annotations, load_phenotypes
-from genopipe.interpret.phenotype import PhenotypeScorer
+from genopipe.interpret.ontology import Annotations
+from genopipe.interpret.phenotype import PhenotypeScorer, load_scorer
 from genopipe.interpret.predictors import SPLICING, Prediction, chosen_tool, effect_of
 from genopipe.interpret.reasons import reasons
+from genopipe.interpret.rna_genes import rna_consequences
 from genopipe.interpret.structural import structural_consequences, with_structural
 from genopipe.interpret.tiers import GREEN, Panels
 from genopipe.interpret.transcripts import touched_transcripts, transcripts_of
@@ -57,6 +59,7 @@ EFFECT = {
     "splice_region_variant": 0.8,
     "missense_variant": 0.6,
     "coding_sequence_variant": 0.6,
+    "non_coding_transcript_exon_variant": 0.6,
     "synonymous_variant": 0.1,
 }
 LEAST_WATCHED = 20
@@ -80,14 +83,14 @@ _MODES = {
 def interpret(request: Request) -> Interpretation:
     """Ranks the genes of one case. Raises BadInput for what cannot be interpreted."""
     subject = request.subject
-    ontology, annotations = load_phenotypes(request.evidence)
+    scorer = load_scorer(request.evidence)
+    ontology, annotations = scorer.ontology, scorer.annotations
     observed = [ontology.resolve(term, path=subject.path, key="phenotypes") for term in subject.observed]
     excluded = [ontology.resolve(term, path=subject.path, key="excluded") for term in subject.excluded]
     notes = []
     if not observed:
         notes.append("No phenotype was given: genes are ranked by their variants alone.")
         log.warning("no phenotype was given: genes are ranked by their variants alone")
-    scorer = PhenotypeScorer(ontology, annotations)
     phenotype = np.round(scorer.score(observed, excluded, method="genopipe" if request.score == "genopipe" else "phenodigm"), 6)
     if observed and not phenotype.any():
         notes.append("No term of the phenotype is known of any gene: genes are ranked by their variants alone.")
@@ -186,6 +189,8 @@ class _Case:
         small = [row for row in rows if not self.variants.structural[row]]
         called = consequences(self.variants, small, transcripts, genome=request.genome, reference=request.reference)
         called |= structural_consequences(self.variants, [row for row in rows if self.variants.structural[row]], transcripts)
+        for row, genes in rna_consequences(self.variants, small, transcripts, known=self.annotations.number).items():
+            called[row] = called.get(row, {}) | genes
         rare = set(rows)
         known = {row: assertion for row, assertion in self.knowledge.pathogenic.items() if row in rare}
         for row, genes in places_of_known(self.variants, known, transcripts, called=called, genome=request.genome).items():

@@ -28,7 +28,7 @@ _EFFECT = {
     "5_prime_UTR_variant": "lies before the coding sequence",
     "3_prime_UTR_variant": "lies behind the coding sequence",
     "intron_variant": "lies in an intron",
-    "non_coding_transcript_exon_variant": "lies in a gene without a protein",
+    "non_coding_transcript_exon_variant": "changes the RNA of a gene that makes no protein",
     "transcript_ablation": "deletes the gene",
     "exon_loss_variant": "deletes whole exons",
     "feature_truncation": "breaks the gene",
