@@ -46,9 +46,11 @@ def reverse_complement(bases: str) -> str:
 
 def translate(coding: str, *, mitochondrial: bool = False) -> str:
     """One letter an amino acid, `*` for a stop, `X` for a codon with an unknown base; an incomplete last codon is left out."""
-    table = MITOCHONDRIAL if mitochondrial else AMINO_ACIDS
-    codons = (coding[at : at + 3] for at in range(0, len(coding) - 2, 3))
-    return "".join(
-        "X" if "N" in codon else table[16 * "TCAG".index(codon[0]) + 4 * "TCAG".index(codon[1]) + "TCAG".index(codon[2])]
-        for codon in codons
-    )
+    letter = np.frombuffer(coding.encode(), np.uint8)[: len(coding) // 3 * 3]
+    codon = _CODON_LETTER[letter].reshape(-1, 3) @ np.array([16, 4, 1])
+    return _AMINO_ACID[mitochondrial][np.minimum(codon, 64)].tobytes().decode()
+
+
+_CODON_LETTER = np.full(256, 64, np.int64)
+_CODON_LETTER[list(b"TCAG")] = range(4)
+_AMINO_ACID = [np.frombuffer(f"{table}X".encode(), np.uint8) for table in (AMINO_ACIDS, MITOCHONDRIAL)]
