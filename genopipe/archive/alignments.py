@@ -55,12 +55,15 @@ def describe_alignments(
     return _describe(pieces, pool, shop, check=check, most_changed=1)
 
 
-def describe_patched(pieces: Pieces, pool: dict[str, Any], shop: Workshop, *, check: Callable[[Iterator[bytes]], None]) -> dict[str, Any]:
+def describe_patched(
+    pieces: Pieces, pool: dict[str, Any], shop: Workshop, *, check: Callable[[Iterator[bytes]], None], most_changed: float = _MOST_CHANGED
+) -> dict[str, Any]:
     """Stores the patch that makes a plain BAM of a CRAM that is there, and gives the content part of its manifest.
 
-    `check` as in `describe_alignments`. Raises NotBam where the CRAM is not of these reads in this order, or much else differs.
+    `check` as in `describe_alignments`. Raises NotBam where the CRAM is not of these reads in this order, or more than a share of the
+    records of a batch differ in more than the order of their tags.
     """
-    return _describe(pieces, pool, shop, check=check, most_changed=_MOST_CHANGED)
+    return _describe(pieces, pool, shop, check=check, most_changed=most_changed)
 
 
 def plain_alignments(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:

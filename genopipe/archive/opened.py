@@ -15,7 +15,7 @@ from genopipe.errors import BadInput
 from genopipe.outputs import make_folder
 from genopipe.store import Location, inside, open_store
 
-_MARKER = "archive.json"
+MARKER = "archive.json"
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -32,7 +32,7 @@ class Archive:
     def existing(cls, root: Location) -> Archive:
         """Opens an archive for reading. Raises BadInput where there is none, or one of a newer version."""
         archive = cls(root)
-        if archive.files.found(_MARKER) is None:
+        if archive.files.found(MARKER) is None:
             raise BadInput(
                 "there is no archive here",
                 wanted="a folder or a bucket written by `genopipe archive put`",
@@ -46,8 +46,8 @@ class Archive:
     def make(cls, root: Location) -> Archive:
         """Opens an archive for writing, a new one where there is none."""
         archive = cls(root)
-        if archive.files.found(_MARKER) is None:
-            archive.files.add(_MARKER, canonical({"archive": VERSION}))
+        if archive.files.found(MARKER) is None:
+            archive.files.add(MARKER, canonical({"archive": VERSION}))
         archive._check_version()
         return archive
 
@@ -85,9 +85,9 @@ class Archive:
         return found[-1]
 
     def _check_version(self) -> None:
-        place = inside(self.root, _MARKER)
+        place = inside(self.root, MARKER)
         try:
-            version = json.loads(self.files.read(_MARKER))["archive"]
+            version = json.loads(self.files.read(MARKER))["archive"]
         except (ValueError, KeyError, TypeError) as error:
             raise damaged(place, "this is no mark of an archive") from error
         if version not in READABLE:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from genopipe.cli.options import archive_option
 from genopipe.store import Location
+
+if TYPE_CHECKING:
+    from genopipe.archive.rekeep import Rekept
 
 reason_option = click.option("--reason", metavar="TEXT", required=True, help="Why; it is written to the audit.")
 
@@ -143,4 +147,43 @@ def audit(root: Location) -> None:
         click.echo(json.dumps(entry, sort_keys=True))
 
 
-COMMANDS = (stat, gc, forget, hold, holds, release, audit)
+@click.command()
+@archive_option
+def repack(root: Location) -> None:
+    """Compress what was put with the fast profile as far as the archive profile does; every file is restored and compared first.
+
+    \b
+    genopipe archive repack --archive A
+    """
+    from genopipe.archive.opened import Archive
+    from genopipe.archive.rekeep import repack as repack_all
+
+    _tell(repack_all(Archive.existing(root)), root)
+
+
+@click.command()
+@archive_option
+def migrate(root: Location) -> None:
+    """Bring files that older versions archived up to date; every file is restored and compared first.
+
+    \b
+    genopipe archive migrate --archive A
+    """
+    from genopipe.archive.opened import Archive
+    from genopipe.archive.rekeep import migrate as migrate_all
+
+    _tell(migrate_all(Archive.existing(root)), root)
+
+
+def _tell(done: Rekept, root: Location) -> None:
+    """Says what was kept anew. Raises BadInput where files stay as they were."""
+    from genopipe.errors import BadInput
+
+    click.echo(f"kept {done.files} files anew: {done.before} bytes before, {done.after} after", err=True)
+    for fault in done.faults:
+        click.echo(f"error: {fault}", err=True)
+    if done.faults:
+        raise BadInput(f"{len(done.faults)} faults", wanted="none", do="See above; the files named stay as they were.", path=root)
+
+
+COMMANDS = (stat, gc, forget, hold, holds, release, audit, repack, migrate)
