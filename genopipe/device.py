@@ -114,6 +114,7 @@ class Card:
         self.xp: Any = cupy
         self.warps = 32 * int(self._cupy.cuda.Device().attributes["MultiProcessorCount"])
         self._of_thread = threading.local()
+        self._compiling = threading.Lock()
         self.compiled = functools.cache(self._compiled)
         self.kernel = functools.cache(self._kernel)
 
@@ -121,12 +122,13 @@ class Card:
         """The CuPy module of a source; its machine code is kept."""
         nvrtc, architecture = self._cupy.cuda.nvrtc, f"sm_{self._cupy.cuda.Device().compute_capability}"
         cubin = cubin_folder() / f"{source.digest(architecture, str(nvrtc.getVersion()))}.cubin"
-        if not cubin.exists():
-            cubin.parent.mkdir(parents=True, exist_ok=True)
-            partial = cubin.with_suffix(f".{os.getpid()}")
-            partial.write_bytes(compile_source(nvrtc, source, architecture))
-            partial.replace(cubin)
-        return self._cupy.RawModule(path=str(cubin))
+        with self._compiling:
+            if not cubin.exists():
+                cubin.parent.mkdir(parents=True, exist_ok=True)
+                partial = cubin.with_suffix(f".{os.getpid()}")
+                partial.write_bytes(compile_source(nvrtc, source, architecture))
+                partial.replace(cubin)
+            return self._cupy.RawModule(path=str(cubin))
 
     def _kernel(self, source: Source, entry: str) -> Any:
         """The CuPy kernel, whose `num_regs` and `local_size_bytes` tell what it takes."""

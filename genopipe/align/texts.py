@@ -57,11 +57,14 @@ class Text:
 
 def ahead(items: Iterator[_Item], n: int = 1) -> Iterator[_Item]:
     """The items, made by another thread, up to n of them before they are asked for."""
-    with ThreadPoolExecutor(1) as pool:
+    pool = ThreadPoolExecutor(1)
+    try:
         waiting = deque(pool.submit(next, items, None) for _ in range(n))
         while (item := waiting.popleft().result()) is not None:
             waiting.append(pool.submit(next, items, None))
             yield item
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def texts_of(lane: Lane, *, first_read: int, size: int, threads: int) -> Iterator[Text]:

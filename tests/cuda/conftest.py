@@ -14,6 +14,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     gpu_present()
 
+NO_GPU = "no GPU on this machine"
 ON_A_CARD = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]
 
 
@@ -23,8 +24,15 @@ def gpu(request: pytest.FixtureRequest) -> Gpu:
     if request.param == "shim":
         return Shim()
     if not gpu_present():
-        pytest.skip("no GPU on this machine")
+        pytest.skip(NO_GPU)
     card = Card()
     # without CuPy's pool every array is an allocation of its own, so that compute-sanitizer sees an access beyond its end
     card.xp.cuda.set_allocator(None)
     return card
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many tests of a GPU there was none for."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_GPU in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests need a GPU and were skipped: {NO_GPU}")

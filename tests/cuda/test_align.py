@@ -99,6 +99,16 @@ def test_the_bam_has_the_bytes_of_the_cpu(small: Gpu, sample: Sample, monkeypatc
     assert len(parsed) > 3 and set(parsed) == {2 if files[1] else 1}
 
 
+def test_lanes_and_records_are_the_same(small: Gpu, sample: Sample, tmp_path: Path) -> None:
+    """Two lanes of FASTQ, and the records of a BAM."""
+    first, second = (sample.mates(name, pairs) for name, pairs in (("one", sample.pairs[:180]), ("two", sample.pairs[180:330])))
+    lanes = [*first[0], *second[0]], [*first[1], *second[1]]
+    wanted = aligned(sample, lanes, tmp_path / "wanted.bam", False)
+    assert aligned(sample, lanes, tmp_path / "found.bam", False, device="gpu") == wanted
+    again = aligned(sample, ([tmp_path / "wanted.bam"], []), tmp_path / "again.bam", False)
+    assert aligned(sample, ([tmp_path / "wanted.bam"], []), tmp_path / "again_there.bam", False, device="gpu") == again
+
+
 @pytest.mark.parametrize("options", [{"trim": True}, {"other_places": 5}], ids=["trimmed", "with other places"])
 def test_reads_that_the_cpu_parses_are_the_same(small: Gpu, sample: Sample, tmp_path: Path, options: dict[str, Any]) -> None:
     files = files_of(sample, tmp_path, "gzip")
