@@ -10,8 +10,9 @@ constraint       gnomAD's table of genes with pLI and LOEUF, `#` lines allowed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genopipe.errors import BadInput
-from genopipe.formats.bed import read_bed
+from genopipe.formats.bed import Interval, read_bed
 from genopipe.formats.gff import Span, Transcript, merged_spans, read_genes
 from genopipe.formats.obo import Term, read_obo
 from genopipe.formats.text_lines import read_lines
@@ -101,22 +102,49 @@ def write_genes(source: Path, target: Path) -> int:
 
 
 def write_coding_exons(source: Path, target: Path) -> int:
-    """Transcripts of which only the coding exons are known. Raises BadInput with the line for an interval without name or strand."""
+    """Transcripts of which only the coding exons are known.
+
+    An exon of several genes belongs to those of its transcripts that have an exon of their own, else to each of the genes. Raises BadInput
+    with the line for an interval without name or strand.
+    """
+    named = [(interval, _named(interval, source)) for interval in read_bed(source)]
+    alone = {name: (*told.genes[0], interval.strand) for interval, told in named if len(told.genes) == 1 for name in told.transcripts}
     spans: dict[tuple[str, str, str, str, str], list[Span]] = {}
-    for interval in read_bed(source):
-        told = dict(pair.split("=", 1) for pair in interval.name.split(";") if "=" in pair)
-        gene = told.get("GENE", interval.name)
-        if not gene or not interval.strand:
-            raise _fault(
-                "an exon without a name or strand", "BED with the gene in column 4 and the strand in column 6", source, interval.line
-            )
-        for name in told.get("TRANSCRIPT", gene).split(","):
-            key = (interval.contig, name, gene, told.get("GENE_ID", ""), interval.strand)
-            spans.setdefault(key, []).append((interval.start, interval.end))
+    for interval, told in named:
+        for name, gene, ncbi, strand in _owners(told, interval.strand, alone):
+            spans.setdefault((interval.contig, name, gene, ncbi, strand), []).append((interval.start, interval.end))
     rows = [_model(_coding_transcript(key, merged_spans(exons))) for key, exons in spans.items()]
     if not rows:
         raise BadInput("no exon in it", wanted="a BED of coding exons", do="Check the file.", path=source)
     return _write("coding-exons", sorted(rows, key=lambda row: (row["contig"], row["start"], row["id"])), target)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What the name of an interval says: genes with their NCBI ids, and transcripts."""
+
+    genes: tuple[tuple[str, str], ...]
+    transcripts: tuple[str, ...]
+
+
+def _named(interval: Interval, source: Path) -> _Named:
+    told = dict(pair.split("=", 1) for pair in interval.name.split(";") if "=" in pair)
+    genes = told.get("GENE", interval.name).split(",")
+    if not genes[0] or (len(genes) == 1 and not interval.strand):
+        raise _fault("an exon without a name or strand", "BED with the gene in column 4 and the strand in column 6", source, interval.line)
+    ids = told.get("GENE_ID", "").split(",")
+    return _Named(tuple(zip_longest(genes, ids[: len(genes)], fillvalue="")), tuple(told.get("TRANSCRIPT", genes[0]).split(",")))
+
+
+def _owners(told: _Named, strand: str, alone: Mapping[str, tuple[str, str, str]]) -> Iterator[tuple[str, str, str, str]]:
+    """Transcript, gene, NCBI id and strand of everything that has an interval; the strand of genes on both is known from `alone`."""
+    if len(told.genes) == 1:
+        yield from ((name, *told.genes[0], strand) for name in told.transcripts)
+        return
+    known = [(name, *alone[name]) for name in told.transcripts if name in alone]
+    yield from known
+    taken = {gene for _, gene, _, _ in known}
+    yield from ((gene, gene, ncbi, strand) for gene, ncbi in told.genes if strand and gene not in taken)
 
 
 def _coding_transcript(key: tuple[str, str, str, str, str], exons: tuple[Span, ...]) -> Transcript:

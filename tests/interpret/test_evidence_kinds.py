@@ -292,6 +292,21 @@ def test_coding_exons_are_gene_models_without_ends(tmp_path: Path) -> None:
     assert found["NM_1.1"].strand == "-"
 
 
+def test_an_exon_of_several_genes_goes_to_the_transcripts_it_belongs_to(tmp_path: Path) -> None:
+    """By transcripts that have an exon of their own, whatever the strand; to each gene where there is none; left out where no strand tells."""
+    text = "1\t0\t9\tGENE=A;GENE_ID=1;TRANSCRIPT=NM_1.1\t0\t+\n1\t10\t19\tGENE=A,B;GENE_ID=1,2;TRANSCRIPT=NM_1.1,NM_2.1\t0\t?\n"
+    text += "1\t20\t29\tGENE=B;GENE_ID=2;TRANSCRIPT=NM_2.1\t0\t-\n1\t30\t39\tGENE=C,D;GENE_ID=3,4;TRANSCRIPT=NM_3.1\t0\t+\n"
+    text += "1\t40\t49\tGENE=C,D;GENE_ID=3,4;TRANSCRIPT=NM_3.1\t0\t?\n"
+    evidence = lock(kept(tmp_path, "coding-exons", text), "set")
+    found = {(one.id, one.gene, one.strand): one.coding for one in transcripts_of(evidence, list("ABCD"))}
+    assert found == {
+        ("NM_1.1", "A", "+"): ((0, 9), (10, 19)),
+        ("NM_2.1", "B", "-"): ((10, 19), (20, 29)),
+        ("C", "C", "+"): ((30, 39),),
+        ("D", "D", "+"): ((30, 39),),
+    }
+
+
 def test_definitions_of_named_alleles_come_out_of_a_set_as_they_went_in(tmp_path: Path) -> None:
     release = tmp_path / "release" / "definition"
     release.mkdir(parents=True)
