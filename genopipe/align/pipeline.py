@@ -58,6 +58,8 @@ WORKING_MEMORY = 600 << 20
 """Bytes taken besides the index, the sorter and the duplicate finder: the program, batches under way, compiled kernels."""
 
 LEAST_SORTING = 64 << 20
+GPU_SHARES = 4
+"""Sixteenths of the memory for text on its way to a GPU, and for the reads that come back."""
 
 LONGEST_SPAN = LONGEST_READ + WIDE
 """Bases of the genome that a record may span: those of the window of a read."""
@@ -260,11 +262,12 @@ def _collectors(aligner: Aligner, folder: Path, options: Options) -> _Kept:
     """Sorter and duplicate finder with the memory that the index and the work in progress leave them."""
     index = aligner.index
     taken = index.entry.nbytes + index.bucket.nbytes + aligner.genome.packed.nbytes + WORKING_MEMORY
-    left = options.memory - taken
+    shares = GPU_SHARES if options.device == "gpu" else 0
+    left = options.memory * (16 - shares) // 16 - taken
     if left < LEAST_SORTING:
         raise BadEnvironment(
             f"{options.memory >> 20} MB of memory are too few for this reference",
-            wanted=f"at least {(taken + LEAST_SORTING >> 20) + 1} MB",
+            wanted=f"at least {((taken + LEAST_SORTING) * 16 // (16 - shares) >> 20) + 1} MB",
             do="Give more with --memory.",
             key="--memory",
         )

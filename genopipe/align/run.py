@@ -27,7 +27,7 @@ from genopipe.outputs import check_no_input
 MOST_TEXT = 1 << 27
 """Bytes of text of a file that go to a GPU at a time: some 400,000 reads."""
 
-PARTS_OF_MEMORY = 64
+PARTS_OF_MEMORY = 80
 """That text is at most this part of the memory: about twenty times as much is under way."""
 
 _HEAD_BYTES = 1 << 20
