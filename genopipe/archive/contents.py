@@ -1,13 +1,14 @@
 """From a manifest's content and container to the bytes of the file, in pieces.
 
 Four kinds of content: `alignments` (a CRAM and a patch), `realigned` (a CRAM with other alignments of the same reads, and what differs),
-`reads` (a view of a CRAM) and `packed` (zstd, or as it was).
+`reads` (a view of a CRAM), `packed` (zstd, or as it was) and `chunks` (a large one, cut so that versions share).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from genopipe.archive.alignments import plain_alignments
+from genopipe.archive.chunks import keep_chunks, plain_chunks
 from genopipe.archive.container import Recipe, wrap
 from genopipe.archive.encoders import Encoder, check_vector, vector
 from genopipe.archive.fastq_views import plain_reads
@@ -24,6 +26,10 @@ from genopipe.archive.workshop import Workshop
 from genopipe.store import Store
 
 PIECE_BYTES = 1 << 20
+CHUNKED_BYTES = 32 << 20
+"""Larger content is kept in chunks."""
+
+_WINDOW_LOG = 27
 _LARGEST_WINDOW = 1 << 31
 _LEVELS = {"fast": 9, "archive": 17}
 
@@ -36,13 +42,19 @@ def file_bytes(manifest: Manifest, shop: Workshop) -> Iterator[bytes]:
 
 
 def pack(pieces: Iterable[bytes], shop: Workshop, *, profile: str) -> dict[str, Any]:
-    """Stores content as zstd and gives the content part of a manifest."""
-    packed = shop.folder / "packed"
-    compressor = zstandard.ZstdCompressor(level=_LEVELS[profile])
-    with open(packed, "wb") as target, compressor.stream_writer(target) as writer:
-        for piece in pieces:
-            writer.write(piece)
-    return {"kind": "packed", "object": shop.store.put_file(packed), "codec": "zstd"}
+    """Stores content as zstd, all of it in one window, or in chunks where it is large; gives the content part of a manifest."""
+    source = iter(pieces)
+    head = b""
+    for piece in source:
+        head += piece
+        if len(head) > CHUNKED_BYTES:
+            return keep_chunks(chain([head], source), shop)
+    window = max(10, min(_WINDOW_LOG, len(head).bit_length()))
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        _LEVELS[profile], source_size=len(head), window_log=window, enable_ldm=len(head) > PIECE_BYTES
+    )
+    packed = zstandard.ZstdCompressor(compression_params=parameters).compress(head)
+    return {"kind": "packed", "object": shop.store.put_bytes(packed), "codec": "zstd"}
 
 
 def describe_recipe(recipe: Recipe, store: Store) -> dict[str, Any]:
@@ -81,6 +93,7 @@ def object_roles(content: dict[str, Any], container: dict[str, Any] | None) -> d
     roles |= {content["patch"]: "patch"} if "patch" in content else {}
     roles |= {content["columns"]: "columns"} if "columns" in content else {}
     roles |= {content["object"]: "packed"} if "object" in content else {}
+    roles |= dict.fromkeys(content.get("chunks", ()), "chunk")
     roles |= {container["sizes"]: "sizes"} if container and isinstance(container["sizes"], str) else {}
     return roles
 
@@ -127,4 +140,5 @@ _PLAIN: dict[str, Callable[[dict[str, Any], Workshop], Iterator[bytes]]] = {
     "realigned": plain_realigned,
     "reads": plain_reads,
     "packed": _unpacked,
+    "chunks": plain_chunks,
 }

@@ -303,7 +303,7 @@ def _own_pool(run: _Run, file: Examined, group: list[Examined], staging: Staging
 
 def _packed(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
     content = pack(file.pieces(), staging.shop, profile=run.options.profile)
-    if staging.size(content["object"]) >= file.size:
+    if _size(content, staging) >= file.size:
         raise RecipeFailed("the packed content is larger than the file")
     return content
 
@@ -311,10 +311,15 @@ def _packed(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
 def _original(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
     with open(file.path, "rb") as source:
         content = pack(iter(partial(source.read, 1 << 20), b""), staging.shop, profile=run.options.profile)
-    if staging.size(content["object"]) < file.size:
+    if _size(content, staging) < file.size:
         return content
-    staging.delete(content["object"])
+    for digest in object_roles(content, None):
+        staging.delete(digest)
     return {"kind": "packed", "object": staging.put_file(file.path), "codec": "none"}
+
+
+def _size(content: dict[str, Any], staging: Staging) -> int:
+    return sum(staging.size(digest) for digest in object_roles(content, None))
 
 
 def _manifest(run: _Run, file: Examined, content: dict[str, Any], staging: Staging, wrapped: bool) -> Manifest:
