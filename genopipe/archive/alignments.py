@@ -3,8 +3,9 @@
 At a put the plain BAM is encoded by htslib with a lean header. The stored CRAM is decoded once beside the original, and what differs goes
 to the patch: the header, compressed with the decoded header as its dictionary, then for each batch of records their marks and streams
 (`genopipe.archive.bam_records`). In the same pass each batch is restored from CRAM and patch and handed to the caller, who compares it with
-the file. For the pipeline's own BAMs the patch is a few hundred bytes. A BAM with the same reads in the same order as an archived one, but
-with other flags, tags or header, needs a patch only: its CRAM is that of the other. Everything streams: a batch is 8 MB.
+the file. A batch is what one container of the CRAM holds, and a frame of the patch, so that a region needs no more than its own. For the
+pipeline's own BAMs the patch is some bytes for each container. A BAM with the same reads in the same order as an archived one, but with
+other flags, tags or header, needs a patch only: its CRAM is that of the other. Everything streams.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import zstandard
 
-from genopipe.archive.bam_records import STREAMS, Noted, OrderTable, differences, drops_tags, restored
-from genopipe.archive.bam_stream import Batch, NotBam, PlainBam, all_covered, side_by_side
-from genopipe.archive.htslib import ONLY_HEADER, decode_cram, encode_cram
+from genopipe.archive.bam_records import STREAMS, Noted, OrderTable, differences, restored
+from genopipe.archive.bam_stream import Batch, Bytes, NotBam, PlainBam, Records, all_covered
+from genopipe.archive.containers import containers, make_index
+from genopipe.archive.htslib import decode_cram, encode_cram
 from genopipe.archive.references import Reference, contigs_of, cram_header, known_contigs, link_reference
 from genopipe.archive.workshop import Workshop
 
@@ -52,7 +54,7 @@ def describe_alignments(
     except _NotCovered:
         cram, reference = _stored_cram(pieces, shop, None, profile), None
     pool = {"cram": cram, "reference": reference.keep(shop.store) if reference else None}
-    return _describe(pieces, pool, shop, check=check, most_changed=1)
+    return describe_patched(pieces, pool, shop, check=check, most_changed=1)
 
 
 def describe_patched(
@@ -61,9 +63,19 @@ def describe_patched(
     """Stores the patch that makes a plain BAM of a CRAM that is there, and gives the content part of its manifest.
 
     `check` as in `describe_alignments`. Raises NotBam where the CRAM is not of these reads in this order, or more than a share of the
-    records of a batch differ in more than the order of their tags.
+    records differ in more than the order of their tags.
     """
-    return _describe(pieces, pool, shop, check=check, most_changed=most_changed)
+    patch, cram = shop.folder / "patch", shop.local(pool["cram"])
+    with open(cram, "rb") as source:
+        n_records = [container.n_records for container in containers(source)]
+    written = _Written(n_records, most_changed)
+    with open(patch, "wb") as target:
+        check(_patched(PlainBam(pieces()), decoded_pool(pool, shop), target, written))
+    kept = shop.store.put_file(patch)
+    if _patch_digest(kept, shop) != written.digest.digest():
+        raise NotBam("the patch does not come back")
+    index = shop.store.put_bytes(make_index(cram, patch, written.frame, shop.folder).encode())
+    return {"kind": "alignments", "cram": pool["cram"], "reference": pool["reference"], "patch": kept, "index": index}
 
 
 def plain_alignments(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
@@ -72,7 +84,7 @@ def plain_alignments(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]
     with shop.store.open(content["patch"]) as patch:
         yield unpacked_header(patch, decoded.header)
         with _noted(patch) as source:
-            yield from _mended(decoded.batches(), source)
+            yield from _mended(decoded.batches(), source, fresh="index" in content)
 
 
 def decoded_pool(content: dict[str, Any], shop: Workshop) -> PlainBam:
@@ -81,40 +93,33 @@ def decoded_pool(content: dict[str, Any], shop: Workshop) -> PlainBam:
     return PlainBam(decode_cram(shop.local(content["cram"]), reference=reference))
 
 
-def original_header(content: dict[str, Any], shop: Workshop) -> bytes:
-    """The header of the plain BAM."""
-    decoded = PlainBam(decode_cram(shop.local(content["cram"]), reference=None, only=ONLY_HEADER))
-    with shop.store.open(content["patch"]) as patch:
-        return unpacked_header(patch, decoded.header)
+def mended_part(frame: bytes, records: Batch) -> bytes:
+    """The original records of one container, from those that the CRAM has and their frame of the patch."""
+    return b"".join(_mended(iter([records]), io.BytesIO(zstandard.ZstdDecompressor().decompressobj().decompress(frame)), fresh=True))
 
 
-def only_tags_differ(content: dict[str, Any], shop: Workshop) -> bool:
-    """True when the CRAM's records are those of the BAM but for the order and integer types of their tags."""
-    with shop.store.open(content["patch"]) as patch:
-        _packed(patch)
-        source = _noted(patch)
-        while head := source.read(_BATCH.size):
-            n, marked, *sizes = _BATCH.unpack(head)
-            if any(sizes[: STREAMS.index("order")]):
-                return False
-            source.read(n * marked)
-            if drops_tags(_array(source, sizes[-1])):
-                return False
-    return True
+class _Written:
+    """What becomes of a patch while it is written.
 
+    n_records     records of each container of the CRAM, whose patches are frames of their own
+    most_changed  the share of records that may differ in more than their order of tags
+    digest        of what the frames note
+    frame         bytes of each frame, that of the header first
+    """
 
-def _describe(
-    pieces: Pieces, pool: dict[str, Any], shop: Workshop, *, check: Callable[[Iterator[bytes]], None], most_changed: float
-) -> dict[str, Any]:
-    """Raises NotBam where of some batch more records than this share differ in more than their order of tags."""
-    patch = shop.folder / "patch"
-    with open(patch, "wb") as target:
-        written = hashlib.sha256()
-        check(_patched(PlainBam(pieces()), decoded_pool(pool, shop), (target, written), most_changed))
-    kept = shop.store.put_file(patch)
-    if _patch_digest(kept, shop) != written.digest():
-        raise NotBam("the patch does not come back")
-    return {"kind": "alignments", "cram": pool["cram"], "reference": pool["reference"], "patch": kept}
+    def __init__(self, n_records: list[int], most_changed: float) -> None:
+        self.n_records, self.most_changed = n_records, most_changed
+        self.digest = hashlib.sha256()
+        self.frame: list[int] = []
+        self._seen = self._other = self._changed = 0
+
+    def see(self, mark: Bytes) -> None:
+        """Counts records by their marks. Raises NotBam where too many differ."""
+        self._seen += len(mark)
+        self._other += int(np.count_nonzero(mark & _OTHER_READ))
+        self._changed += int(np.count_nonzero(mark & _CHANGED))
+        if self._other > _MOST_OTHER_READS * self._seen or self._changed > self.most_changed * self._seen:
+            raise NotBam("the CRAM has other reads, or these in another order, or much else differs")
 
 
 class _NotCovered(Exception):
@@ -139,23 +144,26 @@ def _lean(pieces: Pieces, reference: Reference | None) -> Iterator[bytes]:
         yield batch.byte.tobytes()
 
 
-def _patched(original: PlainBam, decoded: PlainBam, kept: tuple[BinaryIO, hashlib._Hash], most_changed: float) -> Iterator[bytes]:
-    """Writes the patch, digests what it notes, and gives the plain BAM that CRAM and patch make, in pieces."""
-    target, written = kept
+def _patched(original: PlainBam, decoded: PlainBam, target: BinaryIO, written: _Written) -> Iterator[bytes]:
+    """Writes the patch, and gives the plain BAM that CRAM and patch make, in pieces."""
     header = packed_header(original.header, decoded.header)
     target.write(header)
+    written.frame.append(len(header))
     yield unpacked_header(io.BytesIO(header), decoded.header)
-    table, table_back = OrderTable(), OrderTable()
-    with zstandard.ZstdCompressor(level=PATCH_LEVEL).stream_writer(target, closefd=False) as patch:
-        for want, have in side_by_side(original.batches(), decoded.batches()):
-            mark, streams = differences(want, have, table)
-            if (mark & _OTHER_READ > 0).mean() > _MOST_OTHER_READS or (mark & _CHANGED > 0).mean() > most_changed:
-                raise NotBam("the CRAM has other reads, or these in another order, or much else differs")
-            parts = [mark] if mark.any() else []
-            noted = _BATCH.pack(len(want), len(parts), *map(len, streams)) + b"".join(part.tobytes() for part in parts + streams)
-            written.update(noted)
-            patch.write(noted)
-            yield restored(have, mark, Noted(table_back, streams))
+    compressor = zstandard.ZstdCompressor(level=PATCH_LEVEL)
+    originals, decodeds = Records(original.batches()), Records(decoded.batches())
+    for n in written.n_records[1:]:
+        want, have = originals.take(n), decodeds.take(n)
+        mark, streams = differences(want, have, OrderTable())
+        written.see(mark)
+        parts = [mark] if mark.any() else []
+        noted = _BATCH.pack(n, len(parts), *map(len, streams)) + b"".join(part.tobytes() for part in parts + streams) if n else b""
+        frame = compressor.compress(noted) if n else b""
+        written.digest.update(noted)
+        written.frame.append(target.write(frame))
+        yield restored(have, mark, Noted(OrderTable(), streams))
+    if not originals.at_end():
+        raise NotBam("the CRAM has fewer records")
 
 
 def packed_header(header: bytes, decoded: bytes) -> bytes:
@@ -176,7 +184,7 @@ def _packed(source: BinaryIO) -> bytes:
 
 def _noted(patch: BinaryIO) -> BinaryIO:
     """What a patch notes of the records, from where its header ends."""
-    return zstandard.ZstdDecompressor().stream_reader(patch, read_across_frames=False)
+    return zstandard.ZstdDecompressor().stream_reader(patch, read_across_frames=True)
 
 
 def _patch_digest(digest: str, shop: Workshop) -> bytes:
@@ -190,12 +198,14 @@ def _patch_digest(digest: str, shop: Workshop) -> bytes:
     return seen.digest()
 
 
-def _mended(batches: Iterator[Batch], source: BinaryIO) -> Iterator[bytes]:
+def _mended(batches: Iterator[Batch], source: BinaryIO, *, fresh: bool) -> Iterator[bytes]:
+    """The original records. Each batch of a patch in frames begins with a `fresh` table; older patches are one frame with one table."""
     table = OrderTable()
     batch = _NO_RECORDS
     while head := source.read(_BATCH.size):
         n, marked, *sizes = _BATCH.unpack(head)
         mark = _array(source, n) if marked else np.zeros(n, np.uint8)
+        table = OrderTable() if fresh else table
         noted = Noted(table, [_array(source, size) for size in sizes])
         while n:
             batch = batch if len(batch) else next(batches)

@@ -68,11 +68,6 @@ def restored(decoded: Batch, mark: Bytes, noted: Noted) -> bytes:
     return out[:used].tobytes()
 
 
-def drops_tags(order: Bytes) -> bool:
-    """True when a stream of orders leaves out tags of the CRAM's records; no place or type has that value."""
-    return bool((order == _DROPPED).any())
-
-
 @njit(cache=True, nogil=True)
 def put_uint32(out: Bytes, at: int, value: int) -> None:
     for i in range(4):

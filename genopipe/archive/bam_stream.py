@@ -112,6 +112,10 @@ class Records:
             n -= len(parts[-1])
         return joined(parts)
 
+    def at_end(self) -> bool:
+        """True when no record is left."""
+        return not len(self._batch) and next(self._batches, None) is None
+
     def _next(self) -> Batch:
         batch = next(self._batches, None)
         if batch is None:
@@ -125,18 +129,6 @@ def joined(batches: list[Batch]) -> Batch:
     start = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.concatenate([np.empty(0, np.int64), *size]))))
     byte = [batch.byte[batch.start[0] : batch.start[-1]] for batch in batches]
     return Batch(np.concatenate([np.empty(0, np.uint8), *byte]), start)
-
-
-def side_by_side(one: Iterator[Batch], other: Iterator[Batch]) -> Iterator[tuple[Batch, Batch]]:
-    """Batches of as many records from both. Raises NotBam when one has more records than the other."""
-    left, right = next(one, None), next(other, None)
-    while left is not None and right is not None:
-        n = min(len(left), len(right))
-        yield left.part(0, n), right.part(0, n)
-        left = left.part(n, len(left)) if n < len(left) else next(one, None)
-        right = right.part(n, len(right)) if n < len(right) else next(other, None)
-    if left is not None or right is not None:
-        raise NotBam("the CRAM has another number of records")
 
 
 def all_covered(batch: Batch, covered: NDArray[np.bool_]) -> bool:

@@ -91,7 +91,7 @@ def object_roles(content: dict[str, Any], container: dict[str, Any] | None) -> d
     roles |= {order[part]: "order" for part in ("members", "listed", "rows", "steps") if order.get(part)}
     roles |= {rest["each"]: "rest"} if "each" in rest else {}
     roles |= {content["patch"]: "patch"} if "patch" in content else {}
-    roles |= {content["columns"]: "columns"} if "columns" in content else {}
+    roles |= {content[part]: part for part in ("index", "columns") if part in content}
     roles |= {content["object"]: "packed"} if "object" in content else {}
     roles |= dict.fromkeys(content.get("chunks", ()), "chunk")
     roles |= {container["sizes"]: "sizes"} if container and isinstance(container["sizes"], str) else {}

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from isal import igzip
@@ -20,7 +20,6 @@ from isal import igzip
 _COMMAND = "import sys, pysam; getattr(pysam, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
 _PROFILES = {"fast": "normal", "archive": "archive"}
 PIECE_BYTES = 4 << 20
-ONLY_HEADER = ("-H",)
 
 
 class HtslibFailed(Exception):
@@ -70,19 +69,11 @@ def _feed(pieces: Iterable[bytes], command: list[str], **pipes: int) -> None:
         _end(child, messages.fileno())
 
 
-def only_region(index: Path, contig: str, start: int, end: int) -> tuple[str, ...]:
-    """The records that overlap start to end (0-based, half-open) of a contig."""
-    return (str(index), f"{{{contig}}}:{start + 1}-{end}", "-X")
-
-
-def decode_cram(cram: Path, *, reference: Path | None, only: Sequence[str] = ()) -> Iterator[bytes]:
-    """The BAM that a CRAM holds, in pieces of plain bytes; `only` is ONLY_HEADER, or what `only_region` gives, to have a part.
-
-    Raises HtslibFailed when it cannot be decoded.
-    """
+def decode_cram(cram: Path, *, reference: Path | None) -> Iterator[bytes]:
+    """The BAM that a CRAM holds, in pieces of plain bytes. Raises HtslibFailed when it cannot be decoded."""
     source = ["-T", str(reference)] if reference else []
     with tempfile.TemporaryFile() as messages:
-        child = _samtools(["view", "--no-PG", "-u", *source, "-o", "-", str(cram), *only], stdout=subprocess.PIPE, stderr=messages.fileno())
+        child = _samtools(["view", "--no-PG", "-u", *source, "-o", "-", str(cram)], stdout=subprocess.PIPE, stderr=messages.fileno())
         assert child.stdout is not None
         finished = False
         try:

@@ -11,13 +11,19 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+import numpy as np
+from isal import igzip
 
 from genopipe.archive.workshop import Workshop
 from genopipe.formats.genome import fasta_path, load_genome
 from genopipe.model import Genome
 from genopipe.store import Store
 
+_SHARE_READ_WHOLE = 0.8
+"""htslib reads half a contig or more as a whole."""
+_PIECE_BYTES = 1 << 16
 _PARTS = {"fasta": "", "index": ".fai", "blocks": ".gzi"}
 
 
@@ -53,6 +59,36 @@ def link_reference(reference: dict[str, Any] | None, shop: Workshop) -> Path | N
         if not link.is_symlink():
             link.symlink_to(shop.local(reference[part]).resolve())
     return fasta
+
+
+def part_reference(reference: dict[str, Any], contig: str, span: tuple[int, int], shop: Workshop) -> Path:
+    """A FASTA with holes in the workshop's folder: of one contig a stretch (0-based, half-open), all else unread.
+
+    htslib compares the digest of what it takes from it with the one in the CRAM.
+    """
+    lines = (line.split("\t") for line in shop.store.read(reference["index"]).decode().splitlines())
+    length, offset, bases, width = next(tuple(map(int, line[1:5])) for line in lines if line[0] == contig)
+    start, end = span if 2 * (span[1] - span[0]) < length * _SHARE_READ_WHOLE else (0, length)
+    first, last = (offset + at // bases * width + at % bases for at in (start, max(min(end, length) - 1, start)))
+    fasta = shop.folder / f"{reference['fasta']}.part.fa"
+    with open(fasta, "wb") as target, shop.store.open_parts(reference["fasta"]) as source:
+        for at, payload in _blocks(source, shop.store.read(reference["blocks"]), first, last + 1):
+            target.seek(at)
+            target.write(payload)
+    Path(f"{fasta}.fai").write_bytes(shop.store.read(reference["index"]))
+    return fasta
+
+
+def _blocks(source: BinaryIO, blocks: bytes, first: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """The blocks of a BGZF file with its plain bytes first to end: where each begins in the plain file, and what it holds."""
+    place = np.concatenate((np.zeros((1, 2), np.uint64), np.frombuffer(blocks, "<u8", offset=8).reshape(-1, 2))).astype(np.int64)
+    block = int(np.searchsorted(place[:, 1], first, side="right")) - 1
+    at = int(place[block, 1])
+    source.seek(int(place[block, 0]))
+    with igzip.open(source, "rb") as plain:  # type: ignore[no-untyped-call]
+        while at < end and (payload := plain.read(min(_PIECE_BYTES, end - at))):
+            yield at, payload
+            at += len(payload)
 
 
 def contigs_of(header: bytes) -> Iterator[tuple[str, int]]:

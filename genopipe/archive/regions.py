@@ -1,38 +1,39 @@
-"""The records of one region out of an archived BAM, without decoding the rest.
+"""The records of one region out of an archived BAM, without reading the rest.
 
-The containers of the CRAM are indexed, and those that overlap the region decoded: the records have all their fields; their tags may stand
-in the order of the CRAM. Where the patch says that more than the order of tags differs, or the CRAM is not sorted by position, the whole
-BAM is restored and filtered instead. The header is that of the BAM. A CRAM of a region holds its reference.
+Of the CRAM those containers are read that have records over the region, each with its frame of the patch, and of the reference what they
+cover: a small CRAM of these is decoded and mended, and the records that overlap are kept, as they are in the BAM. A BAM that is kept in
+another form is restored as a whole and filtered. The header is that of the BAM. A CRAM of a region holds its reference.
 
-Source: SAM/BAM format specification; CRAM format specification, section 12 (indexing); regions as in `samtools view`.
+Source: SAM/BAM format specification; regions as in `samtools view`.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from isal import igzip
 
 from genopipe import outputs
-from genopipe.archive.alignments import only_tags_differ, original_header, plain_alignments
-from genopipe.archive.bam_stream import PlainBam
+from genopipe.archive.alignments import mended_part, plain_alignments, unpacked_header
+from genopipe.archive.bam_stream import PlainBam, Records
+from genopipe.archive.containers import Index, read_part
 from genopipe.archive.htslib import (
     PIECE_BYTES,
-    HtslibFailed,
     decode_cram,
     encode_cram,
-    index_cram,
-    only_region,
     records_within,
     write_fastq,
 )
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
-from genopipe.archive.references import contigs_of, link_reference
+from genopipe.archive.realigned import plain_realigned
+from genopipe.archive.references import contigs_of, link_reference, part_reference
 from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import BgzfWriter
@@ -48,34 +49,54 @@ def get_region(root: Location, wanted: str, out: Path, *, region: str, form: str
     """
     archive = Archive.existing(root)
     manifest = archive.find(wanted)
-    if manifest.content["kind"] not in ("alignments", "realigned"):
+    if manifest.content["kind"] not in _PLAIN:
         raise _no_alignments(manifest)
     with outputs.whole_file(out) as target, tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as folder:
         shop = Workshop(archive.store, Path(folder))
-        header = original_header(manifest.content, shop)
-        records = _within(manifest.content, _span(region, header), shop)
-        _FORMS[form](_pieces(header, records), target)
+        plain = (
+            _indexed(manifest.content, region, shop)
+            if "index" in manifest.content
+            else _PLAIN[manifest.content["kind"]](manifest.content, shop)
+        )
+        _FORMS[form](_filtered(plain, region, shop), target)
 
 
-def _within(content: dict[str, Any], span: tuple[str, int, int], shop: Workshop) -> PlainBam:
-    """The records of the region, as the CRAM has them where that is enough."""
-    cram, reference = shop.local(content["cram"]), link_reference(content["reference"], shop)
-    index = shop.folder / "index.crai"
-    try:
-        index_cram(cram, index)
-    except HtslibFailed:
-        index.unlink(missing_ok=True)
-    if index.is_file() and only_tags_differ(content, shop):
-        return PlainBam(decode_cram(cram, reference=reference, only=only_region(index, *span)))
-    return PlainBam(_filtered(content, "\t".join(map(str, span)), shop))
+def _indexed(content: dict[str, Any], region: str, shop: Workshop) -> Iterator[bytes]:
+    """The header, and the records of the containers that overlap the region."""
+    index = Index.decode(shop.store.read(content["index"]))
+    with shop.store.open_parts(content["cram"]) as cram, shop.store.open_parts(content["patch"]) as patch:
+        first, last = (read_part(index.part[i], cram, patch) for i in (0, -1))
+        header = unpacked_header(io.BytesIO(first[1]), _decoded([first[0], last[0]], None, shop).header)
+        contig, start, end = _span(region, header)
+        yield header
+        contigs = [name for name, _ in contigs_of(header)]
+        chosen = index.within(contigs.index(contig), start, end)
+        reference = _reference(content["reference"], contig, index.covered(chosen, contigs.index(contig)), shop)
+        for i in chosen:
+            part, frame = read_part(index.part[i], cram, patch)
+            records = Records(_decoded([first[0], part, last[0]], reference, shop).batches()).take(int(index.part[i]["records"]))
+            yield mended_part(frame, records)
 
 
-def _filtered(content: dict[str, Any], bed: str, shop: Workshop) -> Iterator[bytes]:
-    (shop.folder / "region.bed").write_text(bed)
-    records_within(plain_alignments(content, shop), shop.folder / "region.bed", shop.folder / "region.bam")
-    with igzip.open(shop.folder / "region.bam", "rb") as plain:  # type: ignore[no-untyped-call]
-        while piece := plain.read(PIECE_BYTES):
-            yield piece
+def _decoded(parts: list[bytes], reference: Path | None, shop: Workshop) -> PlainBam:
+    """What a CRAM of these parts holds."""
+    (shop.folder / "part.cram").write_bytes(b"".join(parts))
+    return PlainBam(decode_cram(shop.folder / "part.cram", reference=reference))
+
+
+def _reference(reference: dict[str, Any] | None, contig: str, span: tuple[int, int] | None, shop: Workshop) -> Path | None:
+    if reference is None or span is None:
+        return link_reference(reference, shop)
+    return part_reference(reference, contig, span, shop)
+
+
+def _filtered(plain: Iterator[bytes], region: str, shop: Workshop) -> Iterator[bytes]:
+    """The header, and the records that overlap the region."""
+    bam = PlainBam(plain)
+    (shop.folder / "region.bed").write_text("\t".join(map(str, _span(region, bam.header))))
+    records_within(_pieces(bam.header, bam), shop.folder / "region.bed", shop.folder / "region.bam")
+    with igzip.open(shop.folder / "region.bam", "rb") as within:  # type: ignore[no-untyped-call]
+        yield from _pieces(bam.header, PlainBam(iter(partial(within.read, PIECE_BYTES), b"")))
 
 
 def _span(region: str, header: bytes) -> tuple[str, int, int]:
@@ -119,4 +140,5 @@ def _no_alignments(manifest: Manifest) -> BadInput:
     )
 
 
+_PLAIN = {"alignments": plain_alignments, "realigned": plain_realigned}
 _FORMS = {"bam": _write_bam, "cram": _write_cram, "fastq": write_fastq}

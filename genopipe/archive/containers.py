@@ -1,0 +1,163 @@
+"""Where the containers of a CRAM lie, what stretches they cover and where their part of the patch is: so that a region reads only its own.
+
+An index is an object of its own, small beside the CRAM. Its rows are the parts of a CRAM in file order: the definition with the header,
+containers of records, the end. Each has a digest of its bytes and of those of its patch, so that a part can be trusted without the whole.
+
+Source: CRAM format specification 3.1, sections 7, 8 (containers) and 12 (index).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from genopipe.archive.htslib import index_cram
+from genopipe.errors import BadInput
+
+_DEFINITION_BYTES = 26
+_LONGEST_HEADER = 1 << 12
+_PART = np.dtype([("offset", "<i8"), ("size", "<i8"), ("patch", "<i8"), ("patch_size", "<i8"), ("records", "<i8"), ("digest", "u1", 16)])
+_STRETCH = np.dtype([("part", "<i8"), ("contig", "<i4"), ("start", "<i4"), ("end", "<i4")])
+_LEVEL = 19
+SEVERAL_CONTIGS = -2
+
+Rows = NDArray[np.void]
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container: where it begins, its bytes, the contig of its records (SEVERAL_CONTIGS, -1 for none), and how many they are."""
+
+    offset: int
+    size: int
+    contig: int
+    n_records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """part: (parts) of `_PART`; stretch: (stretches) of `_STRETCH`, 0-based half-open, what each part covers."""
+
+    part: Rows
+    stretch: Rows
+
+    def encode(self) -> bytes:
+        """The bytes of the object."""
+        plain = struct.pack("<I", len(self.part)) + self.part.tobytes() + self.stretch.tobytes()
+        return zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
+
+    @classmethod
+    def decode(cls, content: bytes) -> Index:
+        """The index again."""
+        plain = zstandard.ZstdDecompressor().decompress(content)
+        end = 4 + struct.unpack_from("<I", plain)[0] * _PART.itemsize
+        return cls(np.frombuffer(plain[4:end], _PART), np.frombuffer(plain[end:], _STRETCH))
+
+    def within(self, contig: int, start: int, end: int) -> list[int]:
+        """The containers with records over a stretch."""
+        row = self.stretch
+        return sorted(set(row["part"][(row["contig"] == contig) & (row["start"] < end) & (row["end"] > start)].tolist()))
+
+    def covered(self, parts: Iterable[int], contig: int) -> tuple[int, int] | None:
+        """The stretch of the contig that these containers cover; None where one has records on other contigs too."""
+        row = self.stretch[np.isin(self.stretch["part"], list(parts))]
+        if (row["contig"] != contig).any():
+            return None
+        return int(row["start"].min(initial=0 if not len(row) else row["start"][0])), int(row["end"].max(initial=0))
+
+
+def containers(cram: BinaryIO) -> Iterator[Container]:
+    """All containers of a CRAM in file order, that of its header first, the mark of the end last."""
+    at = _DEFINITION_BYTES
+    while True:
+        cram.seek(at)
+        head = cram.read(_LONGEST_HEADER)
+        if len(head) < 5:
+            return
+        length = int(struct.unpack_from("<i", head)[0])
+        numbers = []
+        end = 4
+        for _ in range(4):
+            number, end = _itf8(head, end)
+            numbers.append(number)
+        for _ in range(2):
+            end = _ltf8_end(head, end)
+        _, end = _itf8(head, end)
+        n_landmarks, end = _itf8(head, end)
+        for _ in range(n_landmarks):
+            _, end = _itf8(head, end)
+        size = end + 4 + length
+        yield Container(at, size, numbers[0], numbers[3])
+        at += size
+
+
+def make_index(cram: Path, patch: Path, frame: list[int], folder: Path) -> Index:
+    """The index of a CRAM whose patch has frames of these sizes, that of the header first. Raises HtslibFailed for a broken CRAM."""
+    index_cram(cram, folder / "index.crai")
+    with open(cram, "rb") as source, open(patch, "rb") as patch_source:
+        found = list(containers(source))
+        offset = [0, *(container.offset for container in found[1:])]
+        part = np.zeros(len(found), _PART)
+        part["offset"], part["size"] = offset, np.diff(offset, append=found[-1].offset + found[-1].size)
+        part["records"] = [container.n_records for container in found]
+        part["patch_size"][: len(frame)] = frame
+        part["patch"] = np.cumsum(part["patch_size"]) - part["patch_size"]
+        for row in part:
+            row["digest"] = np.frombuffer(_digest(*_bytes(row, source, patch_source)), np.uint8)
+    return Index(part, _stretches(folder / "index.crai", offset))
+
+
+def read_part(row: np.void, cram: BinaryIO, patch: BinaryIO) -> tuple[bytes, bytes]:
+    """The bytes of a part of the CRAM and of its patch. Raises BadInput when they are not those that were indexed."""
+    content = _bytes(row, cram, patch)
+    if _digest(*content) != row["digest"].tobytes():
+        raise BadInput(
+            "a part of an archived CRAM does not have its digest",
+            wanted="the bytes that were put",
+            do="Run `genopipe archive verify`, then restore what it names from a copy of the archive.",
+        )
+    return content
+
+
+def _bytes(row: np.void, cram: BinaryIO, patch: BinaryIO) -> tuple[bytes, bytes]:
+    cram.seek(int(row["offset"]))
+    patch.seek(int(row["patch"]))
+    return cram.read(int(row["size"])), patch.read(int(row["patch_size"]))
+
+
+def _digest(cram: bytes, patch: bytes) -> bytes:
+    return hashlib.sha256(cram + patch).digest()[:16]
+
+
+def _stretches(index: Path, offset: list[int]) -> Rows:
+    """What htslib's index says of each container."""
+    with gzip.open(index, "rt") as lines:
+        numbers = [tuple(map(int, line.split("\t"))) for line in lines]
+    part_of = {at: part for part, at in enumerate(offset)}
+    rows = [(part_of[at], contig, start - 1, start - 1 + span) for contig, start, span, at, _, _ in numbers if contig >= 0]
+    return np.array(rows, _STRETCH)
+
+
+def _itf8(byte: bytes, at: int) -> tuple[int, int]:
+    """A number of one to five bytes, and where it ends."""
+    first = byte[at]
+    more = 0 if first < 0x80 else 1 if first < 0xC0 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+    if more == 4:
+        value = (first & 15) << 28 | int.from_bytes(byte[at + 1 : at + 4], "big") << 4 | byte[at + 4] & 15
+    else:
+        value = (first & (0x7F >> more)) << (8 * more) | int.from_bytes(byte[at + 1 : at + 1 + more], "big")
+    return value - (1 << 32) if value >> 31 else value, at + 1 + more
+
+
+def _ltf8_end(byte: bytes, at: int) -> int:
+    """Where a number of one to nine bytes ends: its first byte has a leading 1 for each byte that follows."""
+    return at + 1 + 8 - (byte[at] ^ 0xFF).bit_length()
