@@ -6,7 +6,7 @@ Phenotype alone: published cases (phenopackets), their causal gene among all ann
 2025 and of 2013/14; beside plain asymmetric Resnik as the independent `rank_baseline.py` computes it in the same run. The annotations of
 2025 already hold most of these papers; those of 2013/14 hold nearly none. `excluded` also uses the terms that were found absent.
 
-Spiked: published cases of GRCh37 (their genes named as HPO names the same NCBI gene), the variants of each put into the Pfeiffer exome in
+Spiked: published cases of GRCh37, the variants of each put into the Pfeiffer exome in
 turn, ranked by `interpret` itself; ClinVar without the variants of all these cases. Beside the combined rank stand those by phenotype alone
 among all annotated genes, and by variants alone. `--cases` takes that many, drawn by a digest of their ids, which also parts them into
 halves: what was chosen was chosen on the first half.
@@ -35,12 +35,10 @@ from typing import Any
 import numpy as np
 from measure import options, report, versions, work_folder
 
-from genopipe.formats.bed import read_bed
-from genopipe.interpret import ranking
 from genopipe.interpret.evidence import EvidenceSet, Release, add, lock
 from genopipe.interpret.findings import Request
 from genopipe.interpret.ontology import Annotations, Ontology, load_phenotypes
-from genopipe.interpret.phenotype import PhenotypeScorer
+from genopipe.interpret.phenotype import PhenotypeScorer, load_scorer
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.subject import load_subject
 
@@ -56,7 +54,7 @@ Place = tuple[str, int, str, str]
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--cases", type=int, default=96, help="Cases put into the exome.")
+    parser.add_argument("--cases", type=int, default=385, help="Cases put into the exome.")
     arguments = parser.parse_args()
     with work_folder(arguments.work) as folder:
         result = {
@@ -152,11 +150,10 @@ def baseline(tools: Path, year: str, packets: Path) -> dict[str, float]:
 def exome_evidence(data: Path, folder: Path, *, left_out: frozenset[Place] = frozenset()) -> EvidenceSet:
     """What is at hand for exomes of GRCh37, ClinVar without `left_out`."""
     folder.mkdir()
-    coding_exons(data / "gene_models" / "refseq_union_cds.GRCh37.bed.gz", folder / "exons.gff3", current_symbols(data))
     with gzip.open(data / "clinvar" / "clinvar-2016-09-10.GRCh37.vcf.gz", "rt") as source:
         (folder / "clinvar.vcf").write_text("".join(line for line in source if line.startswith("#") or place_of(line) not in left_out))
     files = {
-        "genes": folder / "exons.gff3",
+        "coding-exons": data / "gene_models" / "refseq_union_cds.GRCh37.bed.gz",
         "hpo": data / TABLES["2025"][0],
         "hpo-annotations": data / TABLES["2025"][1],
         "clinvar": folder / "clinvar.vcf",
@@ -170,12 +167,6 @@ def exome_evidence(data: Path, folder: Path, *, left_out: frozenset[Place] = fro
 def place_of(line: str) -> Place:
     contig, position, _, ref, alt = line.split("\t", 5)[:5]
     return contig, int(position), ref.upper(), alt.upper()
-
-
-def current_symbols(data: Path) -> dict[str, str]:
-    """The symbols of the HPO tables by NCBI gene id."""
-    lines = (data / TABLES["2025"][1]).read_text().splitlines()
-    return {column[0]: column[1] for column in (line.split("\t") for line in lines)}
 
 
 def pfeiffer(data: Path, folder: Path) -> dict[str, Any]:
@@ -199,7 +190,6 @@ def spiked(data: Path, folder: Path, n_cases: int) -> dict[str, Any]:
     """Shares of cases whose gene is among the first: by phenotype alone, by variants alone, and by both."""
     packets = [json.loads(path.read_text()) for path in sorted((data / "phenopackets" / "pheval_lirical").rglob("*.json"))]
     evidence = exome_evidence(data, folder, left_out=frozenset(place for packet in packets for place, _ in case_variants(packet)))
-    ranking.load_phenotypes = cache(load_phenotypes)  # type: ignore[assignment]
     with gzip.open(data / "exome" / "Pfeiffer.vcf.gz", "rt") as source:
         exome = source.read().splitlines()
     ranks: dict[str, dict[str, list[float]]] = {half: {way: [] for way in WAYS} for half in ("first half", "second half")}
@@ -237,35 +227,19 @@ def spiked_ranks(packet: dict[str, Any], exome: list[str], evidence: EvidenceSet
     subject = packet["subject"] | {"id": sample}
     (folder / "case.json").write_text(json.dumps({"subject": subject, "phenotypicFeatures": packet["phenotypicFeatures"]}))
     found = interpret(Request(load_subject(folder / "case.json"), evidence, folder / "spiked.vcf")).findings
-    alone = interpret(Request(load_subject(folder / "case.json"), evidence)).findings
     gene = next(causal_genes(packet))
     by_variant = np.array([finding.variant_score or 0.0 for finding in found])
     place = next((i for i, finding in enumerate(found) if finding.gene == gene), None)
-    of_phenotype = next((finding.rank for finding in alone if finding.gene == gene), float("inf"))
+    of_phenotype = phenotype_rank(packet, gene, load_scorer(evidence))
     return (of_phenotype, float("inf"), float("inf")) if place is None else (of_phenotype, rank(by_variant, place), found[place].rank)
 
 
-def coding_exons(bed: Path, target: Path, symbols: dict[str, str]) -> None:
-    """The coding exons of a BED as GFF3, one transcript a name; genes by their `symbols` where their NCBI id has one."""
-    by_transcript: dict[tuple[str, str, str, str], list[tuple[int, int]]] = {}
-    strands = {}
-    with gzip.open(bed, "rt") as source:
-        for line in source:
-            column = line.rstrip("\n").split("\t")
-            strands[column[3]] = column[5]
-    for interval in read_bed(bed):
-        told = dict(pair.split("=", 1) for pair in interval.name.split(";") if "=" in pair)
-        for transcript in told["TRANSCRIPT"].split(",") if strands[interval.name] in "+-" else ():
-            key = (interval.contig, symbols.get(told["GENE_ID"], told["GENE"]), transcript, strands[interval.name])
-            by_transcript.setdefault(key, []).append((interval.start, interval.end))
-    with open(target, "w") as out:
-        for (contig, gene, transcript, strand), spans in by_transcript.items():
-            where = f"{contig}\trefseq"
-            low, high = min(start for start, _ in spans) + 1, max(end for _, end in spans)
-            identifier = f"{transcript}:{contig}"
-            out.write(f"{where}\tmRNA\t{low}\t{high}\t.\t{strand}\t.\tID={identifier};Parent=gene:{gene};gene_name={gene}\n")
-            for start, end in spans:
-                out.write(f"{where}\tCDS\t{start + 1}\t{end}\t.\t{strand}\t.\tParent={identifier}\n")
+def phenotype_rank(packet: dict[str, Any], gene: str, scorer: PhenotypeScorer) -> float:
+    """The rank of the gene among all annotated ones by phenotype alone; infinite for one without annotations."""
+    if gene not in scorer.annotations.number:
+        return float("inf")
+    observed, excluded = (terms(packet, scorer.ontology, excluded=excluded) for excluded in (False, True))
+    return rank(np.round(scorer.score(observed, excluded), 6), scorer.annotations.number[gene])
 
 
 if __name__ == "__main__":

@@ -77,52 +77,52 @@ class Around:
     n_harmless: int = 0
 
 
-def effect_on(transcript: Transcript, change: Change, bases: Bases | None) -> Effect:
-    """What a change does to the coding sequence of a transcript."""
-    first, last = change.start, max(change.end, change.start + 1)
-    if _in_splice_site(transcript, first, last):
-        return Effect("lost")
-    if not any(start < last and first < end for start, end in transcript.coding):
-        return Effect("other")
-    grown = len(change.inserted) - (change.end - change.start)
-    if grown:
-        return Effect("inframe" if grown % 3 == 0 else "lost")
-    return _rewritten(Model(transcript, bases(transcript.contig)), change) if bases is not None else Effect("other")
+class Reading:
+    """One transcript, and what changes of it do; without `bases` only what needs no sequence."""
+
+    def __init__(self, transcript: Transcript, bases: Bases | None) -> None:
+        self.transcript = transcript
+        self.model = Model(transcript, bases(transcript.contig)) if bases is not None else None
+        self.mitochondrial = contig_key(transcript.contig) == "MT"
+        ends, starts = [end for _, end in transcript.exons[:-1]], [start for start, _ in transcript.exons[1:]]
+        self.sites = sorted([(end, end + SPLICE_SITE) for end in ends] + [(start - SPLICE_SITE, start) for start in starts])
+
+    def effect(self, change: Change) -> Effect:
+        """What a change does to the coding sequence."""
+        first, last = change.start, max(change.end, change.start + 1)
+        if _reaches(self.sites, first, last):
+            return Effect("lost")
+        if not _reaches(self.transcript.coding, first, last):
+            return Effect("other")
+        grown = len(change.inserted) - (change.end - change.start)
+        if grown:
+            return Effect("inframe" if grown % 3 == 0 else "lost")
+        return self._rewritten(self.model, change) if self.model is not None else Effect("other")
+
+    def _rewritten(self, model: Model, change: Change) -> Effect:
+        """The effect of as many bases as before, within one codon of a whole coding sequence."""
+        inside = any(start <= change.start and change.end <= end for start, end in self.transcript.coding)
+        if not inside or not model.whole:
+            return Effect("other")
+        codon, within = divmod(model.offset(change.start if model.forward else change.end - 1)[0] - model.coding_start, 3)
+        inserted = change.inserted if model.forward else reverse_complement(change.inserted)
+        if within + len(inserted) > 3:
+            return Effect("other")
+        start = model.coding_start + 3 * codon
+        old = model.sequence[start : start + 3]
+        new = old[:within] + inserted + old[within + len(inserted) :]
+        before, after = (translate(text, mitochondrial=self.mitochondrial) for text in (old, new))
+        if before == after:
+            return Effect("synonymous", codon, after)
+        if after == "*":
+            return Effect("lost", codon, after)
+        return Effect("other" if before == "*" or codon == 0 else "missense", codon, after)
 
 
-def _in_splice_site(transcript: Transcript, first: int, last: int) -> bool:
-    exons = transcript.exons
-    for number in range(max(bisect_left(exons, (first, 0)) - 2, 0), len(exons)):
-        start, end = exons[number]
-        if start - SPLICE_SITE >= last:
-            return False
-        before = number > 0 and first < start
-        behind = number < len(exons) - 1 and end < last and first < end + SPLICE_SITE
-        if before or behind:
-            return True
-    return False
-
-
-def _rewritten(model: Model, change: Change) -> Effect:
-    """The effect of as many bases as before, within one codon of a whole coding sequence."""
-    inside = [start <= change.start and change.end <= end for start, end in model.transcript.coding]
-    if not model.whole or not any(inside):
-        return Effect("other")
-    first = model.offset(change.start if model.forward else change.end - 1)[0] - model.coding_start
-    codon, within = divmod(first, 3)
-    inserted = change.inserted if model.forward else reverse_complement(change.inserted)
-    if within + len(inserted) > 3:
-        return Effect("other")
-    start = model.coding_start + 3 * codon
-    old = model.sequence[start : start + 3]
-    new = old[:within] + inserted + old[within + len(inserted) :]
-    mitochondrial = contig_key(model.transcript.contig) == "MT"
-    before, after = translate(old, mitochondrial=mitochondrial), translate(new, mitochondrial=mitochondrial)
-    if before == after:
-        return Effect("synonymous", codon, after)
-    if after == "*":
-        return Effect("lost", codon, after)
-    return Effect("other" if before == "*" or codon == 0 else "missense", codon, after)
+def _reaches(spans: Sequence[tuple[int, int]], first: int, last: int) -> bool:
+    """Whether one of some sorted spans that do not overlap has a base from `first` to `last`."""
+    at = bisect_left(spans, (first, -1))
+    return (at > 0 and spans[at - 1][1] > first) or (at < len(spans) and spans[at][0] < last)
 
 
 def known_in(evidence: EvidenceSet, transcripts: Sequence[Transcript], bases: Bases | None) -> dict[str, tuple[Known, ...]]:
@@ -161,9 +161,10 @@ def _records(evidence: EvidenceSet, dataset: object, key: str, transcripts: Sequ
 
 
 def _of_transcript(transcript: Transcript, records: Sequence[_Record], positions: Sequence[int], bases: Bases | None) -> Iterable[Known]:
+    reading = Reading(transcript, bases)
     first, last = transcript.coding[0][0] - SPLICE_SITE, transcript.coding[-1][1] + SPLICE_SITE
     for place, accession, significance, stars in records[bisect_left(positions, first) : bisect_left(positions, last)]:
-        yield Known(place, accession, significance, stars, effect_on(transcript, change_of(*place), bases))
+        yield Known(place, accession, significance, stars, reading.effect(change_of(*place)))
 
 
 def around(place: tuple[int, str, str], effect: Effect, known: Iterable[Known]) -> Around:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from genopipe.formats.gff import Transcript
 from genopipe.interpret.annotate import Knowledge
 from genopipe.interpret.ba1_exceptions import exceptions
-from genopipe.interpret.codon import Around, around, by_id, effect_on, known_in
+from genopipe.interpret.codon import Around, Reading, around, by_id, known_in
 from genopipe.interpret.criteria import Circumstances, classify, not_evaluated
 from genopipe.interpret.evidence import EvidenceSet
 from genopipe.interpret.findings import Hit, Interpretation, Request
@@ -50,6 +50,7 @@ class Evaluation:
         self.transcripts = {name: transcript for name, transcript in by_id(transcripts).items() if name in used}
         genome = request.genome
         self.bases = None if genome is None else lambda contig: bases_of(genome, contig)
+        self.readings = {name: Reading(transcript, self.bases) for name, transcript in self.transcripts.items()}
         self.known = known_in(request.evidence, list(self.transcripts.values()), self.bases)
 
     def classified(self, hit: Hit, pattern: Pattern, partners: Mapping[int, Hit], phenotype: float) -> Hit:
@@ -87,7 +88,7 @@ class Evaluation:
         transcript = self.transcripts.get(hit.consequence.transcript)
         if transcript is None or self.variants.structural[hit.row]:
             return Around()
-        return around(self._place(hit.row)[1:], effect_on(transcript, change, self.bases), self.known[transcript.id])
+        return around(self._place(hit.row)[1:], self.readings[transcript.id].effect(change), self.known[transcript.id])
 
     def _in_repeat(self, row: int, change: Change) -> bool | None:
         if self.bases is None or self.variants.structural[row]:

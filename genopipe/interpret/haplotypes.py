@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.formats.gff import Transcript
-from genopipe.interpret.codon import Effect, effect_on
+from genopipe.interpret.codon import Reading
 from genopipe.interpret.consequence import Consequence, consequence_of
 from genopipe.interpret.hgvs import Change, change_of, coding_name, protein_name
 from genopipe.interpret.normalise import Fetch
@@ -86,11 +86,13 @@ def _same_copy(variants: Variants, row: int, other: int) -> bool:
 def _together(variants: Variants, rows: Sequence[int], transcript: Transcript, alone: Consequence, fetch: Fetch) -> Together | None:
     """Of several rows those that lie in the codon of the first."""
     own = change_of(int(variants.position[rows[0]]), variants.ref[rows[0]], variants.alt[rows[0]])
-    codon = effect_on(transcript, own, lambda _: fetch).codon
-    shared = tuple(sorted(row for row in rows if codon >= 0 and _effect(variants, [row], transcript, fetch).codon == codon))
+    reading = Reading(transcript, lambda _: fetch)
+    codon = reading.effect(own).codon
+    shared = tuple(sorted(row for row in rows if codon >= 0 and reading.effect(_change(variants, [row], fetch)).codon == codon))
     if len(shared) < 2:
         return None
-    effect, change = _effect(variants, shared, transcript, fetch), _change(variants, shared, fetch)
+    change = _change(variants, shared, fetch)
+    effect = reading.effect(change)
     if effect.kind not in _TERM or len({int(variants.position[row]) for row in shared}) < len(shared):
         return None
     terms = {_TERM[effect.kind], *(term for term in alone.terms if term not in _OF_PROTEIN)}
@@ -103,10 +105,6 @@ def _together(variants: Variants, rows: Sequence[int], transcript: Transcript, a
         escapes_decay=alone.escapes_decay,
     )
     return Together(shared, change, named)
-
-
-def _effect(variants: Variants, rows: Sequence[int], transcript: Transcript, fetch: Fetch) -> Effect:
-    return effect_on(transcript, _change(variants, rows, fetch), lambda _: fetch)
 
 
 def _change(variants: Variants, rows: Sequence[int], fetch: Fetch) -> Change:

@@ -37,6 +37,8 @@ class Change:
 
 def change_of(position: int, ref: str, alt: str) -> Change:
     """The change of a VCF record without shared bases."""
+    if len(ref) == len(alt) == 1:
+        return Change(position, position + 1, alt)
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ref, alt, strict=False)))
     ref, alt, start = ref[shared:], alt[shared:], position + shared
     while ref and alt and ref[-1] == alt[-1]:

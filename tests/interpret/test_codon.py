@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from genopipe.interpret.ba1_exceptions import exceptions
-from genopipe.interpret.codon import Around, Effect, Known, around, effect_on, known_in
+from genopipe.interpret.codon import Around, Effect, Known, Reading, around, known_in
 from genopipe.interpret.evidence import EvidenceSet, Release, add, lock
 from genopipe.interpret.findings import Finding, Request
 from genopipe.interpret.hgvs import Change, change_of
@@ -41,6 +41,7 @@ def whole_codons(setting: Setting, gene: str) -> list[int]:
 def test_every_change_of_a_codon_is_read_by_the_genetic_code(setting: Setting, gene: str) -> None:
     """Against translating the codon as it is written anew; on both strands and with the code of mitochondria."""
     transcript = setting.world.transcripts[gene]
+    reading = Reading(transcript, lambda contig: bases_of(setting.genome, contig))
     mitochondrial = gene == "GENM"
     for codon in whole_codons(setting, gene)[::9]:
         old = codon_text(setting, gene, codon)
@@ -48,7 +49,7 @@ def test_every_change_of_a_codon_is_read_by_the_genetic_code(setting: Setting, g
             if new == old:
                 continue
             _, position, ref, alt = setting.world.codon_change(gene, codon, new)
-            effect = effect_on(transcript, change_of(position, ref, alt), lambda contig: bases_of(setting.genome, contig))
+            effect = reading.effect(change_of(position, ref, alt))
             before, after = (translate(text, mitochondrial=mitochondrial) for text in (old, new))
             kind = "synonymous" if before == after else "lost" if after == "*" else "missense"
             assert effect == Effect(kind, codon, after)
@@ -65,7 +66,7 @@ def test_splice_sites_and_frames_need_no_sequence(setting: Setting) -> None:
         Change(inside, inside, "ACGACG"): "inframe",
         Change(inside, inside + 1, "C"): "other",
     }
-    assert {change: effect_on(transcript, change, None).kind for change in kinds} == kinds
+    assert {change: Reading(transcript, None).effect(change).kind for change in kinds} == kinds
 
 
 def test_counts_around_a_variant() -> None:
