@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
-from genopipe.formats.bgzf import is_bgzf, read_blocks
+from genopipe.formats.bgzf import is_bgzf
+from genopipe.formats.bgzf_runs import inflated_in_threads
 from genopipe.formats.inflate import STANDARD_INPUT, inflated
 
 _NEW_LINE = 10
@@ -168,5 +169,5 @@ def _pieces(path: Path, size: int, threads: int) -> Iterator[bytes]:
 
 def _inflated(path: Path, threads: int) -> Iterator[bytes]:
     if threads > 1 and is_bgzf(path):
-        return (payload for _, payload in read_blocks(path, threads=threads))
+        return inflated_in_threads(path, threads)
     return inflated(path)

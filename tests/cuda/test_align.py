@@ -116,6 +116,14 @@ def test_reads_that_the_cpu_parses_are_the_same(small: Gpu, sample: Sample, tmp_
     assert ours == theirs
 
 
+def said_of(sample: Sample, files: tuple[list[Path], list[Path]], folder: Path, device: str) -> str:
+    """What is said of faulty files, with two threads."""
+    with pytest.raises(BadInput) as told:
+        aligned(sample, files, folder / "out.bam", False, device=device, threads=2)
+    assert not (folder / "out.bam").exists()
+    return str(told.value)
+
+
 FAULTS: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
     "a quality": (1, lambda record: record.replace(b"III", b"I\x07I")),
     "a base": (0, lambda record: record.replace(b"ACG", b"A-G")),
@@ -137,10 +145,11 @@ def test_faults_are_told_as_by_the_cpu(small: Gpu, sample: Sample, tmp_path: Pat
     files = [[tmp_path / f"R{i}.fastq"] for i in (1, 2)]
     for (path,), text in zip(files, records, strict=True):
         path.write_bytes(b"".join(text))
-    said = []
-    for device in ("gpu", "cpu"):
-        with pytest.raises(BadInput) as told:
-            aligned(sample, (files[0], files[1]), tmp_path / "out.bam", False, device=device)
-        said.append(str(told.value))
-    assert said[0] == said[1]
-    assert not (tmp_path / "out.bam").exists()
+    assert said_of(sample, (files[0], files[1]), tmp_path, "gpu") == said_of(sample, (files[0], files[1]), tmp_path, "cpu")
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-300], lambda data: data[:-28], lambda data: data[:9_000] + b"x" + data[9_001:]])
+def test_damaged_bgzip_is_told_as_by_the_cpu(small: Gpu, sample: Sample, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    files = files_of(sample, tmp_path, "bgzip")
+    files[1][0].write_bytes(damage(files[1][0].read_bytes()))
+    assert said_of(sample, files, tmp_path, "gpu") == said_of(sample, files, tmp_path, "cpu")
