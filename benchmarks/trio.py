@@ -1,12 +1,12 @@
 """De novo variants and Mendelian violations that `genopipe joint` finds in simulated trios, as JSON.
 
-    benchmarks/trio.py [--coverage 30,15] [--seed 1] [--planted 60] [--data DIR] [--tools DIR] [--work DIR]
+    benchmarks/trio.py [--coverage 30,15] [--seeds 1,2] [--planted 60] [--data DIR] [--tools DIR] [--work DIR]
                        [--output benchmarks/results/trio.json]
 
 On one megabase of real sequence, father and mother have variants of their own; the child has one haplotype of each and `--planted` new
 variants besides, SNVs and indels. Reads are simulated and aligned by bwa, the three are called and joined. A new variant is found where its
-record has a DNM of some level in the child; every other record with it is a false one. `violations` counts the records with MENDEL. Needs
-art_illumina, bwa and samtools.
+record has a DNM of some level in the child; every other record with it is a false one. `violations` counts the records with MENDEL. Counts
+are pooled over the seeds, `gvcf_bytes` is the mean size of a gVCF. Needs art_illumina, bwa and samtools.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import gzip
 import random
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pysam
@@ -29,15 +30,27 @@ Variant = tuple[int, str, str]
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--coverage", default="30,15")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", default="1,2")
     parser.add_argument("--planted", type=int, default=60)
     given = parser.parse_args()
     with work_folder(given.work) as work:
-        result = {f"{coverage}x": trio(given, work, coverage) for coverage in given.coverage.split(",")}
+        result = {f"{coverage}x": pooled(given, work, coverage) for coverage in given.coverage.split(",")}
     report(result, given, versions("numba", "numpy"))
 
 
-def trio(given: argparse.Namespace, work: Path, coverage: str) -> dict:
+def pooled(given: argparse.Namespace, work: Path, coverage: str) -> dict:
+    """The counts of the trios of all seeds together."""
+    seeds = [int(seed) for seed in given.seeds.split(",")]
+    counts: Counter = Counter()
+    for seed in seeds:
+        counts.update(trio(given, work, coverage, seed))
+    rows: dict = {"gvcf_bytes": counts.pop("gvcf_bytes") // len(seeds), "violations": counts.pop("violations")}
+    for (row, kind), n in counts.items():
+        rows.setdefault(row, {})[kind] = n
+    return rows
+
+
+def trio(given: argparse.Namespace, work: Path, coverage: str, seed: int) -> Counter:
     fasta = work / "1mb.fa"
     if not fasta.exists():
         fasta.write_bytes(gzip.decompress((given.data / "reference_1mb" / "hg38_chr21_22000000_23000000.fa.gz").read_bytes()))
@@ -45,16 +58,18 @@ def trio(given: argparse.Namespace, work: Path, coverage: str) -> dict:
     reference = work / "reference"
     if not reference.exists():
         cpu_seconds(*genopipe("reference"), "build", fasta, "-o", reference)
-    folder = work / f"trio-{given.seed}-{coverage}x"
+    folder = work / f"trio-{seed}-{coverage}x"
     folder.mkdir(exist_ok=True)
-    people, new = family(pysam.FastaFile(str(fasta)), random.Random(given.seed), given.planted)
+    people, new = family(pysam.FastaFile(str(fasta)), random.Random(seed), given.planted)
     for row, (name, haplotypes) in enumerate(people.items()):
-        called(given, folder / name, fasta, reference, haplotypes, seed=1000 * given.seed + 10 * row, coverage=coverage)
+        called(given, folder / name, fasta, reference, haplotypes, seed=1000 * seed + 10 * row, coverage=coverage)
     (folder / "family.ped").write_text("F\tchild\tfather\tmother\t1\t2\nF\tfather\t0\t0\t1\t1\nF\tmother\t0\t0\t2\t1\n")
     joint = folder / "family.vcf.gz"
     gvcfs = [folder / name / "calls.g.vcf.gz" for name in PEOPLE]
     cpu_seconds(*genopipe("joint"), *gvcfs, "--ped", folder / "family.ped", "-o", joint)
-    return told(joint, new)
+    counts = told(joint, new)
+    counts["gvcf_bytes"] = sum(path.stat().st_size for path in gvcfs) // len(gvcfs)
+    return counts
 
 
 def family(fasta: pysam.FastaFile, rng: random.Random, planted: int) -> tuple[dict[str, tuple[list[Variant], list[Variant]]], set[Variant]]:
@@ -119,23 +134,24 @@ def write_truth(path: Path, fasta: Path, haplotypes: tuple[list[Variant], list[V
     path.write_text("\n".join(lines) + "\n")
 
 
-def told(joint: Path, new: set[Variant]) -> dict:
+def told(joint: Path, new: set[Variant]) -> Counter:
     """How many new variants have DNM of at least each level, and how many other records have it."""
-    found: dict[int, set[Variant]] = {level: set() for level in LEVELS}
-    false, violations = dict.fromkeys(LEVELS, 0), 0
+    rows = ("planted", *(f"DNM>={level}" for level in LEVELS))
+    counts: Counter = Counter({(row, kind): 0 for row in rows for kind in ("snv", "indel")})
+    counts.update(("planted", kind_of(one)) for one in new)
     with pysam.VariantFile(str(joint)) as file:
         for record in file:
-            violations += "MENDEL" in record.info
+            counts["violations"] += "MENDEL" in record.info
             ours = {(record.start, record.ref, alt) for alt in record.alts} & new
             for level in LEVELS:
                 if (record.samples["child"].get("DNM") or 0) >= level:
-                    found[level] |= ours
-                    false[level] += not ours
-    kinds = {kind: {one for one in new if (len(one[1]) == len(one[2])) == (kind == "snv")} for kind in ("snv", "indel")}
-    out: dict = {"planted": {kind: len(all_) for kind, all_ in kinds.items()}, "violations": violations}
-    for level in LEVELS:
-        out[f"DNM>={level}"] = {kind: len(all_ & found[level]) for kind, all_ in kinds.items()} | {"false": false[level]}
-    return out
+                    counts.update((f"DNM>={level}", kind_of(one)) for one in ours)
+                    counts[f"DNM>={level}", "false"] += not ours
+    return counts
+
+
+def kind_of(variant: Variant) -> str:
+    return "snv" if len(variant[1]) == len(variant[2]) else "indel"
 
 
 def genopipe(command: str) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""Reference blocks of a gVCF: runs of bases without a record whose confidence falls into the same band.
+"""Reference blocks of a gVCF: runs of bases without a record that are about equally sure.
 
-The confidence of a base is GQ from its fit to the reference; a block tells the lowest depth, GQ and PL over its bases. Blocks end at
-records, at unknown reference bases, where the band changes, and at the ends of what is given (a window of the absolute grid).
+How sure a base is, is GQ from its fit to the reference; a block tells the lowest depth, GQ and PL over its bases. So that this says little
+less than each base would, GQ differs in a block by no more than one read makes, or a tenth; beyond `settings.block_quality` it is all the
+same. Blocks end at records, at unknown reference bases, and at the ends of what is given (a window of the absolute grid).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from genopipe.call.settings import Settings
 from genopipe.call.sites import MAX_LIKELIHOOD, MAX_QUALITY, Site
 from genopipe.call.view import View
+from genopipe.kernels.even_runs import even_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +41,17 @@ def reference_blocks(view: View, sites: list[Site], *, span: tuple[int, int, int
     free = reference[here] < 4
     for site in sites:
         free[max(site.position - start, 0) : max(site.end - start, 0)] = False
-    band = np.where(free, np.searchsorted(settings.gvcf_bands, quality, side="right"), 0)
-    bounds = np.flatnonzero(np.diff(band, prepend=-1, append=-1))
-    first = bounds[:-1]
-    if not len(first):
+    even = np.minimum(quality, settings.block_quality)
+    rows = even_runs(even, free, step=settings.block_step, percent=settings.block_percent)
+    if not len(rows):
         return []
     columns: list[NDArray[np.integer[Any]]] = [*_likelihoods(pileup.fit[here], ploidy), quality, pileup.depth[here]]
-    lowest = zip(*(np.minimum.reduceat(column, first).tolist() for column in columns), strict=True)
+    between = rows.ravel()[: -1 if rows[-1, 1] == len(quality) else None]
+    lowest = zip(*(np.minimum.reduceat(column, between)[::2].tolist() for column in columns), strict=True)
     letter = "ACGTN"
     return [
         Block(start + a, start + b, letter[reference[a + start - pileup.start]], row[-2], row[-1], tuple(row[:-2]), ploidy)
-        for a, b, row in zip(first.tolist(), bounds[1:].tolist(), lowest, strict=True)
-        if band[a]
+        for (a, b), row in zip(rows.tolist(), lowest, strict=True)
     ]
 
 

@@ -28,6 +28,9 @@ class Settings:
     callable_quality       GQ of the reference genotype from which a base counts as callable
     min_strand_bias,
     strand_bias_weight     a record is StrandBias from that phred on, if QUAL is not so many times as high
+    block_step,
+    block_percent          phred, and per cent of the lowest, by which GQ may differ within a reference block (a read is worth 3),
+    block_quality          and what higher GQ counts as there
     """
 
     min_mapping_quality: int = 20
@@ -54,7 +57,9 @@ class Settings:
     callable_quality: int = 20
     min_strand_bias: int = 13
     strand_bias_weight: int = 3
-    gvcf_bands: tuple[int, ...] = (0, 5, 10, 20, 30, 40, 60)
+    block_step: int = 3
+    block_percent: int = 10
+    block_quality: int = 60
 
 
 DEFAULT = Settings()

@@ -99,3 +99,22 @@ def test_joint_keeps_the_phase_of_a_genotype_that_stands(outputs):
         with pysam.VariantFile(str(outputs[name])) as file:
             phase[name] = {r.start: (r.samples[0]["PS"], r.samples[0].alleles) for r in file if r.samples[0].phased and "PS" in r.format}
     assert phase["call"] == phase["joint"] != {}
+
+
+RESERVED = {
+    "info": {"AC": ("A", "Integer"), "AN": (1, "Integer"), "END": (1, "Integer"), "MQ": (1, "Float")},
+    "formats": {"GT": (1, "String"), "AD": ("R", "Integer"), "DP": (1, "Integer"), "GQ": (1, "Integer"), "PL": ("G", "Integer")},
+}
+"""Number and type of the reserved keys in the tables of VCFv4.2 (AD: of VCFv4.3), those of them that we write; PS stands beside."""
+
+
+@pytest.mark.parametrize("name", ["call", "gvcf", "joint"])
+def test_reserved_keys_are_as_the_specification_has_them(outputs, name):
+    with pysam.VariantFile(str(outputs[name])) as file:
+        for section, keys in RESERVED.items():
+            declared = getattr(file.header, section)
+            assert {key: (declared[key].number, declared[key].type) for key in keys if key in declared} == {
+                key: kind for key, kind in keys.items() if key in declared
+            }
+            assert {"GT", "GQ", "PL"} <= set(file.header.formats.keys())
+        assert (file.header.formats["PS"].number, file.header.formats["PS"].type) == (1, "Integer")
