@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from gzip import BadGzipFile
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def inflated_in_threads(path: Path, threads: int) -> Iterator[bytes]:
 
 def _inflated(run: bytes, path: Path) -> bytes:
     try:
-        content: bytes = igzip.decompress(run)  # type: ignore[no-untyped-call]
+        with igzip.IGzipFile(fileobj=BytesIO(run)) as members:  # type: ignore[no-untyped-call]
+            content: bytes = members.read()
     except (BadGzipFile, EOFError, isal_zlib.error) as error:  # type: ignore[misc]
         raise _damaged(path, str(error)) from error
     return content
