@@ -110,12 +110,17 @@ def _record(row, letters, steps, rng, error):
     record.flag = 16 if rng.random() < 0.5 else 0
     record.reference_id, record.reference_start, record.mapping_quality = row, int(steps[0]), 60
     record.cigartuples = _cigar(steps)
-    record.query_qualities = pysam.qualitystring_to_array("".join("+" if i in wrong else "F" for i in range(len(text))))
+    qualities = bytearray(b"F" * len(text))
+    for i in wrong:
+        qualities[i] = ord("+")
+    record.query_qualities = pysam.qualitystring_to_array(qualities.decode())
     record.set_tag("RG", "g")
     return record
 
 
 def _cigar(steps):
+    if steps[-1] - steps[0] == len(steps) - 1 and (np.diff(steps) == 1).all():
+        return [(0, len(steps))]
     operations: list[list[int]] = [[0, 1]]
     for before, here in pairwise(steps):
         gap = here - before - 1
