@@ -6,6 +6,7 @@ Input: pairs of 2 x 150 bases of a simulated newborn, in random order, as two gz
 
 inflate   the two files inflated by isal alone: the floor of everything below
 parse     `read_fastq`: names, base codes (one byte a base) and qualities in arrays, every character checked, mates compared
+pack      the same, and the bases at two bits each beside a bit for each unknown one
 count     what `genopipe ingest fastq` counts, of batches in memory
 command   `genopipe ingest fastq --threads 1`, and fastp -w 1 with filters and trimming off, without output files; start-up included
 """
@@ -25,9 +26,10 @@ from measure import cpu_seconds, options, program_version, report, versions, wor
 from genopipe.formats.fastq import read_fastq
 from genopipe.formats.inflate import inflated
 from genopipe.ingest.counting import count
+from genopipe.kernels.packed_reads import pack_bases
 from genopipe.simulate.family import simulate_family
 
-REPEATS = 3
+REPEATS, COMMAND_REPEATS = 10, 3
 DEPTH = 30
 
 
@@ -62,14 +64,15 @@ def rates(files: tuple[Path, Path], n_reads: int, work: Path) -> dict[str, Any]:
     seconds = {
         "inflate": best(lambda: [len(piece) for path in files for piece in inflated(path)]),
         "parse": best(lambda: [len(batch) for batch in read_fastq(*files)]),
+        "pack": best(lambda: [len(pack_bases(batch.base).word) for batch in read_fastq(*files)]),
         "count": best(lambda: [count(batch) for batch in batches]),
     }
     genopipe = [sys.executable, "-m", "genopipe", "ingest", "fastq", *files, "--sample", "S", "--threads", 1, "-o", work / "qc"]
-    seconds["command"] = min(cpu_seconds(*genopipe) for _ in range(REPEATS))
+    seconds["command"] = min(cpu_seconds(*genopipe) for _ in range(COMMAND_REPEATS))
     if shutil.which("fastp"):
         outputs = ["-j", work / "fastp.json", "-h", work / "fastp.html"]
         fastp = ["fastp", "-i", files[0], "-I", files[1], "-w", 1, "-A", "-Q", "-L", "-G", *outputs]
-        seconds["fastp"] = min(cpu_seconds(*fastp) for _ in range(REPEATS))
+        seconds["fastp"] = min(cpu_seconds(*fastp) for _ in range(COMMAND_REPEATS))
     return {step: round(n_reads / value) for step, value in seconds.items()}
 
 

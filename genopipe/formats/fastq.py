@@ -11,10 +11,10 @@ Source: Cock et al. 2010, The Sanger FASTQ file format (doi:10.1093/nar/gkp1137)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from genopipe.errors import BadInput
 from genopipe.formats import fastq_lines
 from genopipe.formats.bgzf import BgzfWriter
-from genopipe.formats.fastq_source import GET_AGAIN, Source
+from genopipe.formats.fastq_source import GET_AGAIN, Texts
 from genopipe.model import Reads
 from genopipe.outputs import whole_file
 
-_Number = TypeVar("_Number", bound=np.generic)
-
 BATCH_BASES = 2_000_000
 BATCH_READS = 1 << 17
+
+_SMALLEST_RECORD = len("@a\n\n+\n\n")
 
 
 def read_fastq(r1: Path, r2: Path | None = None, *, interleaved: bool = False, batch_bases: int = BATCH_BASES) -> Iterator[Reads]:
@@ -39,136 +39,127 @@ def read_fastq(r1: Path, r2: Path | None = None, *, interleaved: bool = False, b
     single reads that begin with a pair, and a file without reads. Batches before the fault have been given by then.
     """
     assert not (interleaved and r2 is not None)
-    sources = [Source(path) for path in (r1, r2) if path is not None]
-    pairing = _Pairing([source.path for source in sources], interleaved)
-    paired = interleaved or r2 is not None
-    batch = _Batch(paired, rows=0, header_bytes=0, bases=0)
-    while reads := _fill_batch(batch, sources, batch_bases):
+    source = _Source([path for path in (r1, r2) if path is not None], mates=2 if interleaved or r2 is not None else 1)
+    pairing = _Pairing(source.texts.paths, interleaved)
+    batch = _Batch(source, rows=0, header_bytes=0, bases=0)
+    while reads := batch.filled(batch_bases):
         pairing.check(reads)
-        batch = _Batch(paired, rows=len(reads), header_bytes=len(reads.header), bases=len(reads.base))
+        batch = _Batch(source, rows=len(reads), header_bytes=len(reads.header), bases=len(reads.base))
         yield reads
     if not pairing.n_reads:
         raise BadInput("the file holds no reads", wanted="at least one FASTQ record", do=GET_AGAIN, path=r1, line=1)
 
 
-def _fill_batch(batch: _Batch, sources: list[Source], batch_bases: int) -> Reads | None:
-    while not batch.full(batch_bases):
-        available = [source.available() for source in sources]
-        if min(map(len, available)) == 0:
-            _check_all_ended(sources, available)
-            break
-        batch.add(sources, available, batch_bases)
-    return batch.reads() if batch.n_reads else None
+class _Source:
+    """The records of one or two files, `mates` at a time; `n_records` of each file have been taken."""
 
+    def __init__(self, paths: list[Path], *, mates: int) -> None:
+        self.texts = Texts(paths)
+        self.mates = mates
+        self.n_records = 0
 
-def _check_all_ended(sources: list[Source], available: list[NDArray[np.int64]]) -> None:
-    if max(map(len, available)) == 0:
-        return
-    ended, longer = sources if len(available[0]) == 0 else reversed(sources)
-    came = f"the file ends after {ended.n_taken:,} reads, but {longer.path} goes on"
-    line = max(4 * ended.n_taken, 1)
-    raise BadInput(came, wanted="the same number of reads in both files", do=GET_AGAIN, path=ended.path, line=line)
+    def take(self, n_reads: int) -> None:
+        self.n_records += n_reads // len(self.texts.paths)
 
+    def read_on(self, mate: int, start: int) -> bool:
+        """More text for the mate whose record, at `start`, is not whole; False when all files end. Raises BadInput where one goes on."""
+        file = min(mate, len(self.texts.paths) - 1)
+        if not self.texts.ended(file):
+            self.texts.read_on(file)
+            return True
+        self.texts.check_end(file, self.n_records + mate - file, start)
+        if mate > file:
+            self._no_mate()
+        if len(self.texts.paths) == 2:
+            self._check_ended_too(1 - file, file)
+        return False
 
-class _Part(NamedTuple):
-    """Records of one file, and the rows of the batch that they go into: every `stride`-th from `row` on."""
+    def error(self, fault: int, mate: int, start: int) -> BadInput:
+        """What is wrong with the record at `start` of the text."""
+        file = min(mate, len(self.texts.paths) - 1)
+        return self.texts.error(file, fault, self.n_records + mate - file, start)
 
-    source: Source
-    record: NDArray[np.int64]
-    row: int
-    stride: int
+    def _no_mate(self) -> None:
+        do = "Check that the files belong together and are given in the right order."
+        line = 4 * self.n_records + 1
+        wanted = "an even number of interleaved reads"
+        raise BadInput("the last read has no mate", wanted=wanted, do=do, path=self.texts.paths[0], line=line)
+
+    def _check_ended_too(self, file: int, ended: int) -> None:
+        """Raises BadInput where a file goes on after the other one has ended."""
+        while (fault := fastq_lines.find(self.texts.text, *self.texts.span[file])) == fastq_lines.INCOMPLETE:
+            if self.texts.ended(file):
+                self.texts.check_end(file, self.n_records, int(self.texts.span[file, 0]))
+                return
+            self.texts.read_on(file)
+        if fault != fastq_lines.INTACT:
+            raise self.texts.error(file, fault, self.n_records, int(self.texts.span[file, 0]))
+        came = f"the file ends after {self.n_records:,} reads, but {self.texts.paths[file]} goes on"
+        line = max(4 * self.n_records, 1)
+        raise BadInput(came, wanted="the same number of reads in both files", do=GET_AGAIN, path=self.texts.paths[ended], line=line)
 
 
 class _Batch:
     """A batch being filled; `rows`, `header_bytes` and `bases` are the room to begin with, what the last batch took."""
 
-    def __init__(self, paired: bool, *, rows: int, header_bytes: int, bases: int) -> None:
-        self.paired = paired
-        self.n_reads = 0
-        self._header = np.empty(header_bytes + header_bytes // 8, np.uint8)
-        self._base = np.empty(bases + bases // 8, np.uint8)
-        self._quality = np.empty(len(self._base), np.uint8)
-        self._header_start = np.empty(rows + rows // 8 + 1, np.int64)
-        self._base_start = np.empty(len(self._header_start), np.int64)
-        self._header_start[0] = self._base_start[0] = 0
-        self._name_length = np.empty(len(self._header_start), np.int32)
+    def __init__(self, source: _Source, *, rows: int, header_bytes: int, bases: int) -> None:
+        self._source = source
+        self._n = 0
+        start = np.zeros(rows + rows // 8 + 1, np.int64)
+        header, base = (np.empty(size + size // 8, np.uint8) for size in (header_bytes, bases))
+        length = np.empty(len(start), np.int32)
+        self._filled = fastq_lines.Filled(header, start, length, base, np.empty_like(base), start.copy())
 
-    def full(self, batch_bases: int) -> bool:
-        enough = self._base_start[self.n_reads] >= batch_bases or self.n_reads >= BATCH_READS
-        return bool(enough and not (self.paired and self.n_reads % 2))
+    def filled(self, batch_bases: int) -> Reads | None:
+        """The reads up to the one that fills the batch; those before the end or a fault, which is raised when there are none."""
+        texts = self._source.texts
+        most = batch_bases, BATCH_READS
+        while True:
+            self._make_room(len(texts.text))
+            n, fault, mate, start = fastq_lines.parse(texts.text, texts.span, self._source.mates, self._n, most, self._filled)
+            self._source.take(n - self._n)
+            self._n = n
+            if fault == fastq_lines.INTACT or (fault != fastq_lines.INCOMPLETE and n):
+                return self._reads()
+            if fault != fastq_lines.INCOMPLETE:
+                raise self._source.error(fault, mate, start)
+            if not self._read_on(mate, start):
+                return self._reads() if n else None
 
-    def add(self, sources: list[Source], available: list[NDArray[np.int64]], batch_bases: int) -> None:
-        """Takes records, as many from every source, until the batch is full or one source has none left."""
-        stride = len(sources)
-        n = min(map(len, available))
-        header_length, base_length = _lengths([record[:n] for record in available])
-        rows = self._rows_that_fit(np.cumsum(base_length), batch_bases)
-        self._make_room(header_length[:rows], base_length[:rows])
-        given = zip(sources, available, strict=True)
-        parts = [_Part(source, record[: rows // stride], self.n_reads + first, stride) for first, (source, record) in enumerate(given)]
-        faults = [self._fill(part) for part in parts]
-        letters = self._base[self._base_start[self.n_reads] : self._base_start[self.n_reads + rows]]
-        if not fastq_lines.translate(letters) or any(wrong >= 0 for wrong, _ in faults):
-            for part, fault in zip(parts, faults, strict=True):
-                self._fill_bases(part, *fault)
-        for part in parts:
-            part.source.take(len(part.record))
-        self.n_reads += rows
+    def _read_on(self, mate: int, start: int) -> bool:
+        """More text; False at the end of the files, or where they are broken and there are reads to give before that is told."""
+        try:
+            return self._source.read_on(mate, start)
+        except BadInput:
+            if self._n:
+                return False
+            raise
 
-    def _rows_that_fit(self, base_end: NDArray[np.int64], batch_bases: int) -> int:
-        """How many of the rows whose bases end at `base_end` go into this batch: up to the one that fills it, and its mate."""
-        missing = batch_bases - int(self._base_start[self.n_reads])
-        rows = min(int(np.searchsorted(base_end, missing)) + 1, BATCH_READS - self.n_reads)
-        if self.paired and (self.n_reads + rows) % 2:
-            rows += 1
-        return min(rows, len(base_end))
+    def _make_room(self, text_bytes: int) -> None:
+        """Room for the records that `text_bytes` may hold."""
+        n, filled = self._n, self._filled
+        header_bytes = int(filled.header_start[n]) + text_bytes + fastq_lines.SPARE
+        bases = int(filled.base_start[n]) + text_bytes // 2 + fastq_lines.SPARE
+        rows = n + min(text_bytes // _SMALLEST_RECORD, BATCH_READS) + 2
+        if header_bytes > len(filled.header) or bases > len(filled.base) or rows >= len(filled.base_start):
+            sizes = (header_bytes, rows + 1, rows, bases, bases, rows + 1)
+            self._filled = fastq_lines.Filled(*(_with_room(array, size) for array, size in zip(self._filled, sizes, strict=True)))
 
-    def _make_room(self, header_length: NDArray[np.int64], base_length: NDArray[np.int64]) -> None:
-        first, last = self.n_reads, self.n_reads + len(base_length)
-        self._header_start = _with_room(self._header_start, last + 1)
-        self._base_start = _with_room(self._base_start, last + 1)
-        self._name_length = _with_room(self._name_length, last)
-        self._header_start[first + 1 : last + 1] = self._header_start[first] + np.cumsum(header_length)
-        self._base_start[first + 1 : last + 1] = self._base_start[first] + np.cumsum(base_length)
-        self._header = _with_room(self._header, int(self._header_start[last]))
-        self._base = _with_room(self._base, int(self._base_start[last]))
-        self._quality = _with_room(self._quality, int(self._base_start[last]))
-
-    def _fill(self, part: _Part) -> tuple[int, int]:
-        arrays = (self._header, self._header_start, self._name_length, self._base, self._quality, self._base_start)
-        return fastq_lines.fill(part.source.text, part.record, part.row, part.stride, *arrays)
-
-    def _fill_bases(self, part: _Part, wrong: int, fault: int) -> None:
-        """Codes of letters that are more than A, C, G, T, N. Raises BadInput for the first wrong record, which may be `wrong`."""
-        sound = part.record if wrong < 0 else part.record[:wrong]
-        other = fastq_lines.fill_bases(part.source.text, sound, fastq_lines.CODE, part.row, part.stride, self._base, self._base_start)
-        if other >= 0:
-            raise part.source.error(other, fastq_lines.WRONG_BASE)
-        if wrong >= 0:
-            raise part.source.error(wrong, fault)
-
-    def reads(self) -> Reads:
-        n = self.n_reads
-        n_bases = self._base_start[n]
+    def _reads(self) -> Reads:
+        n, filled = self._n, self._filled
+        n_bases = filled.base_start[n]
         return Reads(
-            paired=self.paired,
-            header=self._header[: self._header_start[n]],
-            header_start=self._header_start[: n + 1],
-            name_length=self._name_length[:n],
-            base=self._base[:n_bases],
-            quality=self._quality[:n_bases],
-            base_start=self._base_start[: n + 1],
+            paired=self._source.mates == 2,
+            header=filled.header[: filled.header_start[n]],
+            header_start=filled.header_start[: n + 1],
+            name_length=filled.name_length[:n],
+            base=filled.base[:n_bases],
+            quality=filled.quality[:n_bases],
+            base_start=filled.base_start[: n + 1],
         )
 
 
-def _lengths(records: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(rows) int64 twice: header and sequence lengths, one file's rows beside the other's."""
-    header = np.stack([record[:, fastq_lines.HEADER_END] - record[:, fastq_lines.HEADER] for record in records], 1)
-    sequence = np.stack([record[:, fastq_lines.SEQUENCE_END] - record[:, fastq_lines.SEQUENCE] for record in records], 1)
-    return header.ravel(), sequence.ravel()
-
-
-def _with_room(array: NDArray[_Number], size: int) -> NDArray[_Number]:
+def _with_room(array: Any, size: int) -> NDArray[Any]:
     if size <= len(array):
         return array
     larger = np.empty(2 * size, array.dtype)
@@ -179,7 +170,7 @@ def _with_room(array: NDArray[_Number], size: int) -> NDArray[_Number]:
 class _Pairing:
     """Checks that mates belong together, and that single reads are no pairs, batch after batch."""
 
-    def __init__(self, paths: list[Path], interleaved: bool) -> None:
+    def __init__(self, paths: Sequence[Path], interleaved: bool) -> None:
         self.n_reads = 0
         self._path, self._interleaved = paths[-1], interleaved
 
@@ -258,5 +249,5 @@ def _writer(target: Path, threads: int) -> Iterator[_Writer]:
 def _text(reads: Reads, first: int, stride: int) -> memoryview:
     text = np.empty(len(reads.header) + 2 * len(reads.base) + 6 * len(reads), np.uint8)
     arrays = (reads.header, reads.header_start, reads.base, reads.quality, reads.base_start)
-    n = fastq_lines.write_records(*arrays, fastq_lines.LETTER, (first, stride), text)
+    n = fastq_lines.write_records(*arrays, (first, stride), text)
     return text[:n].data

@@ -1,236 +1,247 @@
-"""The lines of FASTQ text: found, turned into base codes and qualities, and written, in compiled loops.
+"""The lines of FASTQ text: found, checked and turned into base codes and qualities, and written, in compiled loops.
 
-`scan` finds the whole records of a piece of text without looking at bases and qualities; `fill` copies them into the arrays of a batch and
-checks qualities on the way; `translate` makes codes of all its letters at once, `fill_bases` read by read where they are more than A, C, G,
-T and N. They say where they met a fault and of which kind; `genopipe.formats.fastq_source` puts it into words.
+`parse` goes over the text once: 64 characters at a time it looks for line ends, makes codes of bases and numbers of qualities, and appends
+them to the arrays of a batch, the mates of a pair one after the other. Blocks are copied whole; what is too much is overwritten by the next
+read, so texts and arrays have `SPARE` bytes after their end. Where a record is not sound, `parse` says of which kind the fault is;
+`genopipe.formats.fastq_source` puts it into words.
+
+Functions called for every record have no branch around an array: Numba would count references there, which costs more than the record.
 """
 
+# mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from genopipe.model import BASES
+from genopipe.kernels.bits import trailing_zeros
+from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.words import above64, equal64
+from genopipe.model import BASES, UNKNOWN_BASE
 
-HEADER, HEADER_END, SEQUENCE, SEQUENCE_END, QUALITY = range(5)
-"""Columns of a record: start and end of the header without '@', start and end of the sequence, start of the quality."""
+INTACT, INCOMPLETE, NO_AT, NO_NAME, NO_PLUS, OTHER_NAME, OTHER_LENGTH, WRONG_BASE, WRONG_QUALITY = range(9)
+"""What may be wrong with a record; `INCOMPLETE`: the text ends before it does."""
 
-INTACT, NO_AT, NO_NAME, NO_PLUS, OTHER_NAME, OTHER_LENGTH, WRONG_BASE, WRONG_QUALITY = range(8)
-"""What may be wrong with a record."""
+SPARE = 64
+"""Bytes after the end of a text, or of an array to be filled, that may be read or written."""
 
-NO_BASE = np.uint8(255)
-LARGEST_QUALITY = np.uint8(93)
+LARGEST_QUALITY = 93
 """The quality of '~'."""
+LETTER = np.frombuffer(BASES, np.uint8)
+
+_NO_BASE = np.uint8(255)
+_BLOCK = np.uint64(64)
 
 
 def _code_table() -> NDArray[np.uint8]:
-    table = np.full(256, NO_BASE, np.uint8)
+    table = np.full(256, _NO_BASE, np.uint8)
     table[list(BASES)] = range(len(BASES))
     return table
 
 
-CODE = _code_table()
-LETTER = np.frombuffer(BASES, np.uint8)
+_CODE = _code_table()
 
 
-@njit(cache=True, nogil=True)
-def _line_end(text: NDArray[np.uint8], start: int) -> int:
-    """Where the next line feed at or after `start` stands; the length of `text` without one. Blocks of 32 are compared at once."""
-    i, end = np.uint64(start), np.uint64(len(text))
-    while i + np.uint64(32) <= end:
-        found = np.uint8(0)
-        for k in range(np.uint64(32)):
-            found |= np.uint8(text[i + k] == 10)
+class Filled(NamedTuple):
+    """Arrays of `model.Reads`, with room for more."""
+
+    header: NDArray[np.uint8]
+    header_start: NDArray[np.int64]
+    name_length: NDArray[np.int32]
+    base: NDArray[np.uint8]
+    quality: NDArray[np.uint8]
+    base_start: NDArray[np.int64]
+
+
+@inner
+def _line_end(text, at, end):
+    """Where the next line feed at or after `at` stands; `end` without one."""
+    while at < end:
+        found = equal64(text, at, 10)
         if found:
-            break
-        i += np.uint64(32)
-    while i < end and text[i] != 10:
-        i += np.uint64(1)
-    return np.int64(i)  # type: ignore[return-value]
+            return min(at + np.int64(trailing_zeros(found)), end)
+        at += 64
+    return end
 
 
-@njit(cache=True, nogil=True)
-def _without_cr(text: NDArray[np.uint8], start: int, end: int) -> int:
-    return end - 1 if end > start and text[end - 1] == 13 else end
+@inner
+def _without_cr(text, start, end):
+    return end - np.int64((end > start) & (text[end - 1] == 13))
 
 
-@njit(cache=True, nogil=True)
-def same_bytes(text: NDArray[np.uint8], first: int, second: int, length: int) -> bool:
-    for i in range(length):  # noqa: SIM110  Numba compiles no generators
-        if text[first + i] != text[second + i]:
-            return False
-    return True
+@inner
+def _same_bytes(text, first, second, length):
+    same = True
+    for i in range(np.uint64(length)):
+        same &= text[np.uint64(first) + i] == text[np.uint64(second) + i]
+    return same
 
 
-@njit(cache=True, nogil=True)
-def _blank(text: NDArray[np.uint8], start: int) -> bool:
+@inner
+def _blank(text, start, end):
     """True when nothing but line ends follows: empty lines are allowed after the last record."""
-    for i in range(start, len(text)):  # noqa: SIM110  Numba compiles no generators
-        if text[i] != 10 and text[i] != 13:
-            return False
-    return True
+    blank = True
+    for i in range(start, end):
+        blank &= (text[i] == 10) | (text[i] == 13)
+    return blank
 
 
-@njit(cache=True, nogil=True)
-def scan(text: NDArray[np.uint8], record: NDArray[np.int64]) -> tuple[int, int, int]:
-    """Finds the whole records of `text`: how many, where the rest begins, and what is wrong with the record there (`INTACT`: incomplete).
+@inner
+def _found(text, start, end):
+    """What is wrong with the lines of the record at `start`; header end, start and end of the bases, start of the qualities, what follows.
 
-    record  (records, 5) int64: columns `HEADER` to `QUALITY`
+    A fault of an earlier line replaces that of a later one.
     """
-    n = start = 0
-    while start < len(text):
-        if text[start] != 64:
-            return n, start, INTACT if _blank(text, start) else NO_AT
-        header_line = _line_end(text, start)
-        sequence_line = _line_end(text, header_line + 1)
-        if sequence_line + 1 >= len(text):
-            break
-        header_end = _without_cr(text, start + 1, header_line)
-        sequence_end = _without_cr(text, header_line + 1, sequence_line)
-        if header_end == start + 1:
-            return n, start, NO_NAME
-        plus = sequence_line + 1
-        if text[plus] != 43:
-            return n, start, NO_PLUS
-        plus_line = _line_end(text, plus)
-        quality = plus_line + 1
-        quality_end = quality + sequence_end - header_line - 1
-        if quality_end >= len(text):
-            break
-        repeated = _without_cr(text, plus + 1, plus_line) - plus - 1
-        if repeated and not (repeated == header_end - start - 1 and same_bytes(text, start + 1, plus + 1, repeated)):
-            return n, start, OTHER_NAME
-        if text[quality_end] == 13 and quality_end + 1 == len(text):
-            break
-        after = quality_end + 1 if text[quality_end] == 13 else quality_end
-        if text[after] != 10:
-            return n, start, OTHER_LENGTH
-        record[n, 0], record[n, 1], record[n, 2] = start + 1, header_end, header_line + 1
-        record[n, 3], record[n, 4] = sequence_end, quality
-        n += 1
-        start = after + 1
-    return n, start, INTACT
+    header_line = _line_end(text, start, end)
+    sequence = header_line + 1
+    sequence_line = _line_end(text, sequence, end)
+    plus = sequence_line + 1
+    plus_line = _line_end(text, plus, end)
+    quality = plus_line + 1
+    header_end = _without_cr(text, start + 1, header_line)
+    sequence_end = _without_cr(text, sequence, sequence_line)
+    repeated = _without_cr(text, plus + 1, plus_line) - plus - 1
+    last = min(quality + sequence_end - sequence, end)
+    last += np.int64((text[last] == 13) & (last < end))
+    fault = INTACT
+    if last >= end:
+        fault = INCOMPLETE
+    elif text[last] != 10:
+        fault = OTHER_LENGTH
+    if repeated > 0 and fault != INCOMPLETE:
+        other = repeated != header_end - start - 1 or not _same_bytes(text, start + 1, plus + 1, repeated)
+        fault = OTHER_NAME if other else fault
+    if plus < end and text[plus] != 43:
+        fault = NO_PLUS
+    if plus < end and header_end == start + 1:
+        fault = NO_NAME
+    if start < end and text[start] != 64:
+        fault = INCOMPLETE if _blank(text, start, end) else NO_AT
+    return fault, (header_end, sequence, sequence_end, quality, last + 1)
 
 
-@njit(cache=True, nogil=True)
-def _name_length(header: NDArray[np.uint8], start: int, end: int) -> int:
-    """Bytes up to the first blank, less a closing /1 or /2."""
-    i, stop = np.uint64(start), np.uint64(end)
-    while i < stop and header[i] != 32 and header[i] != 9:
-        i += np.uint64(1)
-    length: int = np.int64(i) - start  # type: ignore[assignment]
-    if length > 2 and header[start + length - 2] == 47 and (header[start + length - 1] == 49 or header[start + length - 1] == 50):
-        length -= 2
-    return length
+@kernel
+def find(text, start, end):
+    """What is wrong with the lines of the record at `start`."""
+    return _found(text, start, end)[0]
 
 
-@njit(cache=True, nogil=True)
-def translate(base: NDArray[np.uint8]) -> bool:
-    """Turns letters into codes in place, all reads at once and so in lanes; False when one is neither A, C, G, T nor N."""
-    largest = np.uint8(0)
-    for i in range(np.uint64(len(base))):
-        letter = base[i]
-        value = np.uint8(0) if letter == 65 else NO_BASE
-        value = min(value, np.uint8(1) if letter == 67 else NO_BASE)
-        value = min(value, np.uint8(2) if letter == 71 else NO_BASE)
-        value = min(value, np.uint8(3) if letter == 84 else NO_BASE)
-        value = min(value, np.uint8(4) if letter == 78 else NO_BASE)
-        base[i] = value
-        largest = max(largest, value)
-    return bool(largest < NO_BASE)
+@inner
+def _put_header(text, start, end, header, at):
+    """Copies a header; gives how much of it is the name: up to the first blank, without a closing /1 or /2."""
+    length = end - start
+    name = length
+    for i in range(0, length, 64):
+        source, target = np.uint64(start + i), np.uint64(at + i)
+        for k in range(_BLOCK):
+            header[target + k] = text[source + k]
+        blank = equal64(text, start + i, 32) | equal64(text, start + i, 9)
+        name = min(name, i + np.int64(trailing_zeros(blank))) if blank else name
+    if name > 2 and text[start + name - 2] == 47 and (text[start + name - 1] == 49 or text[start + name - 1] == 50):
+        name -= 2
+    return name
 
 
-@njit(cache=True, nogil=True)
-def fill_bases(
-    text: NDArray[np.uint8],
-    record: NDArray[np.int64],
-    code: NDArray[np.uint8],
-    row: int,
-    stride: int,
-    base: NDArray[np.uint8],
-    base_start: NDArray[np.int64],
-) -> int:
-    """Writes the codes of all letters there are, read by read; the first record with another character, or -1."""
-    for r in range(len(record)):
-        for i in range(base_start[row + 1] - base_start[row]):
-            value = code[text[record[r, 2] + i]]
-            if value == NO_BASE:
-                return r
-            base[base_start[row] + i] = value
-        row += stride
-    return -1
+@inner
+def _first_bits(n):
+    return ~np.uint64(0) >> (_BLOCK - np.uint64(min(n, 64)))
 
 
-@njit(cache=True, nogil=True)
-def _fill_qualities(
-    text: NDArray[np.uint8], start: np.uint64, quality: NDArray[np.uint8], base_start: np.uint64, length: np.uint64
-) -> bool:
-    """Phred values of the characters from `start` on; False when one is outside of '!' to '~'."""
+@inner
+def _put_bases(text, start, length, base, at):
+    """Codes of A, C, G, T and N; False where there is another letter. Bits 1 and 2 of the letters tell the four bases apart."""
+    other = np.uint64(0)
+    for i in range(0, length, 64):
+        source, target = np.uint64(start + i), np.uint64(at + i)
+        for k in range(_BLOCK):
+            letter = text[source + k]
+            code = np.uint8(((letter >> np.uint8(1)) ^ (letter >> np.uint8(2))) & np.uint8(3))
+            base[target + k] = np.uint8(UNKNOWN_BASE) if letter == 78 else code
+        known = equal64(text, start + i, 65) | equal64(text, start + i, 67) | equal64(text, start + i, 71)
+        known |= equal64(text, start + i, 84) | equal64(text, start + i, 78)
+        other |= ~known & _first_bits(length - i)
+    return other == 0
+
+
+@inner
+def _put_any_bases(text, start, length, base, at):
+    """Codes of all letters there are, one after another; False where there is something else."""
     largest = np.uint8(0)
     for i in range(length):
-        value = np.uint8(text[start + i] - np.uint8(33))
-        quality[base_start + i] = value
-        largest = max(largest, value)
-    return bool(largest <= LARGEST_QUALITY)
+        base[at + i] = _CODE[text[start + i]]
+        largest = max(largest, base[at + i])
+    return largest < _NO_BASE
 
 
-@njit(cache=True, nogil=True)
-def fill(
-    text: NDArray[np.uint8],
-    record: NDArray[np.int64],
-    row: int,
-    stride: int,
-    header: NDArray[np.uint8],
-    header_start: NDArray[np.int64],
-    name_length: NDArray[np.int32],
-    base: NDArray[np.uint8],
-    quality: NDArray[np.uint8],
-    base_start: NDArray[np.int64],
-) -> tuple[int, int]:
-    """Writes the records of one file into every `stride`-th row from `row` on: the first record that is wrong, or -1, and what is wrong.
+@inner
+def _put_qualities(text, start, length, quality, at):
+    """Phred values; False where a character is outside of '!' to '~'."""
+    wrong = np.uint64(0)
+    for i in range(0, length, 64):
+        source, target = np.uint64(start + i), np.uint64(at + i)
+        for k in range(_BLOCK):
+            quality[target + k] = np.uint8(text[source + k] - np.uint8(33))
+        wrong |= (above64(text, start + i, 126) | ~above64(text, start + i, 32)) & _first_bits(length - i)
+    return wrong == 0
 
-    Bases are written as letters, for `translate`.
+
+@kernel
+def parse(text, span, mates, n, most, filled):
+    """Appends records to the `n` rows there are, until the batch is full or a record is not sound.
+
+    text    (bytes) uint8: of one file or of two, which the mates of a pair come from in turn
+    span    (files, 2) int64: the part of each file's text that is not read yet; moved on
+    mates   1, or 2 for pairs, which are appended whole or not at all
+    most    bases and reads that make the batch full
+    filled  with room for all of the text
+
+    Gives the rows there are then, what is wrong with the record that follows, which mate it is, and where it begins.
     """
-    for r in range(len(record)):
-        at, line = np.uint64(header_start[row]), np.uint64(record[r, 0])
-        for i in range(np.uint64(record[r, 1] - record[r, 0])):
-            header[at + i] = text[line + i]
-        name_length[row] = _name_length(header, header_start[row], header_start[row + 1])
-        if name_length[row] == 0:
-            return r, NO_NAME
-        at, length = np.uint64(base_start[row]), np.uint64(base_start[row + 1] - base_start[row])
-        line = np.uint64(record[r, 2])
-        for i in range(length):
-            base[at + i] = text[line + i]
-        if not _fill_qualities(text, np.uint64(record[r, 4]), quality, at, length):
-            return r, WRONG_QUALITY
-        row += stride
-    return -1, INTACT
+    header, header_start, name_length, base, quality, base_start = filled
+    second = len(span) - 1
+    while n < most[1] and base_start[n] < most[0]:
+        first_at, second_at = span[0, 0], span[second, 0]
+        for mate in range(mates):
+            from_first = mate == 0 or second == 0
+            start = first_at if from_first else second_at
+            end = span[0, 1] if from_first else span[1, 1]
+            fault, (header_end, sequence, sequence_end, qualities, after) = _found(text, start, end)
+            if fault != INTACT:
+                return n, fault, mate, start
+            row = n + mate
+            header_at, base_at, length = header_start[row], base_start[row], sequence_end - sequence
+            name = _put_header(text, start + 1, header_end, header, header_at)
+            if name == 0:
+                return n, NO_NAME, mate, start
+            if not _put_bases(text, sequence, length, base, base_at) and not _put_any_bases(text, sequence, length, base, base_at):
+                return n, WRONG_BASE, mate, start
+            if not _put_qualities(text, qualities, length, quality, base_at):
+                return n, WRONG_QUALITY, mate, start
+            name_length[row] = name
+            header_start[row + 1] = header_at + header_end - start - 1
+            base_start[row + 1] = base_at + length
+            first_at, second_at = (after, second_at) if from_first else (first_at, after)
+        span[second, 0] = second_at
+        span[0, 0] = first_at
+        n += mates
+    return n, INTACT, 0, 0
 
 
-@njit(cache=True, nogil=True)
-def first_stranger(header: NDArray[np.uint8], header_start: NDArray[np.int64], name_length: NDArray[np.int32]) -> int:
+@kernel
+def first_stranger(header, header_start, name_length):
     """The first pair whose mates have different names, or -1."""
     for pair in range(len(name_length) // 2):
-        first, second = header_start[2 * pair], header_start[2 * pair + 1]
         length = name_length[2 * pair]
-        if length != name_length[2 * pair + 1] or not same_bytes(header, first, second, length):
+        same = _same_bytes(header, header_start[2 * pair], header_start[2 * pair + 1], min(length, name_length[2 * pair + 1]))
+        if length != name_length[2 * pair + 1] or not same:
             return pair
     return -1
 
 
-@njit(cache=True, nogil=True)
-def write_records(
-    header: NDArray[np.uint8],
-    header_start: NDArray[np.int64],
-    base: NDArray[np.uint8],
-    quality: NDArray[np.uint8],
-    base_start: NDArray[np.int64],
-    letter: NDArray[np.uint8],
-    rows: tuple[int, int],
-    text: NDArray[np.uint8],
-) -> int:
+@kernel
+def write_records(header, header_start, base, quality, base_start, rows, text):
     """Writes every `rows[1]`-th read from `rows[0]` on as four lines; how many bytes. A missing quality becomes phred 1, as in samtools."""
     n = 0
     for row in range(rows[0], len(header_start) - 1, rows[1]):
@@ -243,7 +254,7 @@ def write_records(
         n += 1
         length = base_start[row + 1] - base_start[row]
         for i in range(length):
-            text[n + i] = letter[base[base_start[row] + i]]
+            text[n + i] = LETTER[base[base_start[row] + i]]
             value = quality[base_start[row] + i]
             text[n + length + 3 + i] = np.uint8(33) + (np.uint8(1) if value == 255 else value)
         text[n + length] = 10

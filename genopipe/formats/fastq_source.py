@@ -1,14 +1,14 @@
-"""One FASTQ file being read: the text in hand, the records found in it, and what is wrong when it is wrong.
+"""One or two FASTQ files being read: the text in hand, side by side in one array, and what is wrong when it is wrong.
 
-Records before a fault, in the file or in its compression, are given first; the fault comes when they are taken.
+Records before a fault, in the file or in its compression, are given first; the fault comes when the record that has it is wanted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
 from genopipe.formats import fastq_lines
@@ -17,86 +17,94 @@ from genopipe.model import BASES
 
 GET_AGAIN = "Get the file again from where it was made."
 
-_TEXT_BYTES = 1 << 20
-_SMALLEST_RECORD = len("@a\n\n+\n\n")
+_TEXT_BYTES = 128 << 10
 
 
-class Source:
-    """One file; `text` is what the columns of `available` refer to."""
+class Texts:
+    """The text of each file that is not read yet: `span` (files, 2) int64 of `text`."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = paths
+        self._files = [_Pieces(path) for path in paths]
+        self._room = _TEXT_BYTES
+        self.text = np.empty(len(paths) * self._room + fastq_lines.SPARE, np.uint8)
+        self.span = np.repeat(np.arange(len(paths), dtype=np.int64)[:, None] * self._room, 2, 1)
+
+    def ended(self, file: int) -> bool:
+        """True when no text of the file will come any more."""
+        return self._files[file].ended
+
+    def read_on(self, file: int) -> None:
+        """Adds text of a file, as much as there is room for; at its end, the last line is given its line feed."""
+        if self.span[file, 1] - self.span[file, 0] >= self._room // 2:
+            self._make_room()
+        first = file * self._room
+        start, end = self.span[file].tolist()
+        self.text[first : first + end - start] = self.text[start:end]
+        end += first - start
+        end += self._files[file].read_into(self.text[end : first + self._room - 1].data)
+        if self._files[file].whole and end > first and self.text[end - 1] != ord("\n"):
+            self.text[end] = ord("\n")
+            end += 1
+        self.span[file] = first, end
+
+    def _make_room(self) -> None:
+        """Twice the room for each file: a record is longer than what there was."""
+        text = np.empty(2 * len(self.paths) * self._room + fastq_lines.SPARE, np.uint8)
+        for file, (start, end) in enumerate(self.span.tolist()):
+            first = 2 * file * self._room
+            text[first : first + end - start] = self.text[start:end]
+            self.span[file] = first, first + end - start
+        self.text, self._room = text, 2 * self._room
+
+    def check_end(self, file: int, n_records: int, start: int) -> None:
+        """Raises BadInput where a file that has ended does so in the record at `start`, after `n_records`, or in damaged compression."""
+        path, broken = self.paths[file], self._files[file].broken
+        rest = self.text[start : self.span[file, 1]].tobytes()
+        line = 4 * n_records + rest.count(b"\n")
+        if broken:
+            where = line + 1 if n_records or rest else None
+            raise BadInput(broken.came, wanted=broken.wanted, do=broken.do, path=path, line=where) from broken
+        if rest.strip(b"\r\n"):
+            raise BadInput("the file ends inside a record", wanted="four lines for every read", do=GET_AGAIN, path=path, line=line)
+
+    def error(self, file: int, fault: int, n_records: int, start: int) -> BadInput:
+        """What is wrong with the record at `start`, before which there are `n_records` in the file."""
+        text = self.text[start : self.span[file, 1]].tobytes()
+        return _Described(self.paths[file], text, 4 * n_records + 1).error(fault)
+
+
+class _Pieces:
+    """The content of one file, piece after piece."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.text = np.empty(0, np.uint8)
         self._pieces = inflated(path)
-        self._record = np.empty((0, 5), np.int64)
-        self._n_before = self._n = self._taken = self._rest = 0
-        self._fault = fastq_lines.INTACT
-        self._broken: BadInput | None = None
-        self._ended = self._finished = False
+        self._piece = memoryview(b"")
+        self.broken: BadInput | None = None
+        self.ended = False
 
     @property
-    def n_taken(self) -> int:
-        """Records taken so far."""
-        return self._n_before + self._taken
+    def whole(self) -> bool:
+        """True when the file has ended as it should."""
+        return self.ended and self.broken is None
 
-    def available(self) -> NDArray[np.int64]:
-        """(records, 5) int64: the records not taken yet, after reading on when there are none; empty at the end of the file."""
-        while self._taken == self._n and not self._finished:
-            self._read_on()
-        return self._record[self._taken : self._n]
+    def read_into(self, room: memoryview) -> int:
+        """Fills the room, unless the file ends; how many bytes."""
+        n = 0
+        while n < len(room) and (self._piece or self._next_piece()):
+            part = self._piece[: len(room) - n]
+            room[n : n + len(part)] = part
+            self._piece = self._piece[len(part) :]
+            n += len(part)
+        return n
 
-    def take(self, n: int) -> None:
-        """The first `n` available records are done with."""
-        self._taken += n
-
-    def error(self, record: int, fault: int) -> BadInput:
-        """What is wrong with an available record, or with the text after them."""
-        index = self._taken + record
-        start = int(self._record[index, fastq_lines.HEADER]) - 1 if index < self._n else self._rest
-        return _Described(self.path, self.text[start:].tobytes(), 4 * (self.n_taken + record) + 1).error(fault)
-
-    def _read_on(self) -> None:
-        if self._fault:
-            raise self.error(0, self._fault)
-        if self._ended:
-            self._finish()
-            return
-        text = self._more_text()
-        self._n_before += self._n
-        if len(self._record) <= len(text) // _SMALLEST_RECORD:
-            self._record = np.empty((len(text) // _SMALLEST_RECORD + 1, 5), np.int64)
-        self.text = np.frombuffer(text, np.uint8)
-        self._taken = 0
-        self._n, self._rest, self._fault = fastq_lines.scan(self.text, self._record)
-
-    def _more_text(self) -> bytes:
-        """What is left of the text in hand and at least as much again; at the end of the file, the last line is given its line feed."""
-        pieces = [self.text[self._rest :].tobytes()]
-        missing = max(_TEXT_BYTES, len(pieces[0]))
-        while missing > 0 and (piece := self._next_piece()):
-            pieces.append(piece)
-            missing -= len(piece)
-        text = b"".join(pieces)
-        return text + b"\n" if self._ended and not self._broken and text and not text.endswith(b"\n") else text
-
-    def _next_piece(self) -> bytes:
-        piece = b""
+    def _next_piece(self) -> bool:
         try:
-            piece = next(self._pieces, b"")
+            self._piece = memoryview(next(self._pieces, b""))
         except BadInput as broken:
-            self._broken = broken
-        self._ended = not piece
-        return piece
-
-    def _finish(self) -> None:
-        rest = self.text[self._rest :].tobytes()
-        line = 4 * self.n_taken + rest.count(b"\n")
-        if self._broken:
-            came, wanted, do = self._broken.came, self._broken.wanted, self._broken.do
-            raise BadInput(came, wanted=wanted, do=do, path=self.path, line=line + 1 if self.n_taken or rest else None) from self._broken
-        if rest.strip(b"\r\n"):
-            raise BadInput("the file ends inside a record", wanted="four lines for every read", do=GET_AGAIN, path=self.path, line=line)
-        self._finished = True
+            self.broken = broken
+        self.ended = not self._piece
+        return not self.ended
 
 
 class _Described:

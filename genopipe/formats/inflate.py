@@ -1,9 +1,8 @@
 """The bytes of a file in pieces, whether it is plain, gzip, bgzip or zstd, found out from its first bytes and never from its name.
 
-isal inflates; it is fastest when fed at most 32 kB at a time, because the pieces that come out then stay in recycled memory. A gzip file
-may hold many members (bgzip is nothing else); zero bytes after the last member are padding, anything else is damage. The checksum and the
-length of every member are checked by isal at its end. bgzip that lacks its closing empty block is damaged: whole blocks may be missing. A
-zstd file may hold many frames.
+isal inflates gzip. A file may hold many members (bgzip is nothing else); zero bytes after the last member are padding, anything else is
+damage. The checksum and the length of every member are checked at its end. bgzip that lacks its closing empty block is damaged: whole
+blocks may be missing. A zstd file may hold many frames. Pieces are small, so that they stay in recycled memory.
 """
 
 from __future__ import annotations
@@ -12,21 +11,22 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from gzip import BadGzipFile
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from isal import isal_zlib
+from isal.igzip import IGzipFile
 
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import END_OF_FILE, is_bgzf
 
+PIECE = 128 << 10
 COMPRESSED_PIECE = 32 << 10
-PLAIN_PIECE = 256 << 10
 STANDARD_INPUT = Path("-")
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_GZIP_WINDOW_BITS = 31
 
 
 def inflated(path: Path) -> Iterator[bytes]:
@@ -35,22 +35,21 @@ def inflated(path: Path) -> Iterator[bytes]:
     Raises BadInput for a file that is missing, or compressed data that is damaged or ends too early.
     """
     with _opened(path) as source:
-        first = source.read(COMPRESSED_PIECE)
-        if first.startswith(_GZIP_MAGIC):
-            yield from _members(path, source, first)
+        magic = source.peek(len(_ZSTD_MAGIC))
+        if magic.startswith(_GZIP_MAGIC):
+            yield from _members(path, source)
             _look_for_end_mark(path)
-            return
-        if first.startswith(_ZSTD_MAGIC):
-            yield from _frames(path, source, first)
-            return
-        while first:
-            yield first
-            first = source.read(PLAIN_PIECE)
+        elif magic.startswith(_ZSTD_MAGIC):
+            yield from _frames(path, source)
+        else:
+            while piece := source.read(PIECE):
+                yield piece
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[BufferedReader]:
     if path == STANDARD_INPUT:
+        assert isinstance(sys.stdin.buffer, BufferedReader)
         yield sys.stdin.buffer
         return
     if not path.exists() or path.is_dir():
@@ -59,25 +58,16 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield source
 
 
-def _members(path: Path, source: BinaryIO, piece: bytes) -> Iterator[bytes]:
-    member = isal_zlib.decompressobj(wbits=_GZIP_WINDOW_BITS)
-    started = False
-    while piece or (piece := source.read(COMPRESSED_PIECE)):
-        if not started and not (piece := piece.lstrip(b"\0")):
-            continue
-        started = True
-        try:
-            content = member.decompress(piece)
-        except isal_zlib.error as error:  # type: ignore[misc]
-            raise _damaged(path, str(error)) from error
-        piece = member.unused_data
-        if member.eof:
-            member = isal_zlib.decompressobj(wbits=_GZIP_WINDOW_BITS)
-            started = False
-        if content:
-            yield content
-    if started:
-        raise BadInput("the gzip data ends before its end mark", wanted="a whole gzip file", do="Copy or write the file again.", path=path)
+def _members(path: Path, source: BufferedReader) -> Iterator[bytes]:
+    try:
+        with IGzipFile(fileobj=source) as members:  # type: ignore[no-untyped-call]
+            while content := members.read1(PIECE):
+                yield content
+    except EOFError as error:
+        do = "Copy or write the file again."
+        raise BadInput("the gzip data ends before its end mark", wanted="a whole gzip file", do=do, path=path) from error
+    except (BadGzipFile, isal_zlib.error) as error:  # type: ignore[misc]
+        raise _damaged(path, str(error)) from error
 
 
 def _look_for_end_mark(path: Path) -> None:
@@ -90,11 +80,11 @@ def _look_for_end_mark(path: Path) -> None:
                 raise BadInput("the bgzip data has no end mark: it may have been cut", wanted="a whole bgzip file", do=do, path=path)
 
 
-def _frames(path: Path, source: BinaryIO, piece: bytes) -> Iterator[bytes]:
+def _frames(path: Path, source: BufferedReader) -> Iterator[bytes]:
     import zstandard
 
     frame = zstandard.ZstdDecompressor().decompressobj()
-    started = False
+    started, piece = False, b""
     while piece or (piece := source.read(COMPRESSED_PIECE)):
         started = True
         try:

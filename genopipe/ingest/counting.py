@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from genopipe.ingest.duplicates import DuplicateSample
 from genopipe.ingest.frequent import FrequentSequences
+from genopipe.kernels.packed_reads import PackedBases, any_unknown, pack_bases, window
 from genopipe.model import BASES, Reads
 
 CYCLES = 1000
@@ -118,9 +119,10 @@ def count(reads: Reads) -> Counts:
         counts.read_length[mate] = dict(zip(bases.tolist(), n_reads.tolist(), strict=True))
     if reads.paired:
         _count_overlaps(counts, fragment_lengths(reads.base, reads.base_start), length)
-    keys = duplicate_keys(reads.base, reads.base_start, mates)
+    packed = pack_bases(reads.base)
+    keys = duplicate_keys(packed, reads.base_start, mates)
     counts.duplicates.take(keys[keys != 0])
-    counts.frequent.take(prefixes(reads.base, reads.base_start))
+    counts.frequent.take(prefixes(packed, reads.base_start))
     return counts
 
 
@@ -169,24 +171,16 @@ def count_reads(
 
 
 @njit(cache=True, nogil=True)
-def prefixes(base: NDArray[np.uint8], base_start: NDArray[np.int64]) -> NDArray[np.uint64]:
+def prefixes(packed: PackedBases, base_start: NDArray[np.int64]) -> NDArray[np.uint64]:
     """(reads, 2) uint64: the first `PREFIX_BASES` bases, 25 a word, of reads that have as many, all known; the others are left out."""
     word = np.zeros((len(base_start) - 1, 2), np.uint64)
     n = 0
     for read in range(len(base_start) - 1):
-        start = np.uint64(base_start[read])
-        if base_start[read + 1] - base_start[read] < PREFIX_BASES:
+        start = base_start[read]
+        if base_start[read + 1] - start < PREFIX_BASES or any_unknown(packed, start, PREFIX_BASES):
             continue
-        worst = np.uint8(0)
-        for i in range(np.uint64(PREFIX_BASES)):
-            worst |= base[start + i]
-        if worst > 3:
-            continue
-        first = second = np.uint64(0)
-        for i in range(np.uint64(PREFIX_BASES // 2)):
-            first = (first << np.uint64(2)) | np.uint64(base[start + i])
-            second = (second << np.uint64(2)) | np.uint64(base[start + np.uint64(PREFIX_BASES // 2) + i])
-        word[n, 0], word[n, 1] = first, second
+        word[n, 0] = window(packed, start, PREFIX_BASES // 2)
+        word[n, 1] = window(packed, start + PREFIX_BASES // 2, PREFIX_BASES // 2)
         n += 1
     return word[:n]
 
@@ -340,7 +334,7 @@ def _mixed(word: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def duplicate_keys(base: NDArray[np.uint8], base_start: NDArray[np.int64], mates: int) -> NDArray[np.uint64]:
+def duplicate_keys(packed: PackedBases, base_start: NDArray[np.int64], mates: int) -> NDArray[np.uint64]:
     """(pairs or reads) uint64: a hash of the first bases of both mates, in either order; 0 where one is short or holds unknown bases."""
     key = np.zeros((len(base_start) - 1) // mates, np.uint64)
     word = np.zeros(2, np.uint64)
@@ -348,11 +342,8 @@ def duplicate_keys(base: NDArray[np.uint8], base_start: NDArray[np.int64], mates
         whole = True
         for mate in range(mates):
             start, end = base_start[mates * row + mate], base_start[mates * row + mate + 1]
-            word[mate] = np.uint64(0)
-            whole = whole and end - start >= DUPLICATE_BASES
-            for i in range(DUPLICATE_BASES if whole else 0):
-                whole = whole and base[start + i] < 4
-                word[mate] = (word[mate] << np.uint64(2)) | np.uint64(base[start + i] & 3)
+            whole = whole and end - start >= DUPLICATE_BASES and not any_unknown(packed, start, DUPLICATE_BASES)
+            word[mate] = window(packed, start, DUPLICATE_BASES)
         if whole:
             low, high = min(word[0], word[1]), max(word[0], word[1])
             key[row] = max(_mixed(_mixed(low + np.uint64(0x9E3779B97F4A7C15)) ^ high), np.uint64(1))

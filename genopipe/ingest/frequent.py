@@ -46,4 +46,4 @@ class FrequentSequences:
 
 
 def _letters(words: NDArray[np.uint64]) -> str:
-    return "".join(chr(BASES[(int(word) >> 2 * (_WORD_BASES - 1 - i)) & 3]) for word in words for i in range(_WORD_BASES))
+    return "".join(chr(BASES[(int(word) >> 2 * i) & 3]) for word in words for i in range(_WORD_BASES))

@@ -51,7 +51,7 @@ def test_letters_are_read_exactly_in_pieces_of_any_size(
     path = tmp_path_factory.mktemp("fasta") / "x.fa"
     path.write_bytes(gzip.compress(text) if zipped else text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("genopipe.formats.inflate.PLAIN_PIECE", piece)
+        patch.setattr("genopipe.formats.inflate.PIECE", piece)
         patch.setattr("genopipe.formats.inflate.COMPRESSED_PIECE", piece)
         assert contigs(path) == {name: letters.upper() for name, letters in sequences.items()}
 
@@ -107,7 +107,7 @@ def test_large_files_are_indexed_as_by_htslib(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("piece", [2, 1 << 20])
 def test_faults_are_named_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int, text: str, line: int, message: str) -> None:
-    monkeypatch.setattr("genopipe.formats.inflate.PLAIN_PIECE", piece)
+    monkeypatch.setattr("genopipe.formats.inflate.PIECE", piece)
     monkeypatch.setattr("genopipe.formats.inflate.COMPRESSED_PIECE", piece)
     path = tmp_path / "x.fa"
     path.write_text(text)

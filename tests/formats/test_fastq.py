@@ -66,7 +66,7 @@ def test_reads_are_those_of_the_oracle(tmp_path_factory: pytest.TempPathFactory,
     path.write_bytes(packed(text.encode(), how, len(text) // 3))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fastq_source, "_TEXT_BYTES", size)
-        patch.setattr("genopipe.formats.inflate.PLAIN_PIECE", size)
+        patch.setattr("genopipe.formats.inflate.PIECE", size)
         patch.setattr("genopipe.formats.inflate.COMPRESSED_PIECE", size)
         assert records(read_fastq(path, batch_bases=batch)) == parse(text)
 
@@ -149,7 +149,7 @@ def test_interleaved_reads_equal_two_files(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(GOOD.encode()))))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(gzip.compress(GOOD.encode())))))
     assert records(read_fastq(Path("-"))) == parse(GOOD)
 
 
@@ -217,8 +217,8 @@ def test_reads_before_a_fault_are_given(tmp_path: Path) -> None:
 
 def test_a_long_quality_line_is_named_before_its_end_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fastq_source, "_TEXT_BYTES", 10)
+    monkeypatch.setattr("genopipe.formats.inflate.PIECE", 10)
     monkeypatch.setattr("genopipe.formats.inflate.COMPRESSED_PIECE", 10)
-    monkeypatch.setattr("genopipe.formats.inflate.PLAIN_PIECE", 10)
     with pytest.raises(BadInput, match="the read has 2 bases and more qualities"):
         list(read_fastq(write(tmp_path / "a.fq", "@r\nAC\n+\nIII" + "I" * 100 + "\n")))
 

@@ -34,7 +34,7 @@ def codes(letters: str) -> list[int]:
 def test_every_base_comes_back(tmp_path_factory: pytest.TempPathFactory, sequences: list[str], piece: int) -> None:
     folder = tmp_path_factory.mktemp("genome")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("genopipe.formats.inflate.PLAIN_PIECE", piece)
+        patch.setattr("genopipe.formats.inflate.PIECE", piece)
         genome = build_genome(fasta(folder / "x.fa", {f"c{i}": letters for i, letters in enumerate(sequences)}), folder / "ref", name="x")
     assert len(genome.contigs) == len(sequences)
     for contig, letters in zip(genome.contigs, sequences, strict=True):
