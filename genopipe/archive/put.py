@@ -11,74 +11,27 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from genopipe import outputs
-from genopipe.archive.alignments import describe_alignments, describe_patched
-from genopipe.archive.bam_stream import NotBam
 from genopipe.archive.collection import pinned
 from genopipe.archive.container import Recipe, RecipeFailed, Unwrapped, container_kind, unwrap, wrap
-from genopipe.archive.contents import describe_recipe, digest_of, file_bytes, object_roles, pack
-from genopipe.archive.fastq_text import NotFastq
-from genopipe.archive.fastq_views import NotInPool, Pool, describe_view, make_pool, open_pool
+from genopipe.archive.contents import describe_recipe, digest_of, file_bytes, object_roles
 from genopipe.archive.forget import check_not_being_forgotten
-from genopipe.archive.htslib import HtslibFailed
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
-from genopipe.archive.realigned import describe_realigned
-from genopipe.archive.references import Reference
+from genopipe.archive.representations import FASTQ, NOT_REPRESENTABLE, Examined, PutOptions, Run, attempts, check_file, checks_itself
 from genopipe.archive.staging import Staging
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats.sample_name import check_sample_name
 from genopipe.progress import log, progress
 from genopipe.store import Location
 
-_NOT_REPRESENTABLE = (NotBam, NotFastq, NotInPool, HtslibFailed, RecipeFailed)
-_FASTQ = re.compile(r"\.(fastq|fq)(\.gz|\.bgz)?$")
 _PROMISES_GZIP = re.compile(r"\.(bam|gz|bgz)$")
 _MATE = re.compile(r"(.*[_.]R?)([12])((?:_\d+)?\.(?:fastq|fq)(?:\.gz|\.bgz)?)")
-
-Attempt = partial[dict[str, Any]]
-"""Called with a `Staging`, stores objects there and gives the content part of a manifest."""
-
-
-@dataclass(frozen=True, slots=True)
-class PutOptions:
-    """What holds for all files of one put."""
-
-    sample: str | None = None
-    reference: Reference | None = None
-    profile: str = "fast"
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """A file as it was given. `recipe` is None for a plain file, and where none lays the same bytes around the content again."""
-
-    path: Path
-    digest: str
-    size: int
-    plain_digest: str
-    plain: bool
-    recipe: Recipe | None
-
-    def pieces(self) -> Iterator[bytes]:
-        """The content without gzip."""
-        return unwrap(self.path, Unwrapped())
-
-
-@dataclass(slots=True)
-class _Run:
-    """One put: the archive, the options, a folder for objects fetched from it, and the pool that was looked into last."""
-
-    archive: Archive
-    options: PutOptions
-    fetched: Path
-    pools: dict[str, Pool] = field(default_factory=dict)
 
 
 def put_files(root: Location, files: list[Path], options: PutOptions) -> list[Manifest]:
@@ -94,7 +47,7 @@ def put_files(root: Location, files: list[Path], options: PutOptions) -> list[Ma
     check_not_being_forgotten(archive, options.sample)
     done: dict[Path, Manifest] = {}
     with archive.folder() as fetched, progress("archived", total=len(files), unit="files") as counter:
-        run = _Run(archive, options, fetched)
+        run = Run(archive, options, fetched)
         for group in _groups(files):
             for path, manifest in zip(group, _put_group(run, group), strict=True):
                 done[path] = manifest
@@ -112,7 +65,7 @@ def _check_given(path: Path) -> None:
 def _groups(files: list[Path]) -> Iterator[list[Path]]:
     """Alignments one by one, then FASTQ files, mates together, then the rest; no file twice."""
     given = list(dict.fromkeys(files))
-    fastq = [path for path in given if _FASTQ.search(path.name)]
+    fastq = [path for path in given if FASTQ.search(path.name)]
     yield from ([path] for path in given if path.suffix == ".bam")
     mates: dict[str, list[Path]] = {}
     for path in fastq:
@@ -122,7 +75,7 @@ def _groups(files: list[Path]) -> Iterator[list[Path]]:
     yield from ([path] for path in given if path not in fastq and path.suffix != ".bam")
 
 
-def _put_group(run: _Run, paths: list[Path]) -> list[Manifest]:
+def _put_group(run: Run, paths: list[Path]) -> list[Manifest]:
     examined = [_examine(path) for path in paths]
     run.archive.ledger.refresh()
     known = [_known(run, file) for file in examined]
@@ -161,7 +114,7 @@ def _wraps(path: Path, recipe: Recipe, digest: str) -> bool:
         return False
 
 
-def _known(run: _Run, file: Examined) -> Manifest | None:
+def _known(run: Run, file: Examined) -> Manifest | None:
     """A manifest for a file archived before; the same bytes under another name or sample get one that shares the objects."""
     same = run.archive.ledger.manifests("digest = ?", file.digest)
     named = [m for m in same if (m.name, m.sample) == (file.path.name, run.options.sample)]
@@ -173,20 +126,20 @@ def _known(run: _Run, file: Examined) -> Manifest | None:
     return renamed if _kept(run, renamed) else None
 
 
-def _next_version(run: _Run, file: Examined) -> int:
+def _next_version(run: Run, file: Examined) -> int:
     named = run.archive.ledger.manifests("name = ? AND sample = ?", file.path.name, run.options.sample or "")
     return 1 + max((manifest.version for manifest in named), default=0)
 
 
-def _put_new(run: _Run, file: Examined, group: list[Examined]) -> Manifest:
-    for attempt, wrapped in _attempts(run, file, group):
+def _put_new(run: Run, file: Examined, group: list[Examined]) -> Manifest:
+    for attempt, wrapped in attempts(run, file, group):
         with run.archive.folder() as folder, outputs.writing(run.archive.root):
             staging = Staging(folder, run.archive.store, run.fetched)
             try:
                 manifest = _manifest(run, file, attempt(staging), staging, wrapped)
-                if not _checked(attempt):
-                    _check(file, file_bytes(manifest, staging.shop))
-            except _NOT_REPRESENTABLE as reason:
+                if not checks_itself(attempt):
+                    check_file(file, file_bytes(manifest, staging.shop))
+            except NOT_REPRESENTABLE as reason:
                 log.debug("%s: %s is not kept as %s: %s", file.path.name, file.digest[:12], attempt.func.__name__, reason)
                 continue
             if _kept(run, manifest, staging):
@@ -199,7 +152,7 @@ def _put_new(run: _Run, file: Examined, group: list[Examined]) -> Manifest:
     )
 
 
-def _kept(run: _Run, manifest: Manifest, staging: Staging | None = None) -> bool:
+def _kept(run: Run, manifest: Manifest, staging: Staging | None = None) -> bool:
     """Moves what is staged into the archive and writes the manifest; False where an object that it shares went meanwhile."""
     digests = [entry["digest"] for entry in manifest.objects]
     with pinned(run.archive, digests):
@@ -211,118 +164,7 @@ def _kept(run: _Run, manifest: Manifest, staging: Staging | None = None) -> bool
     return True
 
 
-def _checked(attempt: Attempt) -> bool:
-    """True when the attempt has compared what comes back with the file while it was writing."""
-    return attempt.func in (_alignments, _patched)
-
-
-def _check(file: Examined, restored: Iterable[bytes]) -> None:
-    """Raises RecipeFailed unless the bytes are those of the file."""
-    if digest_of(restored) != file.digest:
-        raise RecipeFailed("the restored file differs")
-
-
-def _check_plain(file: Examined, restored: Iterable[bytes]) -> None:
-    """Raises RecipeFailed unless the content and the recipe make the file."""
-    _check(file, wrap(restored, file.recipe))
-
-
-def _attempts(run: _Run, file: Examined, group: list[Examined]) -> Iterator[tuple[Attempt, bool]]:
-    """Representations, the smallest first, and whether the gzip recipe goes around them; the last one cannot fail."""
-    if file.plain or file.recipe:
-        for content in _same_plain(run, file):
-            yield partial(_again, content), True
-        if file.path.suffix == ".bam":
-            for content in _aligned_pools(run):
-                yield partial(_patched, file, content), True
-            for content in _aligned_pools(run):
-                yield partial(_realigned, file, content), True
-            yield partial(_alignments, run, file), True
-        if _FASTQ.search(file.path.name):
-            for content in _pools(run):
-                yield partial(_view, run, file, content), True
-            yield partial(_own_pool, run, file, group), True
-            yield partial(_own_pool, run, file, [file]), True
-        yield partial(_packed, run, file), True
-    yield partial(_original, run, file), False
-
-
-def _same_plain(run: _Run, file: Examined) -> Iterator[dict[str, Any]]:
-    """Content archived before with another container."""
-    for manifest in run.archive.ledger.manifests("plain_digest = ?", file.plain_digest):
-        if manifest.container or manifest.digest == manifest.plain_digest:
-            yield manifest.content
-
-
-def _pools(run: _Run) -> Iterator[dict[str, Any]]:
-    """The pools of the sample, aligned ones first."""
-    mine = [manifest.content for manifest in _of_sample(run) if "cram" in manifest.content.get("pool", manifest.content)]
-    pools = {(c.get("pool", c))["cram"]: (c["kind"], c.get("pool", c)) for c in mine}
-    yield from (pool for _, pool in sorted(pools.values(), key=lambda entry: (entry[0], entry[1]["cram"])))
-
-
-def _aligned_pools(run: _Run) -> Iterator[dict[str, Any]]:
-    """The CRAMs of the sample's alignments."""
-    mine = [manifest.content for manifest in _of_sample(run) if manifest.content["kind"] == "alignments"]
-    yield from {content["cram"]: content for content in mine}.values()
-
-
-def _of_sample(run: _Run) -> list[Manifest]:
-    return run.archive.ledger.manifests("sample = ?", run.options.sample or "")
-
-
-def _again(content: dict[str, Any], _staging: Staging) -> dict[str, Any]:
-    return content
-
-
-def _alignments(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
-    options, check = run.options, partial(_check_plain, file)
-    return describe_alignments(file.pieces, staging.shop, reference=options.reference, profile=options.profile, check=check)
-
-
-def _patched(file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
-    return describe_patched(file.pieces, content, staging.shop, check=partial(_check_plain, file))
-
-
-def _realigned(file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
-    return describe_realigned(file.pieces, content, staging.shop)
-
-
-def _view(run: _Run, file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
-    pool = run.pools.get(content["cram"])
-    if pool is None:
-        run.pools.clear()
-        pool = run.pools[content["cram"]] = open_pool(content, staging.shop)
-    return describe_view(file.pieces, pool, shop=staging.shop)
-
-
-def _own_pool(run: _Run, file: Examined, group: list[Examined], staging: Staging) -> dict[str, Any]:
-    content = make_pool([member.pieces for member in group], staging.shop, profile=run.options.profile)
-    return describe_view(file.pieces, open_pool(content, staging.shop), shop=staging.shop)
-
-
-def _packed(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
-    content = pack(file.pieces(), staging.shop, profile=run.options.profile)
-    if _size(content, staging) >= file.size:
-        raise RecipeFailed("the packed content is larger than the file")
-    return content
-
-
-def _original(run: _Run, file: Examined, staging: Staging) -> dict[str, Any]:
-    with open(file.path, "rb") as source:
-        content = pack(iter(partial(source.read, 1 << 20), b""), staging.shop, profile=run.options.profile)
-    if _size(content, staging) < file.size:
-        return content
-    for digest in object_roles(content, None):
-        staging.delete(digest)
-    return {"kind": "packed", "object": staging.put_file(file.path), "codec": "none"}
-
-
-def _size(content: dict[str, Any], staging: Staging) -> int:
-    return sum(staging.size(digest) for digest in object_roles(content, None))
-
-
-def _manifest(run: _Run, file: Examined, content: dict[str, Any], staging: Staging, wrapped: bool) -> Manifest:
+def _manifest(run: Run, file: Examined, content: dict[str, Any], staging: Staging, wrapped: bool) -> Manifest:
     container = describe_recipe(file.recipe, staging) if wrapped and file.recipe else None
     objects = [
         {"digest": digest, "size": staging.size(digest), "role": role} for digest, role in sorted(object_roles(content, container).items())

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genopipe.archive import put as put_module
+from genopipe.archive import representations
 from genopipe.archive.get import get_file
 from genopipe.archive.htslib import HtslibFailed
 from genopipe.archive.ledger import LEDGER
@@ -215,8 +216,8 @@ def test_a_gzip_that_no_encoder_makes_is_kept_as_it_is(tmp_path: Path) -> None:
 def test_a_representation_that_does_not_come_back_is_not_used(tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The patch loses its last bytes; the put must notice and keep the BAM in another way."""
     monkeypatch.setattr("genopipe.archive.alignments.differences", lambda *_: ([0] * 0, []))
-    monkeypatch.setattr(put_module, "_alignments", lambda *_: {"kind": "packed", "object": "0" * 64, "codec": "zstd"})
-    monkeypatch.setattr(put_module, "_NOT_REPRESENTABLE", (*put_module._NOT_REPRESENTABLE, BadInput, FileNotFoundError))
+    monkeypatch.setattr(representations, "_alignments", lambda *_: {"kind": "packed", "object": "0" * 64, "codec": "zstd"})
+    monkeypatch.setattr(put_module, "NOT_REPRESENTABLE", (*put_module.NOT_REPRESENTABLE, BadInput, FileNotFoundError))
     (manifest,) = put(tmp_path, sample / "S1.bam")
     assert manifest.content["kind"] == "packed"
     assert comes_back(tmp_path, manifest, sample / "S1.bam")

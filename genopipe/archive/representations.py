@@ -1,0 +1,179 @@
+"""How a file can be kept: its representations, the smallest first.
+
+Each is an attempt: called with a `Staging`, it stores objects there and gives the content part of a manifest, or raises one of
+NOT_REPRESENTABLE, and the next is tried. What an attempt does not compare by itself, the put does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from genopipe.archive.alignments import describe_alignments, describe_patched
+from genopipe.archive.bam_stream import NotBam
+from genopipe.archive.container import Recipe, RecipeFailed, Unwrapped, unwrap, wrap
+from genopipe.archive.contents import digest_of, object_roles, pack
+from genopipe.archive.fastq_text import NotFastq
+from genopipe.archive.fastq_views import NotInPool, Pool, describe_view, make_pool, open_pool
+from genopipe.archive.htslib import HtslibFailed
+from genopipe.archive.manifests import Manifest
+from genopipe.archive.opened import Archive
+from genopipe.archive.realigned import describe_realigned
+from genopipe.archive.references import Reference
+from genopipe.archive.staging import Staging
+
+NOT_REPRESENTABLE = (NotBam, NotFastq, NotInPool, HtslibFailed, RecipeFailed)
+FASTQ = re.compile(r"\.(fastq|fq)(\.gz|\.bgz)?$")
+
+Attempt = partial[dict[str, Any]]
+"""Called with a `Staging`, stores objects there and gives the content part of a manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutOptions:
+    """What holds for all files of one put."""
+
+    sample: str | None = None
+    reference: Reference | None = None
+    profile: str = "fast"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A file as it was given. `recipe` is None for a plain file, and where none lays the same bytes around the content again."""
+
+    path: Path
+    digest: str
+    size: int
+    plain_digest: str
+    plain: bool
+    recipe: Recipe | None
+
+    def pieces(self) -> Iterator[bytes]:
+        """The content without gzip."""
+        return unwrap(self.path, Unwrapped())
+
+
+@dataclass(slots=True)
+class Run:
+    """One put: the archive, the options, a folder for objects fetched from it, and the pool that was looked into last."""
+
+    archive: Archive
+    options: PutOptions
+    fetched: Path
+    pools: dict[str, Pool] = field(default_factory=dict)
+
+
+def attempts(run: Run, file: Examined, group: list[Examined]) -> Iterator[tuple[Attempt, bool]]:
+    """Representations, the smallest first, and whether the gzip recipe goes around them; the last one cannot fail."""
+    if file.plain or file.recipe:
+        for content in _same_plain(run, file):
+            yield partial(_again, content), True
+        if file.path.suffix == ".bam":
+            for content in _aligned_pools(run):
+                yield partial(_patched, file, content), True
+            for content in _aligned_pools(run):
+                yield partial(_realigned, file, content), True
+            yield partial(_alignments, run, file), True
+        if FASTQ.search(file.path.name):
+            for content in _pools(run):
+                yield partial(_view, run, file, content), True
+            yield partial(_own_pool, run, file, group), True
+            yield partial(_own_pool, run, file, [file]), True
+        yield partial(_packed, run, file), True
+    yield partial(_original, run, file), False
+
+
+def _same_plain(run: Run, file: Examined) -> Iterator[dict[str, Any]]:
+    """Content archived before with another container."""
+    for manifest in run.archive.ledger.manifests("plain_digest = ?", file.plain_digest):
+        if manifest.container or manifest.digest == manifest.plain_digest:
+            yield manifest.content
+
+
+def _pools(run: Run) -> Iterator[dict[str, Any]]:
+    """The pools of the sample, aligned ones first."""
+    mine = [manifest.content for manifest in _of_sample(run) if "cram" in manifest.content.get("pool", manifest.content)]
+    pools = {(c.get("pool", c))["cram"]: (c["kind"], c.get("pool", c)) for c in mine}
+    yield from (pool for _, pool in sorted(pools.values(), key=lambda entry: (entry[0], entry[1]["cram"])))
+
+
+def _aligned_pools(run: Run) -> Iterator[dict[str, Any]]:
+    """The CRAMs of the sample's alignments."""
+    mine = [manifest.content for manifest in _of_sample(run) if manifest.content["kind"] == "alignments"]
+    yield from {content["cram"]: content for content in mine}.values()
+
+
+def _of_sample(run: Run) -> list[Manifest]:
+    return run.archive.ledger.manifests("sample = ?", run.options.sample or "")
+
+
+def _again(content: dict[str, Any], _staging: Staging) -> dict[str, Any]:
+    return content
+
+
+def _alignments(run: Run, file: Examined, staging: Staging) -> dict[str, Any]:
+    options, check = run.options, partial(_check_plain, file)
+    return describe_alignments(file.pieces, staging.shop, reference=options.reference, profile=options.profile, check=check)
+
+
+def _patched(file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
+    return describe_patched(file.pieces, content, staging.shop, check=partial(_check_plain, file))
+
+
+def _realigned(file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
+    return describe_realigned(file.pieces, content, staging.shop)
+
+
+def _view(run: Run, file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
+    pool = run.pools.get(content["cram"])
+    if pool is None:
+        run.pools.clear()
+        pool = run.pools[content["cram"]] = open_pool(content, staging.shop)
+    return describe_view(file.pieces, pool, shop=staging.shop)
+
+
+def _own_pool(run: Run, file: Examined, group: list[Examined], staging: Staging) -> dict[str, Any]:
+    content = make_pool([member.pieces for member in group], staging.shop, profile=run.options.profile)
+    return describe_view(file.pieces, open_pool(content, staging.shop), shop=staging.shop)
+
+
+def _packed(run: Run, file: Examined, staging: Staging) -> dict[str, Any]:
+    content = pack(file.pieces(), staging.shop, profile=run.options.profile)
+    if _size(content, staging) >= file.size:
+        raise RecipeFailed("the packed content is larger than the file")
+    return content
+
+
+def _original(run: Run, file: Examined, staging: Staging) -> dict[str, Any]:
+    with open(file.path, "rb") as source:
+        content = pack(iter(partial(source.read, 1 << 20), b""), staging.shop, profile=run.options.profile)
+    if _size(content, staging) < file.size:
+        return content
+    for digest in object_roles(content, None):
+        staging.delete(digest)
+    return {"kind": "packed", "object": staging.put_file(file.path), "codec": "none"}
+
+
+def _size(content: dict[str, Any], staging: Staging) -> int:
+    return sum(staging.size(digest) for digest in object_roles(content, None))
+
+
+def checks_itself(attempt: Attempt) -> bool:
+    """True when the attempt has compared what comes back with the file while it was writing."""
+    return attempt.func in (_alignments, _patched)
+
+
+def check_file(file: Examined, restored: Iterable[bytes]) -> None:
+    """Raises RecipeFailed unless the bytes are those of the file."""
+    if digest_of(restored) != file.digest:
+        raise RecipeFailed("the restored file differs")
+
+
+def _check_plain(file: Examined, restored: Iterable[bytes]) -> None:
+    """Raises RecipeFailed unless the content and the recipe make the file."""
+    check_file(file, wrap(restored, file.recipe))
