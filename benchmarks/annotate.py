@@ -107,8 +107,8 @@ class Drawing:
         self.draw = np.random.default_rng(7)
         self.drawn: dict[str, Any] = {"table_rows": 0, "variants": 0, "in_table": 0, "frequencies": 0.0, "exome_variants": 0}
 
-    def write(self, source: Path, target: Path, *, genome: object) -> int:
-        del genome
+    def write(self, source: Path, target: Path, *, assembly: str, genome: object) -> int:
+        del assembly, genome
         with BgzfWriter(self.folder / "genome.vcf.gz", threads=2, level=1) as whole, BgzfWriter(self.folder / "exome.vcf.gz") as exome:
             for file in (whole, exome):
                 file.write(header().encode())

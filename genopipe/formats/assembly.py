@@ -8,7 +8,7 @@ from nowhere else. A genome that is a known assembly but no analysis set is told
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -41,6 +41,17 @@ def chromosome(name: str, md5: str | None) -> str:
 @cache
 def _first_names() -> dict[str, str]:
     return {contig["md5"]: contig["names"][0] for manifest in _manifests() for contig in manifest["contigs"]}
+
+
+@cache
+def lengths(assembly: str) -> Mapping[str, frozenset[int]]:
+    """By name of a contig the lengths it may have on an assembly; nothing for an assembly that no manifest knows."""
+    found: dict[str, frozenset[int]] = {}
+    for manifest in _manifests():
+        for contig in manifest["contigs"] if manifest["assembly"] == assembly else ():
+            for name in contig["names"]:
+                found[name] = found.get(name, frozenset()) | {contig["length"]}
+    return found
 
 
 def pseudoautosomal(md5: str | None, length: int) -> Regions:

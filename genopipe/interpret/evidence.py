@@ -169,7 +169,7 @@ def _convert(kind: str, file: Path, target: Path, *, assembly: str, genome: Geno
         came, wanted = ("a folder", "a file") if file.is_dir() else ("a file", "the folder of a PharmCAT release")
         raise BadInput(came, wanted=wanted, do="Check kind and path.", path=file)
     if kind in VARIANT_KINDS:
-        return VARIANT_KINDS[kind](file, target, genome=genome)
+        return VARIANT_KINDS[kind](file, target, assembly=assembly, genome=genome)
     if kind in SCORE_KINDS:
         return evidence_scores.write_scores(kind, file, target, assembly=assembly, genome=genome)
     records = TABLE_KINDS[kind](file, target)

@@ -20,7 +20,7 @@ import pysam
 
 from genopipe.interpret.evidence_sorted import PLACE, write_sorted
 from genopipe.interpret.places import placed
-from genopipe.interpret.vcf_source import reading
+from genopipe.interpret.vcf_source import check_lengths, reading
 from genopipe.model import Genome
 
 BATCH = 1 << 16
@@ -37,26 +37,24 @@ Describe = Callable[[pysam.VariantRecord, int], Row | None]
 """What a kind says of one ALT (its number from 0) of a record; None for an ALT to leave out."""
 
 
-def write_frequency(source: Path, target: Path, *, genome: Genome | None) -> int:
+def write_frequency(source: Path, target: Path, *, assembly: str, genome: Genome | None) -> int:
     """Allele frequencies of a VCF with AF, or AC and AN."""
-    return _write(source, target, FREQUENCY, _frequency, genome=genome)
+    tables = _tables(source, FREQUENCY, _frequency, assembly=assembly, genome=genome)
+    return write_sorted(tables, target, FREQUENCY, source=source)
 
 
-def write_clinvar(source: Path, target: Path, *, genome: Genome | None) -> int:
+def write_clinvar(source: Path, target: Path, *, assembly: str, genome: Genome | None) -> int:
     """ClinVar's classes of a VCF."""
-    return _write(source, target, CLINVAR, _clinvar, genome=genome)
+    return write_sorted(_tables(source, CLINVAR, _clinvar, assembly=assembly, genome=genome), target, CLINVAR, source=source)
 
 
-def _write(source: Path, target: Path, schema: pa.Schema, describe: Describe, *, genome: Genome | None) -> int:
-    tables = (part for table in _tables(source, schema, describe) for _, part in placed(table, genome=genome, path=source))
-    return write_sorted(tables, target, schema, source=source)
-
-
-def _tables(source: Path, schema: pa.Schema, describe: Describe) -> Iterator[pa.Table]:
+def _tables(source: Path, schema: pa.Schema, describe: Describe, *, assembly: str, genome: Genome | None) -> Iterator[pa.Table]:
     with reading(source, drop_samples=True) as file:
+        check_lengths(file, assembly, source)
         alleles = (row for record in file for row in _alleles(record, describe))
         while rows := list(islice(alleles, BATCH)):
-            yield pa.Table.from_pylist(rows, schema=schema)
+            for _, table in placed(pa.Table.from_pylist(rows, schema=schema), genome=genome, path=source):
+                yield table
 
 
 def _alleles(record: pysam.VariantRecord, describe: Describe) -> Iterator[Row]:

@@ -129,7 +129,7 @@ class _Case:
         _check_assembly(request)
         subject = request.subject
         people = [subject.proband, *(member.sample for member in subject.family if member.sample != subject.proband)]
-        self.variants = read_variants(request.variants, people, genome=request.genome)
+        self.variants = read_variants(request.variants, people, genome=request.genome, assembly=request.evidence.assembly)
         if request.structural is not None:
             self.variants = with_structural(self.variants, request.structural, genome=request.genome)
         self.family = Family(subject, self.variants, assembly=request.evidence.assembly)

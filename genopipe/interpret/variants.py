@@ -22,7 +22,7 @@ from genopipe.formats.contig_names import resolve_contig
 from genopipe.interpret.normalise import contig_key
 from genopipe.interpret.places import placed
 from genopipe.interpret.vcf_columns import CALL, MISSING, UNPHASED, Carried, carried
-from genopipe.interpret.vcf_source import reading
+from genopipe.interpret.vcf_source import check_lengths, reading
 from genopipe.model import Genome
 from genopipe.progress import log
 
@@ -94,15 +94,15 @@ class Part:
     values: Mapping[str, NDArray[Any]]
 
 
-def read_variants(path: Path, people: Sequence[str], *, genome: Genome | None = None) -> Variants:
+def read_variants(path: Path, people: Sequence[str], *, genome: Genome | None = None, assembly: str | None = None) -> Variants:
     """The variants of the first of `people`, with the genotypes of those of `people` who are in the file.
 
-    Raises BadInput for a file that is no VCF, has no GT, lacks the proband, has contigs that the genome lacks, or REF alleles or
-    contig lengths of another build.
+    Without a genome the lengths of its contigs are held against those of the `assembly`, where that is a known one. Raises BadInput for a
+    file that is no VCF, has no GT, lacks the proband, has contigs that the genome lacks, or REF alleles or contig lengths of another build.
     """
     with reading(path) as file:
         samples = _samples(file, people, path)
-        check_header(file, genome, path)
+        check_header(file, genome, path, assembly=assembly)
     return arrays(samples, [part for block in carried(path, samples) for part in _parts(block, genome, path)])
 
 
@@ -119,11 +119,12 @@ def _samples(file: pysam.VariantFile, people: Sequence[str], path: Path) -> tupl
     return tuple(person for person in people if person in present)
 
 
-def check_header(file: pysam.VariantFile, genome: Genome | None, path: Path) -> None:
-    """Raises BadInput for a file without genotypes, or with contigs of another length than the genome's."""
+def check_header(file: pysam.VariantFile, genome: Genome | None, path: Path, *, assembly: str | None = None) -> None:
+    """Raises BadInput for a file without genotypes, or with contigs of another length than the genome's; without one, the assembly's."""
     if "GT" not in file.header.formats:
         raise BadInput("no genotypes (FORMAT GT)", wanted="a VCF with GT", do="Call genotypes first.", path=path)
     if genome is None:
+        check_lengths(file, assembly, path)
         return
     for name in map(str, file.header.contigs):
         length = file.header.contigs[name].length

@@ -1,7 +1,8 @@
-"""VCF and BCF files opened for reading, their faults told as `BadInput`."""
+"""VCF and BCF files opened for reading, their faults told as `BadInput`; and the build that a header tells of."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pysam
 
 from genopipe.errors import BadInput
+from genopipe.formats.assembly import lengths
 
 
 @contextmanager
@@ -23,6 +25,21 @@ def reading(path: Path, *, drop_samples: bool = False) -> Iterator[pysam.Variant
             "compressed by gzip", wanted="plain text or bgzip, as tabix needs it", do="Compress it with bgzip.", path=path
         ) from error
     except (OSError, ValueError) as error:
-        raise BadInput(f"cannot be read as VCF ({error})", wanted="a whole VCF or BCF", do="Check the file.", path=path) from error
+        told = re.sub(r"^.*- is it VCF/BCF format\?", "no header of one", str(error))
+        raise BadInput(f"cannot be read as VCF ({told})", wanted="a whole VCF or BCF", do="Check the file.", path=path) from error
     finally:
         pysam.set_verbosity(verbosity)
+
+
+def check_lengths(file: pysam.VariantFile, assembly: str | None, path: Path) -> None:
+    """Raises BadInput for a header with a contig of another length than it has on the assembly; an unknown one tells nothing."""
+    known = lengths(assembly or "")
+    for name in map(str, file.header.contigs):
+        length = file.header.contigs[name].length
+        if length and length not in known.get(name, {length}):
+            raise BadInput(
+                f"contig {name} has {length:,} bases; on {assembly} it has {' or '.join(f'{n:,}' for n in sorted(known[name]))}",
+                wanted=f"a VCF on {assembly}",
+                do="Use variants and evidence of one assembly.",
+                path=path,
+            )

@@ -293,6 +293,7 @@ REAL = {
     "constraint": (("constraint/gnomad.v2.1.1.gene-constraints.tsv", 19_658),),
     "frequency": (("known_sites_chr21/1000GP.chr21.noNA12878.s.vcf.gz", 5_398),),
     "clinvar": (("clinvar/clinvar-2016-09-10.GRCh37.vcf.gz", 135_168),),
+    "coding-exons": (("gene_models/refseq_union_cds.GRCh37.bed.gz", 35_772),),
 }
 
 
@@ -300,7 +301,8 @@ REAL = {
 def test_published_files_are_taken(data: Path, tmp_path: Path, kind: str) -> None:
     """Counts of distinct records in the published files; of ClinVar 2016 without the 927 records about the reference allele."""
     for file, n in REAL[kind]:
-        dataset = keep(tmp_path / "E", kind, data / file, name=Path(file).name.replace("_", "-"), assembly="GRCh38")
+        assembly = "GRCh37" if "GRCh37" in file else "GRCh38"
+        dataset = keep(tmp_path / "E", kind, data / file, name=Path(file).name.replace("_", "-"), assembly=assembly)
         assert dataset.records == n
         assert asdict(dataset)["licence"] == "CC0"
 

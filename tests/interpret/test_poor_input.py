@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from genopipe.cli.interpret import interpret as interpret_command
 from genopipe.errors import BadInput
+from genopipe.interpret.evidence import Release, add
 from genopipe.interpret.findings import Request
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.staleness import check_age
@@ -62,3 +63,24 @@ def test_the_age_counts_by_the_date_of_issue(setting: Setting, tmp_path: Path) -
     old = CliRunner().invoke(interpret_command, [*words, "--max-age", "30", "--issued", "2026-03-15T00:00:00Z"])
     assert isinstance(old.exception, BadInput)
     assert isinstance(CliRunner().invoke(interpret_command, [*words, "--max-age", "30"]).exception, BadInput)
+
+
+@pytest.mark.parametrize(
+    ("length", "assembly", "fault"), [(248_956_422, "GRCh37", True), (249_250_621, "GRCh37", False), (5, "GRCh37", True)]
+)
+def test_without_a_reference_the_lengths_of_contigs_tell_the_build(tmp_path: Path, length: int, assembly: str, fault: bool) -> None:
+    """Lengths of chromosome 1 from the assembly reports of NCBI."""
+    (tmp_path / "a.vcf").write_text(
+        f"##fileformat=VCFv4.2\n##contig=<ID=chr1,length={length}>\n"
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="x">\n##INFO=<ID=AF,Number=A,Type=Float,Description="x">\n'
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tKID\nchr1\t5\t.\tA\tC\t.\t.\tAF=0.1\tGT\t0/1\n"
+    )
+    release = Release("f", "1", "2026-01-01", "CC0", assembly)
+    if not fault:
+        assert len(read_variants(tmp_path / "a.vcf", ["KID"], assembly=assembly)) == 1
+        assert add(tmp_path / "E", "frequency", tmp_path / "a.vcf", release=release).records == 1
+        return
+    with pytest.raises(BadInput, match=f"contig chr1 has {length:,} bases; on {assembly} it has 249,250,621"):
+        read_variants(tmp_path / "a.vcf", ["KID"], assembly=assembly)
+    with pytest.raises(BadInput, match=f"wanted a VCF on {assembly}"):
+        add(tmp_path / "E", "frequency", tmp_path / "a.vcf", release=release)
