@@ -13,7 +13,7 @@ from genopipe.archive.ledger import Ledger
 from genopipe.archive.manifests import READABLE, VERSION, Manifest, canonical, damaged, other_version
 from genopipe.errors import BadInput
 from genopipe.outputs import make_folder
-from genopipe.store import Location, inside, open_store
+from genopipe.store import FolderStore, Location, inside, open_files, open_store, seal
 
 MARKER = "archive.json"
 _HEX = frozenset("0123456789abcdef")
@@ -51,6 +51,15 @@ class Archive:
         archive._check_version()
         return archive
 
+    @classmethod
+    def create(cls, root: Location, *, encrypt: bool) -> Archive:
+        """Makes a new archive. Raises BadInput where there is one, BadConfiguration without keys to encrypt to."""
+        if open_files(root).found(MARKER) is not None:
+            raise BadInput("there is an archive here already", wanted="an empty place", do="Choose another place.", path=root)
+        if encrypt:
+            seal(root)
+        return cls.make(root)
+
     def manifests(self) -> list[Manifest]:
         """All manifests that count, by sample, name and version. Raises BadInput for one that is damaged or of a newer version."""
         self.ledger.refresh()
@@ -63,8 +72,8 @@ class Archive:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """A temporary folder, on the archive's own disk where it has one."""
-        parent = make_folder(self.root / "partial") if isinstance(self.root, Path) else None
+        """A temporary folder: on the archive's own disk where it has one, elsewhere where nothing may lie there as plain text."""
+        parent = make_folder(self.store.root / "partial") if isinstance(self.store, FolderStore) else None
         with tempfile.TemporaryDirectory(dir=parent) as folder:
             yield Path(folder)
 

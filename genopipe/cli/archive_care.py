@@ -18,6 +18,20 @@ reason_option = click.option("--reason", metavar="TEXT", required=True, help="Wh
 
 @click.command()
 @archive_option
+@click.option("--encrypt", is_flag=True, help="Keep everything encrypted (Crypt4GH) to the keys of GENOPIPE_ARCHIVE_PUBLIC_KEYS.")
+def init(root: Location, encrypt: bool) -> None:
+    """Make an empty archive; without this, the first put makes one that is not encrypted.
+
+    \b
+    genopipe archive init --archive A --encrypt
+    """
+    from genopipe.archive.opened import Archive
+
+    Archive.create(root, encrypt=encrypt)
+
+
+@click.command()
+@archive_option
 def stat(root: Location) -> None:
     """Show what the archive takes, by sample and in all.
 
@@ -186,4 +200,4 @@ def _tell(done: Rekept, root: Location) -> None:
         raise BadInput(f"{len(done.faults)} faults", wanted="none", do="See above; the files named stay as they were.", path=root)
 
 
-COMMANDS = (stat, gc, forget, hold, holds, release, audit, repack, migrate)
+COMMANDS = (init, stat, gc, forget, hold, holds, release, audit, repack, migrate)

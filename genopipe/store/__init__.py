@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from genopipe.errors import BadConfiguration
 from genopipe.store.files import Files, FolderFiles, Found, Location, file_digest
 from genopipe.store.objects import FolderStore, Objects, Store, inside, is_digest
 
@@ -24,7 +25,12 @@ __all__ = [
     "is_s3",
     "open_files",
     "open_store",
+    "seal",
 ]
+
+
+SEALED = "sealed.json"
+"""The file by which a store is known to be encrypted."""
 
 
 def open_files(location: Location) -> Files:
@@ -39,7 +45,24 @@ def open_files(location: Location) -> Files:
 def open_store(location: Location) -> Objects:
     """The objects at a location. Raises as `open_files`."""
     files = open_files(location)
+    if files.found(SEALED) is not None:
+        from genopipe.store.sealed import SealedFiles, SealedObjects
+
+        return SealedObjects(SealedFiles(files))
     return FolderStore(files.root) if isinstance(files, FolderFiles) else Objects(files)
+
+
+def seal(location: Location) -> None:
+    """Makes a new, empty store one that is encrypted. Raises BadConfiguration without public keys, or where there are objects already."""
+    from genopipe.store.keys import public_keys
+
+    files = open_files(location)
+    public_keys()
+    if next(files.listed("objects/"), None) is not None:
+        raise BadConfiguration(
+            "there are objects here that are not encrypted", wanted="an empty place", do="Choose another place.", path=location
+        )
+    files.add(SEALED, b"{}\n")
 
 
 def is_s3(location: Location) -> bool:
