@@ -18,7 +18,7 @@ def relation(member: Member, proband: Member, family: Sequence[Member]) -> str:
     if proband.sample in _parents(member):
         return _word(sex, "daughter", "son", "child")
     for side, parent in (("maternal", proband.mother), ("paternal", proband.father)):
-        if parent in known and member.sample in _parents(known[parent]):
+        if parent is not None and parent in known and member.sample in _parents(known[parent]):
             return f"{side} {_word(sex, 'grandmother', 'grandfather', 'grandparent')}"
     shared = _parents(member) & _parents(proband)
     if shared:
@@ -30,7 +30,7 @@ def relation(member: Member, proband: Member, family: Sequence[Member]) -> str:
 def _of_parents(member: Member, proband: Member, known: Mapping[str, Member]) -> str:
     """Brothers and sisters of the parents, else a relative."""
     for side, parent in (("maternal", proband.mother), ("paternal", proband.father)):
-        if parent in known and _parents(member) & _parents(known[parent]):
+        if parent is not None and parent in known and _parents(member) & _parents(known[parent]):
             return f"{side} {_word(member.sex, 'aunt', 'uncle', 'aunt or uncle')}"
     return "relative"
 

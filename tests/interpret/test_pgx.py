@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pysam
@@ -18,6 +18,7 @@ from genopipe.cli.pgx import pgx
 from genopipe.errors import BadInput
 from genopipe.interpret.pgx.definitions import GeneDefinition, NamedAllele, Position, read_definitions
 from genopipe.interpret.pgx.genotypes import Call, read_genotypes
+from genopipe.interpret.pgx.lowest_function import GENES as WORST_COUNTS
 from genopipe.interpret.pgx.lowest_function import Worst, match_worst
 from genopipe.interpret.pgx.matching import match, see
 from genopipe.interpret.pgx.outside_calls import read_outside_calls
@@ -384,6 +385,59 @@ def test_every_defined_pair_is_called_back(every_gene: dict[str, GeneDefinition]
             assert found.diplotypes, (gene, core)
             if set(core) not in [set(pair) for pair in found.diplotypes]:
                 assert _same_strand(definition, one) or _same_strand(definition, other), (gene, core, found.diplotypes)
+
+
+def test_named_alleles_of_every_gene_are_called_back_from_a_vcf(every_gene: dict[str, GeneDefinition], tmp_path: Path) -> None:
+    """Up to 25 names of each gene, beside a reference copy, as records of a phased VCF: repeats, deletions and changes of two bases too."""
+    named = {gene: definition for gene, definition in every_gene.items() if gene != "CYP2D6"}
+    chosen = {gene: definition.alleles[:: -(-len(definition.alleles) // 25)] for gene, definition in named.items()}
+    for number in range(25):
+        names = {gene: alleles[number] for gene, alleles in chosen.items() if number < len(alleles)}
+        carried = {position: _first(name, i) for gene, name in names.items() for i, position in enumerate(named[gene].positions)}
+        called = read_genotypes(phased_vcf(tmp_path, carried), list(carried))
+        for gene, name in names.items():
+            seen = see(named[gene], called.call)
+            found = match_worst(seen, lambda _: 0.0).match if gene in WORST_COUNTS else match(seen)
+            core = named[gene].core_name.get(name.name, name.name)
+            assert any(core in label for pair in found.diplotypes for label in pair), (gene, name.name, found.diplotypes)
+            assert not found.missing
+
+
+def phased_vcf(folder: Path, carried: Mapping[Position, int]) -> Path:
+    """A record for each position, the allele given on the second copy."""
+    lines = [
+        "\t".join(
+            (place.contig, str(place.start + 1), ".", place.alleles[0], ",".join(place.alleles[1:]), ".", "PASS", ".", "GT", f"0|{allele}")
+        )
+        for place, allele in sorted(carried.items(), key=lambda item: (item[0].contig, item[0].start))
+    ]
+    contigs = "".join(f"##contig=<ID={name}>\n" for name in sorted({place.contig for place in carried}))
+    path = folder / "in.vcf"
+    path.write_text(
+        "##fileformat=VCFv4.2\n##FORMAT=<ID=GT,Number=1,Type=String,Description=g>\n" + contigs + COLUMNS + "\n".join(lines) + "\n"
+    )
+    return path
+
+
+TWO_BASES = Position("chr1", 99, ("TC", "CT"), None)
+
+
+@pytest.mark.parametrize(
+    "records, expected",
+    [
+        (["chr1 100 . TC CT . PASS . GT 0|1"], (0, 1)),
+        (["chr1 100 . T C . PASS . GT 0|1", "chr1 101 . C T . PASS . GT 0|1"], (0, 1)),
+        (["chr1 100 . T C . PASS . GT 0/1", "chr1 101 . C T . PASS . GT 0/1"], (0, 1)),
+        (["chr1 100 . T C . PASS . GT 1/1", "chr1 101 . C T . PASS . GT 0/1"], (-1, 1)),
+        (["chr1 100 . T C . PASS . GT 0|1", "chr1 101 . C T . PASS . GT 1|0"], (-1, -1)),
+        (["chr1 100 . T . . PASS . GT 0/0", "chr1 101 . C T . PASS . GT 0/1"], (0, -1)),
+        (["chr1 100 . T . . PASS . GT 0/0", "chr1 101 . C . . PASS . GT 0/0"], (0, 0)),
+        (["chr1 100 . T C . PASS . GT 0/1"], (0, -1)),
+    ],
+)
+def test_an_allele_of_two_bases_may_be_written_as_one_record_or_two(tmp_path: Path, records: list[str], expected: tuple[int, ...]) -> None:
+    told = read_genotypes(vcf(tmp_path, *records), [TWO_BASES])
+    assert (told.call[TWO_BASES].alleles if TWO_BASES in told.call else told.missing[TWO_BASES]) == expected
 
 
 def _first(name: NamedAllele, position: int) -> int:

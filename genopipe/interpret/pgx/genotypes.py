@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -28,6 +28,12 @@ FAR = 1_000_000
 """Bases without a position over which an indexed file is not read."""
 
 _CHR1_LENGTH = {"GRCh38": 248_956_422, "GRCh37": 249_250_621}
+
+
+_Step = tuple[int, str, str]
+"""A place from 0, and what stands there before and after."""
+_Change = tuple[_Step, ...] | str | None
+"""What one copy has of a line: None is the reference, a string no sequence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class _Record:
     start: int
     end: int
     ref: str
-    copies: tuple[tuple[tuple[int, str, str], ...] | str | None, ...]
+    copies: tuple[_Change, ...]
     phased: bool
     block: str
     fault: str | None
@@ -182,7 +188,7 @@ def _fault(record: pysam.VariantRecord, genotype: tuple[int | None, ...], qualit
     return None
 
 
-def _change(start: int, ref: str, alt: str) -> tuple[tuple[int, str, str], ...] | str | None:
+def _change(start: int, ref: str, alt: str) -> _Change:
     if alt == ref:
         return None
     if not is_sequence(alt) or not is_sequence(ref):
@@ -197,7 +203,7 @@ def _resolve(position: Position, records: list[_Record], path: Path) -> Call | s
         return "not in the file"
     for record in records:
         _check_reference(position, record, path)
-    telling = [record for record in records if record.fault is None]
+    telling = _as_one(position, [record for record in records if record.fault is None])
     faulty = [record for record in records if record.fault is not None]
     for record in faulty:
         if any(_number(position, change) for change in record.copies):
@@ -215,6 +221,36 @@ def _resolve(position: Position, records: list[_Record], path: Path) -> Call | s
     if len(set(alleles)) == 1:
         block = "."
     return Call(tuple(alleles), block)
+
+
+def _as_one(position: Position, records: list[_Record]) -> list[_Record]:
+    """Of a position whose allele changes several bases, records of single bases as one: they are taken to lie on the same copy."""
+    bases = {at for known in _known(position) if len(known) > 1 for at, _, _ in known}
+    parts = [record for record in records if len(record.ref) == 1 and record.start in bases and not _symbolic(record)]
+    if len(parts) < 2 or len({len(record.copies) for record in parts}) > 1:
+        return records
+    copies = tuple(_union(on_copy) for on_copy in zip(*(record.copies for record in parts), strict=True))
+    first, last = min(record.start for record in parts), max(record.end for record in parts)
+    joined = replace(parts[0], start=first, end=last, ref="", copies=copies, phased=all(record.phased for record in parts))
+    return [*(record for record in records if record not in parts), joined]
+
+
+def _symbolic(record: _Record) -> bool:
+    return any(isinstance(change, str) for change in record.copies)
+
+
+def _union(changes: Iterable[_Change]) -> _Change:
+    return tuple(step for change in changes if isinstance(change, tuple) for step in change) or None
+
+
+def _known(position: Position) -> list[frozenset[_Step]]:
+    """The changes of each other allele, base by base where the length stays."""
+    return [
+        frozenset((start + i, a, b) for i, (a, b) in enumerate(zip(ref, alt, strict=True)) if a != b)
+        if len(ref) == len(alt)
+        else frozenset({(start, ref, alt)})
+        for start, ref, alt in position.changes()
+    ]
 
 
 def _check_reference(position: Position, record: _Record, path: Path) -> None:
@@ -240,17 +276,17 @@ def _covers(position: Position, records: list[_Record]) -> bool:
     return seen >= max(start + len(ref) for start, ref, _ in position.changes())
 
 
-def _number(position: Position, change: tuple[tuple[int, str, str], ...] | str | None) -> int:
+def _number(position: Position, change: _Change) -> int:
     """The position's allele that a change makes: 0 where it leaves the position as it is."""
     if change is None:
         return 0
     if isinstance(change, str):
         return UNDOCUMENTED
-    known = position.changes()
-    for one in change:
-        if one in known:
-            return known.index(one) + 1
-    return UNDOCUMENTED if any(_touches(one, place) for one in change for place in known) else 0
+    steps = frozenset(change)
+    for number, known in enumerate(_known(position), 1):
+        if known <= steps:
+            return number
+    return UNDOCUMENTED if any(_touches(one, place) for one in change for place in position.changes()) else 0
 
 
 def _touches(one: tuple[int, str, str], other: tuple[int, str, str]) -> bool:
