@@ -75,16 +75,19 @@ def _direction(before: Finding | None, after: Finding | None) -> str | None:
     step = after["score"] - before["score"]
     if abs(step) >= LEAST_STEP:
         return "up" if step > 0 else "down"
-    points = _points(after) - _points(before)
-    if points:
-        return "up" if points > 0 else "down"
     if fingerprint("up", before) == fingerprint("up", after):
         return None
-    return "up" if step >= 0 else "down"
+    weights = zip(_weights(before), _weights(after), strict=True)
+    return next(("up" if new > old else "down" for old, new in weights if new != old), "up" if step >= 0 else "down")
 
 
-def _points(finding: Finding) -> int:
-    return sum(hit["acmg"]["points"] for hit in finding["hits"])
+def _weights(finding: Finding) -> tuple[int, int]:
+    """ACMG points, and what ClinVar's classes weigh, of all variants together."""
+    points = sum(hit["acmg"]["points"] for hit in finding["hits"])
+    return points, sum(_CLASS.get(hit["clinvar"]["significance"], 0) for hit in finding["hits"] if hit["clinvar"])
+
+
+_CLASS = {"pathogenic": 2, "likely_pathogenic": 1, "likely_benign": -1, "benign": -2}
 
 
 def _told(finding: Finding | None) -> dict[str, Any] | None:
