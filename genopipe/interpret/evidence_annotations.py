@@ -3,6 +3,8 @@
 With a header   genes_to_phenotype.txt, phenotype_to_genes.txt, phenotype.hpoa (of a disease; rows with the qualifier NOT are left out) and
                 genes_to_disease.txt (no terms: it says which genes the terms of a disease belong to)
 Without         gene id, gene, term name, term (HPO's form of 2013); gene id, gene, term; disease, name, term
+
+A gene whose symbol is `-` has an NCBI id only, by which it is named where gene models or names know it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from genopipe.formats.text_lines import read_lines
 
 FIELDS = ("gene", "ncbi_id", "disease", "disease_name", "term")
 ANNOTATIONS = pa.schema([(name, pa.string()) for name in FIELDS])
-KEY = ("gene", "disease", "term")
+KEY = ("gene", "ncbi_id", "disease", "term")
 
 _HEADERS = {
     "gene_symbol": "gene",
@@ -38,7 +40,7 @@ def write_annotations(source: Path, target: Path) -> int:
     """Writes the rows, each once, sorted. Raises BadInput, with the line, for a table of another form."""
     place: Mapping[str, int] | None = None
     width = 0
-    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
     for line, text in read_lines(source):
         column = text.split("\t")
         header = _header(column)
@@ -50,7 +52,7 @@ def write_annotations(source: Path, target: Path) -> int:
                 raise _fault(f"{len(column)} columns", f"at least {max(width, 1 + max(place.values()))}, with tabs between", source, line)
             row = _row(column, place, source, line)
             if row is not None:
-                rows[row["gene"], row["disease"], row["term"]] = row
+                rows[tuple(row[name] for name in KEY)] = row
     if not rows:
         raise BadInput(
             "no annotation in it", wanted="one of HPO's tables of genes or diseases and terms", do="Check the file.", path=source
@@ -81,7 +83,7 @@ def _row(column: Sequence[str], place: Mapping[str, int], source: Path, line: in
         return None
     if not row["term"].startswith("HP:") if "term" in place else not (row["gene"] and row["disease"]):
         raise _fault(f"{row['term']!r} in the place of a term", "an HPO id", source, line)
-    return row | {"ncbi_id": row["ncbi_id"].removeprefix("NCBIGene:")}
+    return row | {"gene": "" if row["gene"] == "-" else row["gene"], "ncbi_id": row["ncbi_id"].removeprefix("NCBIGene:")}
 
 
 def _fault(came: str, wanted: str, path: Path, line: int) -> BadInput:

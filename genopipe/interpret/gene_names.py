@@ -66,7 +66,9 @@ def _tied(evidence: EvidenceSet) -> GeneNames:
     of_ncbi: dict[str, str] = {}
     pairs: set[tuple[str, str]] = set()
     for dataset in (*models, *tables):
-        table = pq.read_table(evidence.table(dataset), columns=["gene", "ncbi_id"]).filter(pc.field("ncbi_id") != "")
+        table = pq.read_table(evidence.table(dataset), columns=["gene", "ncbi_id"]).filter(
+            (pc.field("ncbi_id") != "") & (pc.field("gene") != "")
+        )
         distinct = [(row["gene"], row["ncbi_id"]) for row in table.group_by(["gene", "ncbi_id"]).aggregate([]).to_pylist()]
         clear = _unique(((ncbi, gene) for gene, ncbi in distinct), set())
         of_ncbi |= clear

@@ -125,7 +125,7 @@ def _of_genes(table: pa.Table) -> pa.Table:
     table = table.select(["gene", "disease", "term"])
     gene, disease, term = (pc.field(name) != "" for name in ("gene", "disease", "term"))
     pairs = table.filter(gene & disease).group_by(["gene", "disease"]).aggregate([])
-    of_diseases = table.filter(~gene & term).drop_columns(["gene"]).join(pairs, "disease", join_type="inner")
+    of_diseases = table.filter(~gene & disease & term).drop_columns(["gene"]).join(pairs, "disease", join_type="inner")
     return pa.concat_tables([table.filter(gene & term), of_diseases.select(["gene", "disease", "term"])])
 
 

@@ -286,7 +286,7 @@ REAL = {
     "hpo": (("hpo/hp-2014-03-18.obo", 10_396), ("hpo/DERIVED_terms.tsv", 19_484)),
     "hpo-annotations": (
         ("hpo/genes_to_phenotype-2013.txt", 74_706),
-        ("hpo/DERIVED_gene_to_phenotype.tsv", 258_974),
+        ("hpo/DERIVED_gene_to_phenotype.tsv", 259_012),
         ("hpo/DERIVED_omim_to_phenotype.tsv", 155_916),
     ),
     "genes": (("gene_models/chr21_gencode.gtf", 367),),

@@ -269,6 +269,14 @@ def test_terms_of_a_disease_belong_to_its_genes(tmp_path: Path) -> None:
     assert annotations.inheritance == {"B": ("HP:0000006",)}
 
 
+def test_a_gene_without_a_symbol_is_named_by_its_number_or_left_out(tmp_path: Path) -> None:
+    kept(tmp_path, "hpo", OBO, assembly=None)
+    kept(tmp_path, "coding-exons", "1\t5\t9\tGENE=A;GENE_ID=7;TRANSCRIPT=NM_1.1\t0\t+\n")
+    evidence = lock(kept(tmp_path, "hpo-annotations", "7\t-\tHP:0001250\n8\t-\tHP:0001250\n9\tB\tHP:0001252\n"), "set")
+    assert load_phenotypes(evidence)[1].genes == ("A", "B")
+    assert [transcript.gene for transcript in transcripts_of(evidence, ["A"])] == ["A"]
+
+
 def test_phenotype_to_genes_is_read_by_its_header(tmp_path: Path) -> None:
     kept(tmp_path, "hpo", OBO, assembly=None)
     text = "hpo_id\thpo_name\tncbi_gene_id\tgene_symbol\tdisease_id\nHP:0001250\tSeizure\t7\tA\tOMIM:1\n"
@@ -293,7 +301,7 @@ def test_coding_exons_are_gene_models_without_ends(tmp_path: Path) -> None:
 
 
 def test_an_exon_of_several_genes_goes_to_the_transcripts_it_belongs_to(tmp_path: Path) -> None:
-    """By transcripts that have an exon of their own, whatever the strand; to each gene where there is none; left out where no strand tells."""
+    """To transcripts with an exon of their own, whatever the strand; to each gene where there is none; to none where no strand tells."""
     text = "1\t0\t9\tGENE=A;GENE_ID=1;TRANSCRIPT=NM_1.1\t0\t+\n1\t10\t19\tGENE=A,B;GENE_ID=1,2;TRANSCRIPT=NM_1.1,NM_2.1\t0\t?\n"
     text += "1\t20\t29\tGENE=B;GENE_ID=2;TRANSCRIPT=NM_2.1\t0\t-\n1\t30\t39\tGENE=C,D;GENE_ID=3,4;TRANSCRIPT=NM_3.1\t0\t+\n"
     text += "1\t40\t49\tGENE=C,D;GENE_ID=3,4;TRANSCRIPT=NM_3.1\t0\t?\n"
