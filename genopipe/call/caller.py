@@ -58,6 +58,7 @@ class Writers:
     vcf: Callable[[str], object]
     gvcf: Callable[[str], object] | None
     uncallable: Callable[[str], object]
+    coverage: Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,43 +93,45 @@ def call_variants(
 
     Raises BadInput for a BAM that is damaged, unsorted, unindexed, of another reference, or of an unclear sample, and for such a BED.
     """
-    for path in (outputs.vcf, outputs.gvcf):
-        if path is not None:
-            check_name(path)
-    if outputs.gvcf is not None and outputs.gvcf.resolve() == outputs.vcf.resolve():
-        raise BadConfiguration("-o and --gvcf are the same file", wanted="two files", do="Name the gVCF x.g.vcf.gz.", path=outputs.vcf)
+    _check_outputs(outputs)
     genome = load_genome(reference)
     reads = open_input(reference, genome, alignments, sample=sample.name, accept_other_digests=sample.accept_other_digests)
     spans = wanted_spans(genome, region)
     wanted = wanted_targets(targets, genes, genome)
     model = _model_of(genome, reads, sample, threads=threads, settings=settings)
     sex, note = _sex_of(sample, model)
-    windows = [
-        w
-        for contig, start, end in spans
-        if not is_absent(contig, sex)
-        for w in cells(contig, reads.row.get(contig.name), start, end, settings)
-    ]
+    present = [span for span in spans if not is_absent(span[0], sex)]
+    windows = [window for contig, start, end in present for window in cells(contig, reads.row.get(contig.name), start, end, settings)]
     source = Source(reads.bam, reads.read_groups, model, wanted, load_forest(sample.filter) if sample.filter is not None else None)
 
     def work(window: Window) -> Found:
         return call_window(source, genome, window, sex=sex, settings=settings, with_blocks=outputs.gvcf is not None)
 
-    notes = {SEX_NOTE: note}
     kinds = KINDS if source.forest is None else (*KINDS, "FILTER/Learnt")
-    with ExitStack() as stack:
-        bed = stack.enter_context(whole_text(outputs.uncallable))
-        coverage = stack.enter_context(whole_text(outputs.coverage))
-        write = stack.enter_context(vcf_writer(outputs.vcf, header(contigs_of(genome), [reads.sample], kinds, notes)))
-        write_gvcf = None
-        if outputs.gvcf is not None:
-            write_gvcf = stack.enter_context(
-                vcf_writer(outputs.gvcf, header(contigs_of(genome), [reads.sample], ("ALT/NON_REF", "INFO/END", *kinds), notes))
-            )
-        writers = Writers(write, write_gvcf, bed.write)
+    with _writers(outputs, lambda more: header(contigs_of(genome), [reads.sample], (*more, *kinds), {SEX_NOTE: note})) as writers:
         tally = Tally.of(source.targets)
         _write_all(windows, work, writers, tally, threads=threads, settings=settings)
-        coverage.write(tally.table())
+        writers.coverage(tally.table())
+
+
+def _check_outputs(outputs: Outputs) -> None:
+    for path in (outputs.vcf, outputs.gvcf):
+        if path is not None:
+            check_name(path)
+    if outputs.gvcf is not None and outputs.gvcf.resolve() == outputs.vcf.resolve():
+        raise BadConfiguration("-o and --gvcf are the same file", wanted="two files", do="Name the gVCF x.g.vcf.gz.", path=outputs.vcf)
+
+
+@contextmanager
+def _writers(outputs: Outputs, head: Callable[[tuple[str, ...]], str]) -> Iterator[Writers]:
+    """What writes the files, all of which appear at the end or none; `head` gives the header of a VCF with more kinds of lines."""
+    with ExitStack() as stack:
+        bed, coverage = (stack.enter_context(whole_text(path)) for path in (outputs.uncallable, outputs.coverage))
+        write = stack.enter_context(vcf_writer(outputs.vcf, head(())))
+        write_gvcf = None
+        if outputs.gvcf is not None:
+            write_gvcf = stack.enter_context(vcf_writer(outputs.gvcf, head(("ALT/NON_REF", "INFO/END"))))
+        yield Writers(write, write_gvcf, bed.write, coverage.write)
 
 
 def _model_of(genome: Genome, reads: Input, sample: Sample, *, threads: int, settings: Settings) -> Model:

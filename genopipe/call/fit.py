@@ -116,18 +116,10 @@ def fit_model(genome: Genome, reads: Input, *, known: KnownSites | None = None, 
     depth = middle_depth(autosomal)
     chromosomes = _sex_chromosomes(genome, reads, autosomal, threads=threads, settings=settings)
     log.info("learnt from %s bases: depth %d, sex %s", f"{seen.bases:,}", depth, chromosomes.sex or "not clear")
-    return Model(
-        reads.sample,
-        reference_digest(genome),
-        reads.bam.digest,
-        known is not None,
-        seen.bases,
-        depth,
-        min(max(_CAP_DEPTHS * (depth or middle_depth(seen.depth)), _LEAST_CAP), _MOST_CAP),
-        chromosomes,
-        learn(seen.by_cycle, seen.by_context),
-        learn_gap_rates(seen.gaps),
-    )
+    cap = min(max(_CAP_DEPTHS * (depth or middle_depth(seen.depth)), _LEAST_CAP), _MOST_CAP)
+    learnt = learn(seen.by_cycle, seen.by_context), learn_gap_rates(seen.gaps)
+    digests = reference_digest(genome), reads.bam.digest
+    return Model(reads.sample, *digests, known is not None, seen.bases, depth, cap, chromosomes, *learnt)
 
 
 def _check_likeness(reads: Input, seen: Counts) -> None:

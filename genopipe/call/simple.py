@@ -8,44 +8,52 @@ Source: Li, A statistical framework for SNP calling, Bioinformatics 27 (2011), s
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.call.events import Event, Stretch
 from genopipe.call.settings import Settings
-from genopipe.call.sites import Site, choose, genotypes, normalised, record_alleles, shown_by, strand_counts
+from genopipe.call.sites import Choice, Site, choose, genotypes, normalised, record_alleles, shown_by, strand_counts
 from genopipe.call.view import View
 from genopipe.kernels.pileup import FIT, MIN_BASE_QUALITY, MISFIT, MIXED, gather
 from genopipe.model import Alignments
+
+Costs = dict[tuple[int, ...], int]
+"""Milli-phred by genotype."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """The bases that count at one place: quality (phred), code, strand, and name hash of the fragment of each."""
+
+    position: int
+    quality: NDArray[np.int64]
+    base: NDArray[np.int64]
+    reverse: NDArray[np.bool_]
+    name: NDArray[np.uint64]
 
 
 def simple_sites(view: View, *, position: NDArray[np.int64], ploidy: int, settings: Settings) -> list[Site]:
     """The records of the sites among `position` (sorted) whose best genotype has an alternative allele."""
     reads, pileup = view.reads, view.pileup
     entry = bases_on(reads, position)
+    entry = entry[np.argsort(entry[:, 0], kind="stable")]
     quality = np.minimum(pileup.quality[entry[:, 2]], reads.mapping_quality[entry[:, 1]]).astype(np.int64)
     counted = (quality >= MIN_BASE_QUALITY) & (reads.base[entry[:, 2]] < 4)
-    entry, quality = entry[counted], quality[counted]
-    base, reverse = reads.base[entry[:, 2]].astype(np.int64), (reads.flag[entry[:, 1]] & 16) > 0
-    name = reads.name_hash[entry[:, 1]]
-    order = np.argsort(entry[:, 0], kind="stable")
-    bounds = np.searchsorted(entry[order, 0], np.arange(len(position) + 1))
+    row, read, at = entry[counted].T
+    quality, base, reverse, name = quality[counted], reads.base[at].astype(np.int64), (reads.flag[read] & 16) > 0, reads.name_hash[read]
+    bounds = np.searchsorted(row, np.arange(len(position) + 1)).tolist()
     found = []
-    for row, place in enumerate(position.tolist()):
-        here = order[bounds[row] : bounds[row + 1]]
-        site = _site(place, base[here], quality[here], reverse[here], stretch=view.stretch, ploidy=ploidy, settings=settings)
+    for place, (first, last) in zip(position.tolist(), pairwise(bounds), strict=True):
+        here = slice(first, last)
+        column = _Column(place, quality[here], base[here], reverse[here], name[here])
+        site = _site(column, view.stretch, ploidy=ploidy, settings=settings)
         if site is not None:
-            found.append(replace(site, shown=shown_by(name[here], _alleles(site, base[here]))))
+            found.append(site)
     return found
-
-
-def _alleles(site: Site, base: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The allele number of each base, -1 for a base that is none."""
-    number = np.full(4, -1, np.int64)
-    number[["ACGT".index(allele) for allele in site.alleles]] = np.arange(len(site.alleles))
-    return number[base]
 
 
 def bases_on(reads: Alignments, position: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -59,44 +67,57 @@ def bases_on(reads: Alignments, position: NDArray[np.int64]) -> NDArray[np.int64
         room = n
 
 
-def _site(
-    position: int,
-    base: NDArray[np.int64],
-    quality: NDArray[np.int64],
-    reverse: NDArray[np.bool_],
-    *,
-    stretch: Stretch,
-    ploidy: int,
-    settings: Settings,
-) -> Site | None:
-    reference = stretch.base[position - stretch.start]
-    count = np.bincount(base, minlength=4)
-    enough = max(settings.min_support, settings.min_snv_share * len(base))
-    alternatives = sorted(
-        (code for code in range(4) if code != reference and count[code] >= enough), key=lambda code: (-count[code], code)
-    )[:2]
+def _site(column: _Column, stretch: Stretch, *, ploidy: int, settings: Settings) -> Site | None:
+    """The record of a place, None where the reference is as good."""
+    genotyped = _genotyped(column, stretch.base[column.position - stretch.start], ploidy=ploidy, settings=settings)
+    if genotyped is None:
+        return None
+    codes, cost, choice = genotyped
+    if choice.quality * 1000 < settings.min_emitted:
+        return None
+    _, alleles = record_alleles([Event(column.position, 1, bytes([code])) for code in codes[1:]], stretch)
+    shown = np.full(len(column.base), -1, np.int64)
+    for allele, code in enumerate(codes):
+        shown[column.base == code] = allele
+    return Site(
+        column.position,
+        alleles,
+        choice.genotype,
+        normalised(list(cost.values())),
+        choice.genotype_quality,
+        choice.quality,
+        len(column.base),
+        tuple(int((shown == allele).sum()) for allele in range(len(codes))),
+        strand_counts(shown, column.reverse),
+        False,
+        shown=shown_by(column.name, shown),
+    )
+
+
+def _genotyped(column: _Column, reference: int, *, ploidy: int, settings: Settings) -> tuple[list[int], Costs, Choice] | None:
+    """Codes of the alleles of the best genotype, reference first, the costs of all genotypes, and the choice; None for the reference."""
+    alternatives = _often_shown(column.base, reference, settings)
     while alternatives:
         codes = [reference, *alternatives]
-        cost = genotype_costs(base, quality, codes, ploidy=ploidy)
+        cost = genotype_costs(column.base, column.quality, codes, ploidy=ploidy)
         called = {genotype: value for genotype, value in cost.items() if max(genotype) < len(codes)}
         choice = choose(called, [settings.snv_prior] * len(alternatives))
         used = [code for i, code in enumerate(alternatives, 1) if i in choice.genotype]
         if used == alternatives:
-            break
+            return codes, cost, choice
         alternatives = used
-    if not alternatives or choice.quality * 1000 < settings.min_emitted:
-        return None
-    _, alleles = record_alleles([Event(position, 1, bytes([code])) for code in alternatives], stretch)
-    shown = np.full(len(base), -1, np.int64)
-    for allele, code in enumerate(codes):
-        shown[base == code] = allele
-    depths = tuple(int((shown == allele).sum()) for allele in range(len(codes)))
-    strands = strand_counts(shown, reverse)
-    likelihood = normalised(list(cost.values()))
-    return Site(position, alleles, choice.genotype, likelihood, choice.genotype_quality, choice.quality, len(base), depths, strands, False)
+    return None
 
 
-def genotype_costs(base: NDArray[np.int64], quality: NDArray[np.int64], codes: list[int], *, ploidy: int) -> dict[tuple[int, ...], int]:
+def _often_shown(base: NDArray[np.int64], reference: int, settings: Settings) -> list[int]:
+    """The two commonest bases other than the reference, as far as they are shown often enough."""
+    count = np.bincount(base, minlength=4).tolist()
+    enough = max(settings.min_support, settings.min_snv_share * len(base))
+    found = [code for code in range(4) if code != reference and count[code] >= enough]
+    return sorted(found, key=lambda code: (-count[code], code))[:2]
+
+
+def genotype_costs(base: NDArray[np.int64], quality: NDArray[np.int64], codes: list[int], *, ploidy: int) -> Costs:
     """Milli-phred of every genotype of the alleles `codes` and, last, any other base."""
     allele = np.full(4, len(codes), np.int64)
     allele[codes] = np.arange(len(codes))

@@ -40,6 +40,9 @@ from genopipe.formats.bam_reader import no_reads, read_stretch
 from genopipe.formats.genome import fetch
 from genopipe.model import Alignments, Contig, Genome
 
+Candidates = tuple[list[Region], NDArray[np.int64]]
+"""Regions, and the positions of simple sites."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -86,57 +89,96 @@ class Found:
     features: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is looked at, and how."""
+
+    source: Source
+    window: Window
+    here: View
+    settings: Settings
+
+
+Span = tuple[int, int, int]
+"""Start and end of bases, and how many copies they are called in."""
+
+
 def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | None, settings: Settings, with_blocks: bool = False) -> Found:
     """Sites and (if wanted) blocks of one window."""
-    low = max(window.cell[0] - settings.padding, 0)
-    high = min(window.cell[1] + settings.padding, window.contig.length)
-    reference = fetch(genome, window.contig.name, low, high)
-    here = view(_reads(source, window, low, high, settings), reference, low, gap_rate=source.model.gap_chance)
-    regions, simple = find_regions(here, settings=settings)
-    found = Found([], [], Coverage(), _tried(here, (regions, simple), window.cell, settings), np.empty((0, len(FEATURES)), np.int64))
-    for a, b, ploidy in ploidy_spans(window.contig, sex):
-        cell = max(a, window.cell[0]), min(b, window.cell[1]), ploidy
-        span = max(a, window.start), min(b, window.end), ploidy
-        near = _sites_near(here, regions, simple, span=cell, settings=settings) if cell[0] < cell[1] else []
-        if is_mitochondrial(window.contig):
-            near = [marked(site, source.model.depth) for site in _with_mixtures(here, near, cell[:2], settings)]
-        found.sites.extend(site for site in near if cell[0] <= site.position < cell[1])
-        if with_blocks and cell[0] < cell[1]:
-            found.blocks.extend(reference_blocks(here, near, span=cell, settings=settings))
+    here = _view(source, genome, window, settings)
+    look = _Look(source, window, here, settings)
+    candidates = find_regions(here, settings=settings)
+    found = Found([], [], Coverage(), _tried(look, candidates), np.empty((0, len(FEATURES)), np.int64))
+    for start, end, ploidy in ploidy_spans(window.contig, sex):
+        span = max(start, window.cell[0]), min(end, window.cell[1]), ploidy
         if span[0] < span[1]:
-            # near holds the neighbours' sites too: a deletion that begins before a bound keeps its bases out of what is behind
-            seen, each = measure(here, near, span=span, settings=settings)
-            found.coverage.counts += seen.counts
-            found.coverage.uncallable.extend(seen.uncallable)
-            if source.targets is not None:
-                over = source.targets.over(window.contig.name, span[0], span[1])
-                found.coverage.targets.append(measure_targets(each, over, span[0]))
+            near = _sites_of(look, candidates, span)
+            found.sites.extend(site for site in near if span[0] <= site.position < span[1])
+            found.blocks.extend(reference_blocks(here, near, span=span, settings=settings) if with_blocks else ())
+            _add_coverage(found.coverage, look, near, span)
     if source.with_features or source.forest is not None:
         found.features = site_features(here, found.sites)
-    found.sites[:] = [replace(site, filters=failed_thresholds(site, settings)) for site in with_bias(here, found.sites)]
-    if not is_mitochondrial(window.contig):
-        if source.forest is not None:
-            found.sites[:] = by_trees(found.sites, found.features, source.forest)
-        found.sites[:] = phased(found.sites)
+    found.sites[:] = _judged(look, found)
+    _keep_wanted(found, window)
+    return found
+
+
+def _sites_of(look: _Look, candidates: Candidates, span: Span) -> list[Site]:
+    """The records of the span, and of regions that reach into it."""
+    near = _sites_near(look, candidates, span)
+    if not is_mitochondrial(look.window.contig):
+        return near
+    mixtures = low_shares(look.here, near, span=span[:2], settings=look.settings)
+    ordered = sorted([*near, *mixtures], key=lambda site: (site.position, site.alleles))
+    return [marked(site, look.source.model.depth) for site in ordered]
+
+
+def _add_coverage(coverage: Coverage, look: _Look, near: list[Site], span: Span) -> None:
+    """Adds the coverage of what is wanted of the span; `near` holds the neighbours' sites too: a deletion that begins before a bound keeps
+    its bases out of what is behind."""
+    start, end = max(span[0], look.window.start), min(span[1], look.window.end)
+    if start < end:
+        seen, each = measure(look.here, near, span=(start, end, span[2]), settings=look.settings)
+        coverage.counts += seen.counts
+        coverage.uncallable.extend(seen.uncallable)
+        targets = look.source.targets
+        if targets is not None:
+            coverage.targets.append(measure_targets(each, targets.over(look.window.contig.name, start, end), start))
+
+
+def _judged(look: _Look, found: Found) -> list[Site]:
+    """The sites with the bias of their reads, the filters they fail, and phase sets; mitochondrial ones have neither trees nor phase."""
+    forest = look.source.forest
+    sites = [replace(site, filters=failed_thresholds(site, look.settings)) for site in with_bias(look.here, found.sites)]
+    if is_mitochondrial(look.window.contig):
+        return sites
+    return phased(sites if forest is None else by_trees(sites, found.features, forest))
+
+
+def _keep_wanted(found: Found, window: Window) -> None:
+    """Leaves what begins in the wanted part of the window."""
     inside = [window.start <= site.position < window.end for site in found.sites]
     found.sites[:] = list(compress(found.sites, inside))
     found.features = found.features[np.array(inside[: len(found.features)], bool)]
     found.blocks[:] = [block for block in found.blocks if window.start <= block.start < window.end]
-    return found
 
 
-def _tried(here: View, candidates: tuple[list[Region], NDArray[np.int64]], cell: tuple[int, int], settings: Settings) -> Tried:
+def _tried(look: _Look, candidates: Candidates) -> Tried:
     """Counts of what begins in the cell."""
-    regions = [region for region in candidates[0] if cell[0] <= region.start < cell[1]]
-    simple = np.count_nonzero((candidates[1] >= cell[0]) & (candidates[1] < cell[1]))
-    start = here.stretch.start
-    most = [int(here.pileup.depth[max(region.start - start, 0) : region.end - start].max(initial=0)) for region in regions]
+    (low, high), pileup, settings = look.window.cell, look.here.pileup, look.settings
+    regions = [region for region in candidates[0] if low <= region.start < high]
+    simple = np.count_nonzero((candidates[1] >= low) & (candidates[1] < high))
+    most = [int(pileup.depth[max(region.start - pileup.start, 0) : region.end - pileup.start].max(initial=0)) for region in regions]
     deep = sum(n > settings.max_fragments for n in most)
     return Tried(int(simple), len(regions), deep, sum(len(region.events) > settings.max_events for region in regions))
 
 
-def _with_mixtures(here: View, sites: list[Site], span: tuple[int, int], settings: Settings) -> list[Site]:
-    return sorted([*sites, *low_shares(here, sites, span=span, settings=settings)], key=lambda site: (site.position, site.alleles))
+def _view(source: Source, genome: Genome, window: Window, settings: Settings) -> View:
+    """The cell of the window, with padding."""
+    low = max(window.cell[0] - settings.padding, 0)
+    high = min(window.cell[1] + settings.padding, window.contig.length)
+    reference = fetch(genome, window.contig.name, low, high)
+    return view(_reads(source, window, low, high, settings), reference, low, gap_rate=source.model.gap_chance)
 
 
 def _reads(source: Source, window: Window, low: int, high: int, settings: Settings) -> Alignments:
@@ -154,11 +196,10 @@ def _reads(source: Source, window: Window, low: int, high: int, settings: Settin
     return recalibrated(found, source.model.quality_tables)
 
 
-def _sites_near(
-    here: View, regions: list[Region], simple: NDArray[np.int64], *, span: tuple[int, int, int], settings: Settings
-) -> list[Site]:
+def _sites_near(look: _Look, candidates: Candidates, span: Span) -> list[Site]:
     """The records of the simple sites in the span and of all regions that reach into it."""
-    start, end, ploidy = span
+    here, settings = look.here, look.settings
+    (regions, simple), (start, end, ploidy) = candidates, span
     inside = simple[(simple >= start) & (simple < end)]
     found = simple_sites(here, position=inside, ploidy=ploidy, settings=settings)
     longest = int((here.reads.end - here.reads.position).max(initial=0)) + 2 * settings.longest_region
