@@ -24,19 +24,21 @@ from genopipe.formats.ped import Member, read_ped
 from genopipe.formats.vcf import VcfContig, check_name, header, vcf_writer
 from genopipe.progress import log
 
-KINDS = ("FILTER/LowQual", "INFO/AC", "INFO/AN", "INFO/MENDEL", *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "DNM", "PS")))
+FILTERS = ("LowQual", "StrandBias", "Learnt")
+_FORMATS = ("GT", "AD", "DP", "GQ", "PL", "DNM", "PS")
+KINDS = (*(f"FILTER/{name}" for name in FILTERS), "INFO/AC", "INFO/AN", "INFO/MENDEL", *(f"FORMAT/{name}" for name in _FORMATS))
 _SURE = 30
 
 
 @dataclass(slots=True)
 class JointSite:
-    """One record over all samples."""
+    """One record over all samples; `filters` are those that it fails in every sample with a variant."""
 
     contig: int
     position: int
     alleles: tuple[str, ...]
     quality: int
-    passed: bool
+    filters: tuple[str, ...]
     calls: list[Call]
 
     @property
@@ -141,8 +143,15 @@ def _site(position: int, variants: list[tuple[int, GvcfRecord]], over: list[list
         _own_call(own[sample], widened[sample], alleles) if sample in own else _other_call(records, len(alleles))
         for sample, records in enumerate(over)
     ]
-    contig = variants[0][1].contig
-    return JointSite(contig, position, alleles, max(r.quality for _, r in variants), any(r.passed for _, r in variants), calls)
+    records = [record for _, record in variants]
+    return JointSite(records[0].contig, position, alleles, max(record.quality for record in records), _filters(records), calls)
+
+
+def _filters(records: list[GvcfRecord]) -> tuple[str, ...]:
+    """None where any record passes, else what they fail; a filter that is not ours counts as low quality."""
+    if not all(record.filters for record in records):
+        return ()
+    return tuple(sorted({name if name in FILTERS else FILTERS[0] for record in records for name in record.filters}))
 
 
 def _widened(record: GvcfRecord, reference: str) -> list[str]:
@@ -237,7 +246,7 @@ def _with_used_alleles(site: JointSite) -> JointSite:
         depths = tuple(call.allele_depth[allele] for allele in used)
         calls.append(replace(call, genotype=genotype, order=order, allele_depth=depths, likelihood=_from_zero(kept)))
     position, alleles = _trimmed(site.position, tuple(site.alleles[allele] for allele in used))
-    return JointSite(site.contig, position, alleles, site.quality, site.passed, calls)
+    return JointSite(site.contig, position, alleles, site.quality, site.filters, calls)
 
 
 def _trimmed(position: int, alleles: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
@@ -256,7 +265,7 @@ def site_line(contig: str, site: JointSite, contradictions: int) -> str:
     info = f"AC={counts};AN={len(called)}" + (f";MENDEL={contradictions}" if contradictions else "")
     place = f"{contig}\t{site.position + 1}\t.\t{site.alleles[0]}\t{','.join(site.alleles[1:])}"
     samples = "\t".join(map(_sample_text, site.calls))
-    return f"{place}\t{site.quality}\t{'PASS' if site.passed else 'LowQual'}\t{info}\tGT:AD:DP:GQ:PL:DNM:PS\t{samples}\n"
+    return f"{place}\t{site.quality}\t{';'.join(site.filters) or 'PASS'}\t{info}\tGT:AD:DP:GQ:PL:DNM:PS\t{samples}\n"
 
 
 def _sample_text(call: Call) -> str:

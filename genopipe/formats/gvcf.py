@@ -22,6 +22,7 @@ _SEX: dict[str, Literal["female", "male"]] = {"female": "female", "male": "male"
 class GvcfRecord:
     """One line. Positions 0-based, half-open; `alleles` begins with the reference and ends with <NON_REF>.
 
+    filters     the names of those that it fails
     genotype    phased in the order of the copies
     likelihood  PL in the order of the VCF specification, over `alleles`
     phase_set   None where the genotype is not phased
@@ -32,7 +33,7 @@ class GvcfRecord:
     end: int
     alleles: tuple[str, ...]
     quality: int
-    passed: bool
+    filters: tuple[str, ...]
     genotype: tuple[int, ...]
     genotype_quality: int
     depth: int
@@ -131,7 +132,7 @@ def _record(columns: list[str], row: dict[str, int]) -> GvcfRecord:
         int(end[1]) if end else start + len(reference),
         alleles,
         0 if quality == "." else int(float(quality)),
-        filters in ("PASS", "."),
+        () if filters in ("PASS", ".") else tuple(filters.split(";")),
         genotype,
         int(sample["GQ"]),
         int(sample["DP"]),

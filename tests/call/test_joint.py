@@ -19,7 +19,7 @@ from tests.oracles import genotype as oracle
 
 PL = st.lists(st.integers(0, 200), min_size=3, max_size=3).map(lambda values: tuple(v - min(values) for v in values))
 CONTIGS = [VcfContig("c", 1000, "0" * 32), VcfContig("chrX", 500, None)]
-KINDS = ("FILTER/LowQual", "ALT/NON_REF", "INFO/END", *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL")))
+KINDS = ("FILTER/LowQual", "FILTER/StrandBias", "ALT/NON_REF", "INFO/END", *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL")))
 HET = "0/1:15,15,0:30:99:600,0,600,700,700,900"
 
 
@@ -87,6 +87,22 @@ def variant(position, ref="A", alt="T", sample=HET):
 def test_a_new_variant_is_marked(tmp_path):
     found = family(tmp_path, [block(1, 9), variant(10), block(11, 99)], [block(1, 99)], [block(1, 99)])
     assert found == [(10, ("A", "T"), [(0, 1), (0, 0), (0, 0)], 58, {"AC": (1,), "AN": 6, "MENDEL": 1})]
+
+
+@pytest.mark.parametrize(
+    ("kid", "mom", "expected"),
+    [
+        ("StrandBias", "PASS", ["PASS"]),
+        ("StrandBias", "StrandBias", ["StrandBias"]),
+        ("LowQual", "StrandBias", ["LowQual", "StrandBias"]),
+        ("LowQual;StrandBias", "someone_elses", ["LowQual", "StrandBias"]),
+    ],
+)
+def test_a_record_fails_what_it_fails_in_everyone(kid, mom, expected, tmp_path):
+    lines = [[variant(10).replace("PASS", filters)] for filters in (kid, mom)]
+    family(tmp_path, lines[0], [block(1, 99)], lines[1])
+    with pysam.VariantFile(str(tmp_path / "f.vcf.gz")) as file:
+        assert [list(record.filter) for record in file] == [expected]
 
 
 def test_an_inherited_variant_is_not(tmp_path):
