@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pysam
 import pytest
@@ -18,6 +20,7 @@ from genopipe.cli.pgx import pgx
 from genopipe.errors import BadInput
 from genopipe.interpret.pgx.definitions import GeneDefinition, NamedAllele, Position, read_definitions
 from genopipe.interpret.pgx.genotypes import Call, read_genotypes
+from genopipe.interpret.pgx.guidance import Answer, plain, read_guidance
 from genopipe.interpret.pgx.lowest_function import GENES as WORST_COUNTS
 from genopipe.interpret.pgx.lowest_function import Worst, match_worst
 from genopipe.interpret.pgx.matching import match, see
@@ -356,6 +359,81 @@ def test_published_reports(data: Path, tmp_path: Path) -> None:
                         assert mine["activity_score"] == (float(row["Activity Score"]) if row["Activity Score"] else None)
                         compared += 1
     assert compared > 25
+
+
+def guidance_of(report: Mapping[str, Any]) -> dict[str, Any]:
+    """A table of guidance out of the notes of a report, each with a twin that asks for something else and must not be told."""
+    packages = []
+    for drugs in report["drugs"].values():
+        for name, drug in drugs.items():
+            for guideline in drug["guidelines"]:
+                notes = [(key, one) for one in guideline["annotations"] for key in one["lookupKey"]]
+                notes += [
+                    ({gene: "another"} | {other: value for other, value in key.items() if other != gene}, one)
+                    for key, one in notes
+                    for gene in [next(iter(key))]
+                ]
+                head = {"source": guideline["source"], "url": guideline["url"], "relatedChemicals": [{"name": name}]}
+                rows = [
+                    {
+                        "lookupKey": key,
+                        "text": {"html": one["drugRecommendation"] + ("" if key in one["lookupKey"] else " TWIN")},
+                        "implications": one["implications"],
+                        "classification": {"term": one["classification"]},
+                        "population": one["population"],
+                    }
+                    for key, one in notes
+                ]
+                packages.append({"guideline": head, "recommendations": rows})
+    return {"version": "1", "guidelines": packages}
+
+
+def test_drug_notes_are_those_of_the_published_reports(data: Path, tmp_path: Path) -> None:
+    """Of the example reports, for every note whose genes have a table and were named; none of another phenotype."""
+    examples = data / "pgx" / "pharmcat_examples"
+    release = tmp_path / "release"
+    shutil.copytree(data / "pgx" / "pharmcat_definition", release / "definition")
+    shutil.copytree(data / "pgx" / "pharmcat_phenotype", release / "phenotype")
+    report = json.loads((examples / "pharmcat.example.report.json").read_text())
+    (release / "prescribing_guidance.json").write_text(json.dumps(guidance_of(report)))
+    outside = tmp_path / "outside.tsv"
+    outside.write_text("HLA-B\t*15:02/*57:01\n")
+    told = pharmacogenomics(examples / "pharmcat.example.vcf", release, tmp_path / "out", outside_calls=outside)
+    found = {(note.drug, note.source, note.text) for result in told.values() for note in result.drugs}
+    assert not any(text.endswith("TWIN") for _, _, text in found)
+    at_hand = {gene for gene, result in told.items() if any(result.keys) or gene == "HLA-B"}
+    expected = {
+        (name, guideline["source"], plain(one["drugRecommendation"]))
+        for drugs in report["drugs"].values()
+        for name, drug in drugs.items()
+        for guideline in drug["guidelines"]
+        for one in guideline["annotations"]
+        if any(set(key) <= at_hand for key in one["lookupKey"])
+    }
+    assert len(expected) > 50
+    assert expected <= found
+    page = (tmp_path / "out" / "pgx.html").read_text()
+    assert "<h2>Drugs</h2>" in page
+    assert "abacavir" in page
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", '{"guidelines": [1]}', '{"guidelines": [{"guideline": {"relatedChemicals": [{}]}, "recommendations": [{}]}]}']
+)
+def test_damaged_guidance_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "prescribing_guidance.json").write_text(text)
+    with pytest.raises(BadInput, match=r"prescribing_guidance\.json"):
+        read_guidance(tmp_path)
+
+
+def test_tied_diplotypes_that_answer_differently_get_no_note() -> None:
+    answer = Answer((("*1", "*2"), ("*3", "*4")), (frozenset({"Normal"}), frozenset({"Poor"})))
+    assert not answer.meets("Normal")
+    assert Answer((("*1", "*2"),), (frozenset({"Normal"}),)).meets("Normal")
+    assert Answer((("*1", "*1"),), (frozenset(),)).meets({"*1": 2})
+    assert not Answer((("*1", "*2"),), (frozenset(),)).meets({"*1": 2})
+    assert Answer((("*15:02", "*57:01"),), (frozenset(),)).meets("*58:01 negative")
+    assert not Answer((), ()).meets("*58:01 negative")
 
 
 def test_a_published_sample_with_many_gaps(data: Path, tmp_path: Path) -> None:

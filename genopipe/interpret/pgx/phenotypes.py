@@ -28,6 +28,7 @@ class Phenotype:
     label: str
     phenotype: str | None
     activity_score: str | None
+    lookup_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,10 @@ def _table(path: Path) -> PhenotypeTable:
     try:
         diplotypes = {
             frozenset(row["diplotypekey"].items()): Phenotype(
-                row["diplotype"], _said(row["phenotype"]) or _said(row["generesult"]), _said(row["activityScore"])
+                row["diplotype"],
+                _said(row["phenotype"]) or _said(row["generesult"]),
+                _said(row["activityScore"]),
+                _said(row.get("lookupkey")),
             )
             for row in table["diplotypes"]
         }

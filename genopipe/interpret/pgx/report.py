@@ -32,11 +32,18 @@ def page(documents: Mapping[str, Mapping[str, Any]], *, sample: str, versions: S
         genes={gene: entry for gene, entry in documents.items() if entry["diplotypes"]},
         silent={gene: entry for gene, entry in documents.items() if not entry["diplotypes"]},
         gapped={gene: entry for gene, entry in documents.items() if entry["missing"]},
+        drugs=_drugs(documents),
         aminoglycosides=headline(documents["MT-RNR1"]),
         sample=sample,
         versions=versions,
         version=__version__,
     )
+
+
+def _drugs(documents: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Every drug note once, by drug and source."""
+    notes = {repr(note): note for entry in documents.values() for note in entry["drugs"]}
+    return sorted(notes.values(), key=lambda note: (note["drug"], note["source"], note["population"], note["text"]))
 
 
 def aminoglycosides(path: Path) -> Headline:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from genopipe.errors import BadInput
 from genopipe.interpret.pgx.definitions import GeneDefinition, Position, read_definitions
 from genopipe.interpret.pgx.genotypes import Genotypes, read_genotypes
+from genopipe.interpret.pgx.guidance import Answer, Note, notes_for, read_guidance
 from genopipe.interpret.pgx.lowest_function import GENES as WORST_COUNTS
 from genopipe.interpret.pgx.lowest_function import match_worst
 from genopipe.interpret.pgx.matching import Match, SeenGene, match, natural, see
@@ -49,6 +51,16 @@ class GeneResult:
     phased: bool | None = None
     inferred: bool = False
     share: dict[str, float | None] = field(default_factory=dict)
+    keys: list[str | None] = field(default_factory=list)
+    drugs: list[Note] = field(default_factory=list)
+
+    @property
+    def answer(self) -> Answer:
+        """What the gene answers to a recommendation; of the mitochondrion's the worst."""
+        told = zip_longest(self.phenotypes, self.scores, self.keys)
+        keys = [frozenset(key for key in of_one if key is not None) for of_one in told]
+        n = 1 if self.gene == MT_RNR1 else len(self.pairs)
+        return Answer(self.pairs[:n], keys[:n])
 
     def document(self) -> dict[str, Any]:
         """The entry of `pgx.json`. Phenotype and score are those of all diplotypes alike, else null."""
@@ -69,6 +81,7 @@ class GeneResult:
             "source": self.source,
             "warning": self.warning,
             "share": self.share,
+            "drugs": [asdict(note) | {"implications": list(note.implications)} for note in self.drugs],
         }
 
 
@@ -82,7 +95,7 @@ def pharmacogenomics(
     Raises BadInput for damaged tables or calls, and for variants of another build or sample.
     """
     with tables_folder(definitions) as (folder, origin):
-        genes, tables = read_definitions(folder), read_phenotypes(folder)
+        genes, tables, guidance = read_definitions(folder), read_phenotypes(folder), read_guidance(folder)
     outside = read_outside_calls(outside_calls) if outside_calls is not None else {}
     names = mitochondrial_positions(tables[MT_RNR1].function if MT_RNR1 in tables else {})
     named = [definition for gene, definition in sorted(genes.items()) if gene not in OUTSIDE_ONLY]
@@ -100,6 +113,9 @@ def pharmacogenomics(
     told = {result.gene: result for result in results}
     for call in outside.values():
         told[call.gene] = _outside(call, told.get(call.gene), tables.get(call.gene))
+    for note in notes_for(guidance, {gene: result.answer for gene, result in told.items()}):
+        for gene in note.wanted:
+            told[gene].drugs.append(note)
     versions = sorted({definition.version for definition in genes.values()} | {table.version for table in tables.values()})
     _write(told, [*versions, *origin], genotypes.sample, output)
     return told
@@ -142,6 +158,7 @@ def _look_up(result: GeneResult, table: PhenotypeTable | None) -> None:
     meanings = [table.look_up(pair) if table is not None else None for pair in result.pairs]
     result.phenotypes = [meaning.phenotype if meaning is not None else None for meaning in meanings]
     result.scores = [meaning.activity_score if meaning is not None else None for meaning in meanings]
+    result.keys = [meaning.lookup_key if meaning is not None else None for meaning in meanings]
     if table is None and result.pairs:
         result.notes.append("no phenotype table of this gene is among the definitions")
     elif table is not None:
@@ -158,6 +175,8 @@ def _by_rs4149056(result: GeneResult, seen: SeenGene, table: PhenotypeTable | No
         return
     pair = tuple(sorted(("*1", "*5")[allele] for allele in calls[0].alleles))
     meaning = table.look_up(pair) if table is not None else None
+    if meaning is not None:
+        result.pairs, result.keys = [pair], [meaning.lookup_key]
     told = f"; as {'/'.join(pair)}: {meaning.phenotype}" if meaning is not None else ""
     result.notes.append(f"by rs4149056 alone: {'/'.join('TC'[allele] for allele in calls[0].alleles)}{told}")
 
