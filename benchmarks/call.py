@@ -3,15 +3,15 @@
     benchmarks/call.py [--rows 1mb-30x,1mb-15x,...] [--seeds 1,2,3,4,5] [--large-seeds 11,12] [--aligners bwa,genopipe]
                        [--data DIR] [--tools DIR] [--work DIR] [--output benchmarks/results/call.json]
 
-Rows `GENOME-COVERAGEx` are donors simulated for each seed: `1mb` is one megabase of real sequence with the real variants of NA12878, `17mb`
-real sequence with random variants. They are aligned by bwa and by genopipe, and called by every caller from each BAM; the peers judge the
-large genome from bwa's BAM only. `na12878_chr21` and `na12878_chr20` are real reads, the latter aligned anew by genopipe only.
+Rows `GENOME-COVERAGEx` are donors simulated for each seed: `1mb` is one megabase of real sequence with the real variants of NA12878, `b37`
+another one with random variants, `17mb` seventeen with random variants. They are aligned by bwa and by genopipe, and called by every caller
+from each BAM. `na12878_chr21` and `na12878_chr20` are real reads, the latter aligned anew by genopipe only.
 
 Scores are genotype errors (FP + FN) and F1 by the data set's own scorer, pooled over the seeds: ours as filtered by default, the peers at
 QUAL >= 20; `genopipe_learnt` is ours with `--filter learnt`. `gq20` counts our calls with GQ >= 20 and those of them with a wrong
 genotype. CPU seconds are of the whole program, kernels compiled before, so start-up is in them; `start_up` is the same command on 1,000
-bases. `--work` keeps what was made, so that a broken run goes on. Needs art_illumina, bwa and samtools; freebayes is left out where it is
-not installed.
+bases, `memory_mb` the most memory on parts of the large genome, and on all of it with more threads. `--work` keeps what was made, so that
+a broken run goes on. Needs art_illumina, bwa and samtools; freebayes is left out where it is not installed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from measure import cpu_seconds, options, program_version, report, used, version
 CHR21 = "chr21:16600001-16800000"
 GENOMES = {
     "1mb": Path("reference_1mb", "hg38_chr21_22000000_23000000.fa.gz"),
+    "b37": Path("markdup_bqsr", "human_g1k_v37.chr17_1Mb.fasta"),
     "17mb": Path("reference_17mb", "hg38_chr17_1-8M_chr18_1-9M.fa.gz"),
     "chr21": Path("na12878_chr21", "GRCh38.chr21.partial.fa.gz"),
     "chr20": Path("na12878_chr20_unbinned", "ucsc.hg19.chr20.unittest.fasta.gz"),
@@ -63,7 +64,7 @@ def simulated(given: argparse.Namespace, work: Path, row: str) -> dict:
         folder = donor(given, fasta, work / f"{name}-s{seed}-{coverage}x", seed, coverage)
         for aligner in given.aligners.split(","):
             bam = aligned(aligner, folder, fasta, reference)
-            for caller in callers(with_peers=name != "17mb" or aligner == "bwa"):
+            for caller in callers():
                 vcf, took = called(caller, bam, fasta, reference)
                 counts = pooled.setdefault(f"{caller} on {aligner}", Counter())
                 most = max(counts["memory"], took.pop("memory", 0))
@@ -71,7 +72,7 @@ def simulated(given: argparse.Namespace, work: Path, row: str) -> dict:
                 counts["memory"] = most
                 counts["bases"] += sum(pysam.FastaFile(str(fasta)).lengths)
     rows = {each: summary(counts) for each, counts in pooled.items()}
-    return rows | ({"start_up": start_up(bam, reference, work)} if "17mb" in row else {})
+    return rows | ({"start_up": start_up(bam, reference, work), "memory_mb": memory(bam, reference, work)} if name == "17mb" else {})
 
 
 def real(given: argparse.Namespace, work: Path, row: str) -> dict:
@@ -122,7 +123,8 @@ def genome(given: argparse.Namespace, work: Path, name: str) -> tuple[Path, Path
     """FASTA with its indices, and the folder of the reference."""
     fasta, folder = work / f"{name}.fa", work / f"ref-{name}"
     if not fasta.exists():
-        fasta.write_bytes(gzip.decompress((given.data / GENOMES[name]).read_bytes()))
+        content = (given.data / GENOMES[name]).read_bytes()
+        fasta.write_bytes(gzip.decompress(content) if GENOMES[name].suffix == ".gz" else content)
     if not folder.exists():
         cpu_seconds(*genopipe("reference"), "build", fasta, "-o", folder)
     if not Path(f"{fasta}.fai").exists():
@@ -155,9 +157,8 @@ def aligned(aligner: str, folder: Path, fasta: Path, reference: Path) -> Path:
     return bam
 
 
-def callers(*, with_peers: bool = True) -> list[str]:
-    peers = ["bcftools", "bcftools_cns", *(["freebayes"] if shutil.which("freebayes") else [])]
-    return ["genopipe", "genopipe_learnt", *(peers if with_peers else [])]
+def callers() -> list[str]:
+    return ["genopipe", "genopipe_learnt", "bcftools", "bcftools_cns", *(["freebayes"] if shutil.which("freebayes") else [])]
 
 
 def called(caller: str, bam: Path, fasta: Path, reference: Path, region: str = "") -> tuple[Path, dict[str, float]]:
@@ -188,6 +189,15 @@ def start_up(bam: Path, reference: Path, work: Path) -> float:
     contig = pysam.AlignmentFile(str(bam)).references[0]
     command = (*genopipe("call"), "--reference", reference, "-i", bam, "-o", work / "start.vcf.gz", "--region", f"{contig}:1-1000")
     return cpu_seconds(*command)
+
+
+def memory(bam: Path, reference: Path, work: Path) -> dict[str, int]:
+    """The most memory, by what is called."""
+    contig = pysam.AlignmentFile(str(bam)).references[0]
+    command = (*genopipe("call"), "--reference", reference, "-i", bam, "-o", work / "memory.vcf.gz", "--gvcf", work / "memory.g.vcf.gz")
+    parts = {f"{end:,} bases": ("--region", f"{contig}:1-{end}", "--threads", 1) for end in (100_000, 1_000_000, 5_000_000)}
+    all_of_it = {f"all, {threads} threads": ("--threads", threads) for threads in (1, 8)}
+    return {what: round(used(*command, *which).peak_bytes / 2**20) for what, which in (parts | all_of_it).items()}
 
 
 def scores(given: argparse.Namespace, fasta: Path, truth: Path, vcf: Path, caller: str, restrict: tuple = ()) -> dict[str, float]:

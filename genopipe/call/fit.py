@@ -112,6 +112,8 @@ def fit_model(genome: Genome, reads: Input, *, known: KnownSites | None = None, 
             autosomal += counts.depth
         if seen.bases >= WANTED_BASES:
             break
+    if not seen.bases:
+        log.warning("%s: no read counts as evidence, so nothing can be called", reads.bam.path)
     _check_likeness(reads, seen)
     depth = middle_depth(autosomal)
     chromosomes = _sex_chromosomes(genome, reads, autosomal, threads=threads, settings=settings)

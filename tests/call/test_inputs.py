@@ -145,6 +145,17 @@ def header_of(path):
         return file.header.to_dict()
 
 
+def test_a_bam_without_reads_is_told_and_nothing_in_it_is_callable(world, donor_bam, tmp_path, caplog):
+    bam = rewritten(donor_bam, tmp_path / "x.bam", alter=lambda record: [])
+    with caplog.at_level("WARNING", logger="genopipe"):
+        call_variants(world.reference, bam, Outputs(tmp_path / "x.vcf.gz"))
+    assert "no read counts as evidence, so nothing can be called" in caplog.text
+    assert records(tmp_path / "x.vcf.gz") == []
+    lines = [line.split("\t") for line in (tmp_path / "x.uncallable.bed").read_text().splitlines()]
+    assert {line[3] for line in lines} == {"no_reads"}
+    assert sum(int(line[2]) - int(line[1]) for line in lines) == sum(map(len, world.sequences.values()))
+
+
 def test_an_unsorted_bam(world, donor_bam, tmp_path):
     head = header_of(donor_bam)
     head["HD"]["SO"] = "queryname"
