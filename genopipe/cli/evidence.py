@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -104,7 +105,8 @@ def list_(store: Path) -> None:
 @evidence.command()
 @click.argument("old", type=ExistingFile)
 @click.argument("new", type=ExistingFile)
-def diff(old: Path, new: Path) -> None:
+@click.option("--records", "each", is_flag=True, help="List the records instead, with their values before and after as JSON.")
+def diff(old: Path, new: Path, each: bool) -> None:
     """Count added, removed and changed records between two sets.
 
     \b
@@ -112,8 +114,14 @@ def diff(old: Path, new: Path) -> None:
     """
     from genopipe.interpret.evidence import open_set
     from genopipe.interpret.evidence_diff import diff as difference
+    from genopipe.interpret.evidence_diff import records
 
-    for change in difference(open_set(old), open_set(new)):
+    sets = open_set(old), open_set(new)
+    if each:
+        for name, key, before, after in records(*sets):
+            click.echo(f"{name}\t{key}\t{json.dumps(before, default=repr)}\t{json.dumps(after, default=repr)}")
+        return
+    for change in difference(*sets):
         click.echo(
             f"{change.name}\t{change.old or '-'} to {change.new or '-'}\t+{change.added}\t-{change.removed}\tchanged {change.changed}"
         )

@@ -28,6 +28,10 @@ Change = tuple[str, int, str, str, Record | None, Record | None]
 """Contig key, position from 0, REF, ALT, and the values before and after; None where there was, or is, no record."""
 
 
+_SORTED = (*VARIANT_KINDS, *SCORE_KINDS)
+"""Kinds whose tables are sorted by place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What changed in one data set between two sets; `old` and `new` are versions, None where the set lacks it."""
@@ -52,6 +56,21 @@ def diff(old: EvidenceSet, new: EvidenceSet) -> tuple[Difference, ...]:
     return tuple(found)
 
 
+def records(old: EvidenceSet, new: EvidenceSet) -> Iterator[tuple[str, str, Record | None, Record | None]]:
+    """Name of the data set, what tells the record apart, and its values before and after, of every record that is not the same."""
+    for left, right in _pairs(old, new):
+        name, kind = next((dataset.name, dataset.kind) for dataset in (left, right) if dataset is not None)
+        if kind in _SORTED:
+            for before, after in _stretches(old, left, new, right):
+                for contig, position, ref, alt, *values in _changes(before, after):
+                    yield name, f"{contig}-{position + 1}-{ref}-{alt}", *values  # type: ignore[misc]
+        else:
+            rows, others = _rows(old, left), _rows(new, right)
+            for key in sorted(rows.keys() | others.keys()):
+                if rows.get(key) != others.get(key):
+                    yield name, " ".join(filter(None, map(str, key))), rows.get(key), others.get(key)
+
+
 def changed_records(old: EvidenceSet, new: EvidenceSet, kind: str) -> Iterator[Change]:
     """The records of variants that were added, removed or changed in the data sets of a kind, data set by data set, each by place."""
     for left, right in _pairs(old, new):
@@ -61,18 +80,17 @@ def changed_records(old: EvidenceSet, new: EvidenceSet, kind: str) -> Iterator[C
 
 
 def _pairs(old: EvidenceSet, new: EvidenceSet) -> Iterator[tuple[DataSet | None, DataSet | None]]:
-    """The versions of each data set that differ, by name."""
-    before, after = ({dataset.name: dataset for dataset in evidence.datasets} for evidence in (old, new))
-    for name in sorted(before.keys() | after.keys()):
-        left, right = before.get(name), after.get(name)
+    """The versions of each data set that differ, by name and kind."""
+    before, after = ({(dataset.name, dataset.kind): dataset for dataset in evidence.datasets} for evidence in (old, new))
+    for key in sorted(before.keys() | after.keys()):
+        left, right = before.get(key), after.get(key)
         if left is None or right is None or left.digest != right.digest:
             yield left, right
 
 
 def _counts(old: EvidenceSet, left: DataSet | None, new: EvidenceSet, right: DataSet | None) -> Iterator[tuple[int, int, int]]:
     """Added, removed and changed records, stretch by stretch."""
-    kinds = {dataset.kind for dataset in (left, right) if dataset is not None}
-    if kinds <= {*VARIANT_KINDS, *SCORE_KINDS}:
+    if next(dataset.kind for dataset in (left, right) if dataset is not None) in _SORTED:
         for before, after in _stretches(old, left, new, right):
             mine, other = matching(before, after)
             yield len(after) - len(other), len(before) - len(mine), int(_differ(before, after, mine, other).sum())

@@ -13,13 +13,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genopipe.cli import genopipe
 from genopipe.errors import BadInput
 from genopipe.interpret import evidence_sorted
 from genopipe.interpret.evidence import EvidenceSet, Release, add, datasets, lock, open_set
-from genopipe.interpret.evidence_diff import changed_records, diff
+from genopipe.interpret.evidence_diff import changed_records, diff, records
 from genopipe.interpret.evidence_digest import records_digest
 from tests.interpret.world import CLINVAR_HEADER, FREQUENCY_HEADER, OBO, write_sites
 
@@ -75,6 +77,12 @@ def test_tables_without_places_are_compared_by_their_keys(tmp_path: Path) -> Non
     add(tmp_path / "E", "hpo", tmp_path / "new.obo", release=Release("hpo", "2", "2026-02-01", "HPO", None))
     (told,) = diff(old, lock(tmp_path / "E", "new"))
     assert (told.old, told.new, told.added, told.removed, told.changed) == ("1", "2", 1, 0, 1)
+    words = ["evidence", "diff", str(tmp_path / "E/old"), str(tmp_path / "E/new")]
+    assert CliRunner().invoke(genopipe, words).output == "hpo\t1 to 2\t+1\t-0\tchanged 1\n"
+    lines = [line.split("\t") for line in CliRunner().invoke(genopipe, [*words, "--records"]).output.splitlines()]
+    assert [line[:2] for line in lines] == [["hpo", "HP:0000009"], ["hpo", "HP:0001250"]]
+    assert json.loads(lines[0][2]) is None
+    assert [json.loads(value)["name"] for value in lines[1][2:]] == ["Seizure", "Fit"]
 
 
 def test_a_changed_class_is_told_with_both(tmp_path: Path) -> None:
@@ -88,6 +96,7 @@ def test_a_changed_class_is_told_with_both(tmp_path: Path) -> None:
     assert (contig, position, ref, alt) == ("1", 5, "A", "C")
     assert before is not None and after is not None
     assert (before["significance"], after["significance"]) == ("uncertain", "pathogenic")
+    assert list(records(*sets)) == [("clinvar", "1-6-A-C", before, after)]
 
 
 COLUMN = {
