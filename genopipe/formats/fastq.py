@@ -11,7 +11,7 @@ Source: Cock et al. 2010, The Sanger FASTQ file format (doi:10.1093/nar/gkp1137)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -225,14 +225,24 @@ def write_fastq(path: Path, reads: Reads | Iterable[Reads], *, r2: Path | None =
 
     The files appear whole or not at all.
     """
-    batches = [reads] if isinstance(reads, Reads) else reads
+    with fastq_writer(path, r2=r2, threads=threads) as write:
+        for batch in [reads] if isinstance(reads, Reads) else reads:
+            write(batch)
+
+
+@contextmanager
+def fastq_writer(path: Path, *, r2: Path | None = None, threads: int = 1) -> Iterator[Callable[[Reads], None]]:
+    """Gives what writes a batch, as `write_fastq` does."""
     targets = [path] if r2 is None else [path, r2]
     with ExitStack() as stack:
         writers = [stack.enter_context(_writer(target, threads)) for target in targets]
-        for batch in batches:
+
+        def write(batch: Reads) -> None:
             assert batch.paired or r2 is None
             for first, writer in enumerate(writers):
                 writer.write(_text(batch, first, len(writers)))
+
+        yield write
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from genopipe.errors import BadConfiguration, BadInput
 from genopipe.formats.bam import ReadGroup
-from genopipe.formats.bam_reads import reads_of, sequenced
+from genopipe.formats.bam_reads import Held, reads_of, sequenced
 from genopipe.formats.bam_stream import BamStream
 from genopipe.formats.fastq import read_fastq
 from genopipe.formats.fastq_lines import LARGEST_QUALITY
@@ -31,6 +32,7 @@ from genopipe.formats.read_files import kind_of, open_records
 from genopipe.formats.sample_name import check_sample_name
 from genopipe.ingest.counting import ADAPTERS, CYCLES, Counts, count
 from genopipe.ingest.multiqc import write_reads
+from genopipe.ingest.passed_on import Add, passed_on
 from genopipe.ingest.ratios import ratio, ratios
 from genopipe.ingest.report import html_report
 from genopipe.model import UNKNOWN_BASE, Reads
@@ -38,6 +40,9 @@ from genopipe.outputs import PARTIAL, make_folder, whole_file
 from genopipe.progress import progress
 
 SCHEMA_VERSION = 1
+
+Part = tuple[Reads, Held | None, Path]
+"""A batch, its records where it has any, and the file that it is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +61,43 @@ def paired_lanes(r1: Sequence[Path], r2: Sequence[Path], *, interleaved: bool) -
     return [Lane(first, second) for first, second in zip(r1, r2, strict=True)]
 
 
-def measure_fastq(lanes: Sequence[Lane], sample: str, folder: Path, *, reference: Path | None = None, threads: int = 1) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class PassOn:
+    """What the reads are passed on as: `fastq`, `bam` or `cram`, and the read group of those that have none."""
+
+    form: str
+    read_group: ReadGroup
+
+
+def measure_fastq(
+    lanes: Sequence[Lane],
+    sample: str,
+    folder: Path,
+    *,
+    reference: Path | None = None,
+    pass_on: PassOn | None = None,
+    threads: int = 1,
+) -> dict[str, Any]:
     """Checks and measures the reads of a sample; writes `SAMPLE.qc.json` and `SAMPLE.qc.html` into `folder` and gives the measures.
 
-    `reference` is the folder of the genome that a CRAM was written with. Raises BadInput for reads that `read_fastq` or `sequenced`
-    refuses; then nothing is written.
+    `reference` is the folder of the genome that a CRAM was written with. With `pass_on`, the reads of all lanes go to `SAMPLE.bam`,
+    `SAMPLE.cram`, `SAMPLE.fastq.gz`, or `SAMPLE_R1.fastq.gz` and `SAMPLE_R2.fastq.gz`. Raises BadInput for reads that `read_fastq` or
+    `sequenced` refuses; then nothing is written.
     """
     check_sample_name(sample)
     make_folder(folder)
     files = [_open(lane, reference, threads) for lane in lanes]
-    if len({lane.interleaved or lane.r2 is not None for lane, file in zip(lanes, files, strict=True) if file is None}) > 1:
+    paired = {lane.interleaved or lane.r2 is not None for lane, file in zip(lanes, files, strict=True) if file is None}
+    if len(paired) > 1:
         raise _mixed(sample)
-    with TemporaryDirectory(prefix=PARTIAL, dir=folder) as waiting:
-        counts = count_batches(_batches(lanes, files, Path(waiting)), sample, threads=threads)
+    with ExitStack() as stack:
+        waiting = Path(stack.enter_context(TemporaryDirectory(prefix=PARTIAL, dir=folder)))
+        parts = _batches(lanes, files, waiting)
+        if pass_on:
+            outputs = _outputs(folder / sample, pass_on.form, paired=True in paired)
+            _check_not_read(outputs, lanes)
+            parts = _teed(parts, stack.enter_context(passed_on(outputs, files, pass_on.read_group, threads=threads)))
+        counts = count_batches((reads for reads, _, _ in parts), sample, threads=threads)
     measures = summary(counts, sample, n_lanes=len(lanes))
     measures["read_groups"] = [_read_group(group) for file in files if file for group in file.read_groups()]
     with whole_file(folder / f"{sample}.qc.html") as page, whole_file(folder / f"{sample}.qc.json") as data:
@@ -76,6 +105,27 @@ def measure_fastq(lanes: Sequence[Lane], sample: str, folder: Path, *, reference
         data.write_text(json.dumps(measures, indent=1, sort_keys=True) + "\n")
         write_reads(folder, measures)
     return measures
+
+
+def _outputs(stem: Path, form: str, *, paired: bool) -> list[Path]:
+    """The files that the reads go to."""
+    if form != "fastq":
+        return [stem.with_name(f"{stem.name}.{form}")]
+    return [stem.with_name(f"{stem.name}{mate}.fastq.gz") for mate in (("_R1", "_R2") if paired else ("",))]
+
+
+def _check_not_read(outputs: Sequence[Path], lanes: Sequence[Lane]) -> None:
+    """Raises BadConfiguration for an output that is one of the files to be read."""
+    for path in [path for lane in lanes for path in (lane.r1, lane.r2) if path is not None and path.is_file()]:
+        if any(output.exists() and output.samefile(path) for output in outputs):
+            came, wanted = f"{path} is the file that the reads come from", "another file to write them to"
+            raise BadConfiguration(came, wanted=wanted, do="Choose another folder.", key="--output")
+
+
+def _teed(parts: Iterator[Part], add: Add) -> Iterator[Part]:
+    for part in parts:
+        add(*part)
+        yield part
 
 
 def _open(lane: Lane, reference: Path | None, threads: int) -> BamStream | None:
@@ -93,15 +143,16 @@ def _read_group(group: ReadGroup) -> dict[str, str]:
     return {"id": group.identifier, "sample": group.sample, "library": group.library, "platform": group.platform}
 
 
-def _batches(lanes: Sequence[Lane], files: Sequence[BamStream | None], waiting: Path) -> Iterator[Reads]:
+def _batches(lanes: Sequence[Lane], files: Sequence[BamStream | None], waiting: Path) -> Iterator[Part]:
     for lane, file in zip(lanes, files, strict=True):
         if file is None:
-            yield from read_fastq(lane.r1, lane.r2, interleaved=lane.interleaved)
+            for reads in read_fastq(lane.r1, lane.r2, interleaved=lane.interleaved):
+                yield reads, None, lane.r1
         else:
             yield from _of_records(file, waiting)
 
 
-def _of_records(file: BamStream, waiting: Path) -> Iterator[Reads]:
+def _of_records(file: BamStream, waiting: Path) -> Iterator[Part]:
     """Reads without qualities count as reads of quality 0."""
     n = 0
     for held, paired in sequenced(file, waiting):
@@ -109,7 +160,7 @@ def _of_records(file: BamStream, waiting: Path) -> Iterator[Reads]:
             reads = reads_of(held, paired=paired)
             reads.quality[reads.quality > LARGEST_QUALITY] = 0
             n += len(reads)
-            yield reads
+            yield reads, held, file.path
     if not n:
         raise BadInput("the file holds no reads", wanted="at least one read", do=GET_AGAIN, path=file.path)
 
