@@ -7,7 +7,8 @@ site of the Pfeiffer exome as common and 200,000 drawn places of coding exons as
 ClinVar, has another class for one in a hundred, and has one in two hundred that the new one lacks. A case is one person with 20,000 of the
 exome's sites, 200 of the rare ones (so that one person in a thousand carries each), and five records of ClinVar, drawn from all; three to
 six HPO terms that belong to one gene. One case in twenty carries, in the gene that its terms belong to, a variant that only the new set
-calls pathogenic. Each is interpreted with the old set and archived.
+calls pathogenic. Each is interpreted with the old set and archived; a hundred people are drawn, and each stands for ten cases under names
+of their own.
 
 Counted is the command from start to end, CPU time of all threads: the query database made from the catalogue, the sets compared, the cases
 concerned found, ranked and told; then with the database there; then with all results there. And the same on an archive with a tenth of the
@@ -29,7 +30,7 @@ import pyarrow.compute as pc
 from cohort import Sites, exome_sites, write_person
 from measure import options, report, used, versions, work_folder
 
-from genopipe.archive.put import PutOptions
+from genopipe.archive.representations import PutOptions
 from genopipe.cases.keep import keep
 from genopipe.formats.bed import read_bed
 from genopipe.interpret.evidence import EvidenceSet, Release, add, lock, open_set
@@ -42,7 +43,7 @@ from genopipe.outputs import write_json
 
 _MAIN = "from genopipe.cli import main; main()"
 COMMON, RARE, KNOWN = 20_000, 200, 5
-N_RARE = 200_000
+N_RARE, N_PEOPLE = 200_000, 100
 CLINVAR = "clinvar/clinvar-2016-09-10.GRCh37.vcf.gz"
 EXONS = "gene_models/refseq_union_cds.GRCh37.bed.gz"
 
@@ -181,20 +182,26 @@ class People:
 
     def archive(self, number: int, archive: Path, work: Path) -> None:
         """Interprets and archives one case, unless it is there."""
-        name = f"CASE{number:04d}"
+        name, person = f"CASE{number:04d}", number % N_PEOPLE
         folder = work / "cases" / name
-        if not (folder / "findings.json").exists():
-            self._interpret(number, name, folder)
         done = archive / "done" / name
-        if not done.exists():
-            keep(archive, [folder / f"{name}.vcf.gz", folder / "findings.json"], PutOptions(), case=folder / "case.yaml")
-            done.parent.mkdir(exist_ok=True)
-            done.touch()
+        if done.exists():
+            return
+        self._write(person, name, folder)
+        known = work / "cases" / f"CASE{person:04d}" / "findings.json"
+        if not known.exists():
+            request = Request(load_subject(folder / "case.yaml"), self.old, folder / f"{name}.vcf.gz")
+            write_json(known, findings_document(interpret(request), "2026-01-05T00:00:00Z"))
+        write_json(folder / "findings.json", json.loads(known.read_text()) | {"case": name})
+        keep(archive, [folder / f"{name}.vcf.gz", folder / "findings.json"], PutOptions(), case=folder / "case.yaml")
+        done.parent.mkdir(exist_ok=True)
+        done.touch()
 
-    def _interpret(self, number: int, name: str, folder: Path) -> None:
-        draw = np.random.default_rng(number)
+    def _write(self, person: int, name: str, folder: Path) -> None:
+        """VCF and case file of a person under the name of a case."""
+        draw = np.random.default_rng(person)
         folder.mkdir(parents=True, exist_ok=True)
-        planted = self.planted[number % len(self.planted)] if is_planted(number) else None
+        planted = self.planted[person % len(self.planted)] if is_planted(person) else None
         gene = planted["gene"] if planted else self.genes[draw.integers(len(self.genes))]
         terms = draw.choice(self.terms[gene], int(draw.integers(3, 7)), replace=False)
         write_person(folder / f"{name}.vcf.gz", f"{name}-1", self._carried(draw, planted), draw)
@@ -204,8 +211,6 @@ class People:
             f"case: {name}\nreference: r\nevidence: e\nproband: {{sample: {name}-1, sex: female, phenotypes: [{shown}]}}\n"
             f"reads:\n  - {{sample: {name}-1, r1: r.fastq}}\n"
         )
-        result = interpret(Request(load_subject(folder / "case.yaml"), self.old, folder / f"{name}.vcf.gz"))
-        write_json(folder / "findings.json", findings_document(result, "2026-01-05T00:00:00Z"))
 
     def _carried(self, draw: np.random.Generator, planted: dict[str, Any] | None) -> Sites:
         drawn = [

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from genopipe.archive.catalogue import BIN_BITS, VARIANTS
 from genopipe.archive.opened import Archive
-from genopipe.archive.put import PutOptions
 from genopipe.archive.query import ask, database_path, forget_files
+from genopipe.archive.representations import PutOptions
 from genopipe.cases.catalogued import make_again
 from genopipe.cases.keep import keep
 from genopipe.cli import genopipe

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from genopipe.archive.opened import Archive
-from genopipe.archive.put import PutOptions
 from genopipe.archive.references import Reference
+from genopipe.archive.representations import PutOptions
 from genopipe.cases import reanalyze as module
 from genopipe.cases.keep import keep
 from genopipe.cli import genopipe
