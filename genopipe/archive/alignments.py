@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import zstandard
 
-from genopipe.archive.bam_records import STREAMS, Noted, OrderTable, differences, restored
+from genopipe.archive.bam_records import STREAMS, Noted, OrderTable, differences, restored, without_tags
 from genopipe.archive.bam_stream import Batch, Bytes, NotBam, PlainBam, Records, all_covered
 from genopipe.archive.containers import containers, make_index
 from genopipe.archive.htslib import decode_cram, encode_cram
@@ -55,6 +55,17 @@ def describe_alignments(
         cram, reference = _stored_cram(pieces, shop, None, profile), None
     pool = {"cram": cram, "reference": reference.keep(shop.store) if reference else None}
     return describe_patched(pieces, pool, shop, check=check, most_changed=1)
+
+
+def aligned_pool(pieces: Pieces, shop: Workshop, *, reference: Reference | None, profile: str) -> dict[str, Any]:
+    """Stores a CRAM of a plain BAM's records without their tags, and gives the content that names it. Raises as `describe_alignments`."""
+
+    def untagged() -> Iterator[bytes]:
+        bam = PlainBam(pieces())
+        yield bam.header
+        yield from map(without_tags, bam.batches())
+
+    return {"cram": _stored_cram(untagged, shop, reference, profile), "reference": reference.keep(shop.store) if reference else None}
 
 
 def describe_patched(

@@ -68,6 +68,12 @@ def restored(decoded: Batch, mark: Bytes, noted: Noted) -> bytes:
     return out[:used].tobytes()
 
 
+def without_tags(batch: Batch) -> bytes:
+    """The records without any tags."""
+    out = np.empty(int(batch.start[-1] - batch.start[0]), np.uint8)
+    return out[: _without_tags(batch.byte, batch.start, out)].tobytes()
+
+
 @njit(cache=True, nogil=True)
 def put_uint32(out: Bytes, at: int, value: int) -> None:
     for i in range(4):
@@ -83,6 +89,18 @@ def _field_ends(byte: Bytes, core: int, base: int, out: Offsets) -> None:
     out[2] = out[1] + 4 * (np.int64(byte[core + 12]) | np.int64(byte[core + 13]) << 8)
     out[3] = out[2] + (n_bases + 1) // 2
     out[4] = out[3] + n_bases
+
+
+@njit(cache=True, nogil=True)
+def _without_tags(byte: Bytes, start: Offsets, out: Bytes) -> int:
+    field = np.empty(5, np.int64)
+    at = 0
+    for r in range(len(start) - 1):
+        core = start[r] + 4
+        _field_ends(byte, core, core + CORE_BYTES, field)
+        put_uint32(out, at, field[4] - core)
+        at = _copy(out, at + 4, byte, core, field[4])
+    return at
 
 
 @njit(cache=True, nogil=True)

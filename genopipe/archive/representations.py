@@ -7,13 +7,13 @@ NOT_REPRESENTABLE, and the next is tried. What an attempt does not compare by it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from genopipe.archive.alignments import describe_alignments, describe_patched
+from genopipe.archive.alignments import aligned_pool, describe_alignments, describe_patched
 from genopipe.archive.bam_stream import NotBam
 from genopipe.archive.container import Recipe, RecipeFailed, Unwrapped, unwrap, wrap
 from genopipe.archive.contents import digest_of, object_roles, pack
@@ -25,6 +25,7 @@ from genopipe.archive.opened import Archive
 from genopipe.archive.realigned import describe_realigned
 from genopipe.archive.references import Reference
 from genopipe.archive.staging import Staging
+from genopipe.errors import BadInput
 
 NOT_REPRESENTABLE = (NotBam, NotFastq, NotInPool, HtslibFailed, RecipeFailed)
 FASTQ = re.compile(r"\.(fastq|fq)(\.gz|\.bgz)?$")
@@ -33,13 +34,18 @@ Attempt = partial[dict[str, Any]]
 """Called with a `Staging`, stores objects there and gives the content part of a manifest."""
 
 
+Aligner = Callable[[list[Path], Path], Path]
+"""Writes a BAM of the reads in one FASTQ file, or two of mates, into a folder, and gives its path. Raises BadInput for other files."""
+
+
 @dataclass(frozen=True, slots=True)
 class PutOptions:
-    """What holds for all files of one put."""
+    """What holds for all files of one put. With an `aligner`, reads without a BAM become an aligned pool."""
 
     sample: str | None = None
     reference: Reference | None = None
     profile: str = "fast"
+    aligner: Aligner | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,8 @@ def attempts(run: Run, file: Examined, group: list[Examined]) -> Iterator[tuple[
         if FASTQ.search(file.path.name):
             for content in _pools(run):
                 yield partial(_view, run, file, content), True
+            if run.options.aligner and run.options.reference:
+                yield partial(_aligned_on_the_way, run, file, group), True
             yield partial(_own_pool, run, file, group), True
             yield partial(_own_pool, run, file, [file]), True
         yield partial(_packed, run, file), True
@@ -103,9 +111,9 @@ def _pools(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def _aligned_pools(run: Run) -> Iterator[dict[str, Any]]:
-    """The CRAMs of the sample's alignments."""
-    mine = [manifest.content for manifest in _of_sample(run) if manifest.content["kind"] == "alignments"]
-    yield from {content["cram"]: content for content in mine}.values()
+    """The pools of the sample's alignments, and of reads that were aligned on the way in."""
+    alignments = {manifest.content["cram"] for manifest in _of_sample(run) if manifest.content["kind"] == "alignments"}
+    yield from (pool for pool in _pools(run) if pool["reference"] or pool["cram"] in alignments)
 
 
 def _of_sample(run: Run) -> list[Manifest]:
@@ -135,6 +143,20 @@ def _view(run: Run, file: Examined, content: dict[str, Any], staging: Staging) -
         run.pools.clear()
         pool = run.pools[content["cram"]] = open_pool(content, staging.shop)
     return describe_view(file.pieces, pool, shop=staging.shop)
+
+
+def _aligned_on_the_way(run: Run, file: Examined, group: list[Examined], staging: Staging) -> dict[str, Any]:
+    options, shop = run.options, staging.shop
+    assert options.aligner is not None
+    try:
+        bam = options.aligner([member.path for member in group], shop.folder)
+    except BadInput as reason:
+        if reason.path not in [member.path for member in group]:
+            raise
+        raise NotFastq(f"not aligned: {reason}") from reason
+    content = aligned_pool(partial(unwrap, bam, Unwrapped()), shop, reference=options.reference, profile=options.profile)
+    bam.unlink()
+    return describe_view(file.pieces, open_pool(content, shop), shop=shop)
 
 
 def _own_pool(run: Run, file: Examined, group: list[Examined], staging: Staging) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from genopipe.align.index import build_reference
 from genopipe.align.pipeline import Options
 from genopipe.align.run import align_files
-from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.put import put_files
 from genopipe.archive.references import Reference
+from genopipe.archive.representations import PutOptions
 from genopipe.call.caller import Outputs, Sample, call_variants
 from genopipe.cases.plan import plan_case
 from genopipe.cases.run import run_case, snakemake_command

@@ -1,4 +1,4 @@
-"""Files into the archive, with everything that follows from it: the case record, and the catalogue."""
+"""Files into the archive, with everything that follows from it: the case record, and the catalogue. Reads are aligned on the way in."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from genopipe.align.pipeline import Options
+from genopipe.align.run import align_files
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
-from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.put import put_files
 from genopipe.archive.receipts import entry_of, read_receipt
+from genopipe.archive.representations import Aligner, PutOptions
 from genopipe.cases.case_record import write_case_record
 from genopipe.cases.catalogued import catalogue_files
+from genopipe.formats.bam import ReadGroup
 from genopipe.store import Location
 
 
@@ -34,3 +38,15 @@ def keep(
             kept += zip(put_files(location, [record], options), [record], strict=True)
         catalogue_files(Archive.existing(location), kept, genome=genome)
     return manifests
+
+
+def aligner(reference: Path, *, threads: int, memory: int) -> Aligner:
+    """What aligns reads on their way into the archive."""
+
+    def aligned(reads: list[Path], folder: Path) -> Path:
+        bam, group = folder / "reads.bam", ReadGroup("reads", "reads", "reads", "ILLUMINA")
+        options = Options(threads, memory)
+        align_files(reads[:1], reads[1:], reference, bam, interleaved=False, read_group=group, options=options)
+        return bam
+
+    return aligned

@@ -8,7 +8,7 @@ import click
 
 from genopipe.cli.archive_care import COMMANDS as CARE
 from genopipe.cli.archive_query import COMMANDS as QUERIES
-from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFile, archive_option
+from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFile, archive_option, memory_option, threads_option
 from genopipe.store import Location
 
 
@@ -27,6 +27,9 @@ def archive() -> None:
 @archive_option
 @click.option("--sample", help="Whose files these are; FASTQ and BAM of one sample share their reads.")
 @click.option("--reference", type=ExistingFolder, help="Folder made by `genopipe reference build`, to keep alignments small.")
+@click.option("--align", is_flag=True, help="Align reads that come without a BAM, to keep them small; needs --reference.")
+@threads_option
+@memory_option
 @click.option("--profile", type=click.Choice(["fast", "archive"]), default="fast", show_default=True, help="Speed, or the smallest size.")
 @click.option("--receipt", type=OutputFile, help="Write what was archived to this JSON file.")
 @click.option("--merge", type=ExistingFile, multiple=True, help="Put the entries of this receipt into the new one too.")
@@ -36,6 +39,9 @@ def put(
     root: Location,
     sample: str | None,
     reference: Path | None,
+    align: bool,
+    threads: int,
+    memory: int,
     profile: str,
     receipt: Path | None,
     merge: tuple[Path, ...],
@@ -45,14 +51,18 @@ def put(
 
     \b
     genopipe archive put S1.bam S1_R1.fastq.gz S1_R2.fastq.gz --archive A --sample S1 --reference REFDIR
+    genopipe archive put S1_R1.fastq.gz S1_R2.fastq.gz --archive A --sample S1 --reference REFDIR --align
     genopipe archive put NICU-0001.vcf.gz findings.json --archive A --case case.yaml --reference REFDIR
     """
-    from genopipe.archive.put import PutOptions
     from genopipe.archive.receipts import write_receipt
     from genopipe.archive.references import Reference
-    from genopipe.cases.keep import keep
+    from genopipe.archive.representations import PutOptions
+    from genopipe.cases.keep import aligner, keep
 
-    options = PutOptions(sample, Reference.load(reference) if reference else None, profile)
+    if align and reference is None:
+        raise click.UsageError("--align needs --reference.")
+    by = aligner(reference, threads=threads, memory=memory) if align and reference else None
+    options = PutOptions(sample, Reference.load(reference) if reference else None, profile, by)
     manifests = keep(root, files, options, case=case, receipts=merge)
     if receipt:
         write_receipt(receipt, manifests, merge)

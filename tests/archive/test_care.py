@@ -19,8 +19,9 @@ from genopipe.archive.get import get_file
 from genopipe.archive.ledger import LEDGER
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
-from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.put import put_files
 from genopipe.archive.references import Reference
+from genopipe.archive.representations import PutOptions
 from genopipe.archive.stat import measure
 from genopipe.archive.verify import verify
 from genopipe.errors import BadEnvironment, BadInput

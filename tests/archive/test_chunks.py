@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from genopipe.archive import chunks, contents
 from genopipe.archive.get import get_file
 from genopipe.archive.opened import Archive
-from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.put import put_files
+from genopipe.archive.representations import PutOptions
 from genopipe.archive.stat import measure
 
 NOISE = np.random.default_rng(1).integers(0, 256, 12 << 20, np.uint8).tobytes()

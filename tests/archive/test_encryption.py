@@ -14,9 +14,10 @@ import pytest
 from genopipe.archive.forget import forget
 from genopipe.archive.get import get_file
 from genopipe.archive.opened import Archive
-from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.put import put_files
 from genopipe.archive.references import Reference
 from genopipe.archive.rekeep import repack
+from genopipe.archive.representations import PutOptions
 from genopipe.archive.verify import verify
 from genopipe.errors import BadConfiguration, BadInput
 from genopipe.store import Location, open_store, seal

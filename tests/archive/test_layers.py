@@ -13,8 +13,9 @@ import pytest
 
 from genopipe.archive.get import get_file
 from genopipe.archive.manifests import Manifest
-from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.put import put_files
 from genopipe.archive.references import Reference
+from genopipe.archive.representations import PutOptions
 
 
 def put(root: Path, path: Path, reference: Path, sample: str = "S1") -> Manifest:

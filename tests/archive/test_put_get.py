@@ -24,8 +24,9 @@ from genopipe.archive.htslib import HtslibFailed
 from genopipe.archive.ledger import LEDGER
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
-from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.put import put_files
 from genopipe.archive.references import Reference
+from genopipe.archive.representations import PutOptions
 from genopipe.archive.verify import verify
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.store import FolderStore

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from genopipe.archive.get import get_file
-from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.put import put_files
 from genopipe.archive.references import Reference
+from genopipe.archive.representations import PutOptions
 from genopipe.formats.genome import build_genome
 from genopipe.store import FolderStore
 

@@ -18,7 +18,7 @@ from genopipe.archive.alignments import describe_alignments
 from genopipe.archive.bam_stream import Batch, NotBam, PlainBam, Records, joined
 from genopipe.archive.fastq_views import NotInPool
 from genopipe.archive.get import get_file
-from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.put import put_files
 from genopipe.archive.realigned import describe_realigned, plain_realigned
 from genopipe.archive.realigned_core import cigars, fields, spans
 from genopipe.archive.realigned_records import ALL_STREAMS, Memory, Streams, note, recall
@@ -26,6 +26,7 @@ from genopipe.archive.realigned_tags import MOST_NAMES
 from genopipe.archive.rearranged import rearranged
 from genopipe.archive.record_orders import RULES, RecordKeys, keep_record_order, kept_record_order
 from genopipe.archive.references import Reference
+from genopipe.archive.representations import PutOptions
 from genopipe.archive.workshop import Workshop
 from genopipe.store import FolderStore
 

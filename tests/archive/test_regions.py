@@ -18,9 +18,10 @@ import pytest
 from genopipe.archive import htslib
 from genopipe.archive.containers import _itf8, _ltf8_end, containers
 from genopipe.archive.opened import Archive
-from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.put import put_files
 from genopipe.archive.references import Reference
 from genopipe.archive.regions import get_region
+from genopipe.archive.representations import PutOptions
 from genopipe.errors import BadInput
 from genopipe.formats.genome import build_genome
 from genopipe.store import FolderStore

@@ -14,9 +14,10 @@ from genopipe.archive.audit import entries
 from genopipe.archive.get import get_file
 from genopipe.archive.manifests import Manifest, canonical
 from genopipe.archive.opened import Archive
-from genopipe.archive.put import PutOptions, put_files
+from genopipe.archive.put import put_files
 from genopipe.archive.references import Reference
 from genopipe.archive.rekeep import migrate, repack
+from genopipe.archive.representations import PutOptions
 from genopipe.archive.verify import verify
 from genopipe.store import FolderStore
 
