@@ -32,6 +32,9 @@ VERSION = 1
 BIN_BITS = 27
 """A bin has 2^27 bases: two for the longest contig, and some 150,000 variants of a whole genome."""
 
+DATABASE = "catalogue/cohort.duckdb"
+"""What questions are asked of, in a folder: made of the Parquet by `genopipe.archive.query`."""
+
 _WORD = pa.dictionary(pa.int32(), pa.string())
 VARIANTS = pa.schema(
     {
@@ -122,10 +125,10 @@ class Catalogue:
         return [self._local(name, folder / f"{entry['part']}-{number}.parquet") for number, name in enumerate(_names(entry))]
 
     def remove(self, part: str) -> None:
-        """Takes a part away, its entry first; nothing happens where there is none."""
+        """Takes a part away, its entry first, and the database with what it holds of it; nothing happens where there is none."""
         if self.has(part):
             entry = self.entry(part)
-            for name in (_entry_name(part), *_names(entry)):
+            for name in (_entry_name(part), *_names(entry), DATABASE, f"{DATABASE}.wal"):
                 self.files.delete(name)
 
     def forget(self, digests: set[str]) -> None:

@@ -28,7 +28,7 @@ from typing import Any
 import duckdb
 
 from genopipe import outputs
-from genopipe.archive.catalogue import Catalogue
+from genopipe.archive.catalogue import DATABASE, Catalogue
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.progress import progress
 from genopipe.store import Files, Location, is_s3, open_files
@@ -99,18 +99,10 @@ def case_records(location: Location) -> list[tuple[dict[str, Any], str]]:
     return [(json.loads(record), digest) for record, digest in rows]
 
 
-def forget_files(location: Location, digests: set[str]) -> None:
-    """Takes what came of archived files, by their digests, out of the catalogue; the database is made again by the next question."""
-    Catalogue(open_files(location)).forget(digests)
-    path = database_path(location)
-    for file in (path, path.with_name(f"{path.name}.wal")):
-        file.unlink(missing_ok=True)
-
-
 def database_path(location: Location) -> Path:
     """Where the database of an archive is or will be."""
     if not is_s3(location):
-        return Path(location) / "catalogue" / "cohort.duckdb"
+        return Path(location) / DATABASE
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "genopipe" / f"{hashlib.sha256(str(location).encode()).hexdigest()[:32]}.duckdb"
 

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from genopipe.archive.catalogue import BIN_BITS, VARIANTS
+from genopipe.archive.catalogue import BIN_BITS, VARIANTS, Catalogue
 from genopipe.archive.opened import Archive
-from genopipe.archive.query import ask, database_path, forget_files
+from genopipe.archive.query import ask, database_path
 from genopipe.archive.representations import PutOptions
 from genopipe.cases.catalogued import make_again
 from genopipe.cases.keep import keep
@@ -135,7 +135,7 @@ def test_a_part_that_was_not_finished_does_not_count_and_is_written_by_the_next_
 
 def test_what_is_forgotten_leaves_no_trace_in_catalogue_and_database(archive: Path) -> None:
     ask(archive, "SELECT 1")
-    forget_files(archive, {Archive.existing(archive).find("family.vcf").digest})
+    Catalogue(Archive.existing(archive).files).forget({Archive.existing(archive).find("family.vcf").digest})
     assert not list((archive / "catalogue").rglob("*.parquet"))
     assert not database_path(archive).exists()
 
