@@ -37,7 +37,7 @@ from genopipe.interpret.haplotypes import Together, read_together
 from genopipe.interpret.inheritance import LIMIT, Family, Pattern, call_faults, parentage
 from genopipe.interpret.known import places_of_known
 from genopipe.interpret.onset import FACTOR, age_of, too_late
-from genopipe.interpret.ontology import Annotations
+from genopipe.interpret.ontology import Annotations, Ontology
 from genopipe.interpret.phenotype import PhenotypeScorer, load_scorer
 from genopipe.interpret.predictors import SPLICING, Prediction, chosen_tool, effect_of
 from genopipe.interpret.reasons import reasons
@@ -68,6 +68,8 @@ BENIGN_FACTOR = 0.1
 """What is left of the score of a variant that ClinVar calls benign, with a star."""
 IN_DBSNP_FACTOR = 0.1
 LEAST_PHENOTYPE = 0.02
+ABNORMALITY = "HP:0000118"
+"""The root of what a patient can show."""
 
 _MODES = {
     "HP:0000006": {"AD"},
@@ -88,11 +90,17 @@ def interpret(request: Request) -> Interpretation:
     observed = [ontology.resolve(term, path=subject.path, key="phenotypes") for term in subject.observed]
     excluded = [ontology.resolve(term, path=subject.path, key="excluded") for term in subject.excluded]
     notes = []
-    if not observed:
+    shown = _describing(ontology, observed)
+    if len(shown) < len(observed):
+        others = ", ".join(ontology.names[term] for term in observed if term not in shown)
+        notes.append(f"Left out, as it says nothing of what the patient shows: {others}.")
+        log.warning("terms that say nothing of what the patient shows are left out: %s", others)
+        observed = shown
+    if not subject.observed:
         notes.append("No phenotype was given: genes are ranked by their variants alone.")
         log.warning("no phenotype was given: genes are ranked by their variants alone")
     phenotype = np.round(scorer.score(observed, excluded, method="genopipe" if request.score == "genopipe" else "phenodigm"), 6)
-    if observed and not phenotype.any():
+    if subject.observed and not phenotype.any():
         notes.append("No term of the phenotype is known of any gene: genes are ranked by their variants alone.")
         log.warning("no term of the phenotype is known of any gene: genes are ranked by their variants alone")
     if request.variants is None:
@@ -110,6 +118,12 @@ def interpret(request: Request) -> Interpretation:
     ranked = _explained(_ranked(findings), scorer, observed)
     told = (*notes, *case.notes)
     return Interpretation(request, ontology, ranked, case.variants, case.kept, told, case.parentage, case.trace, case.unseen)
+
+
+def _describing(ontology: Ontology, terms: Sequence[int]) -> list[int]:
+    """The terms that are phenotypic abnormalities: no modes of inheritance, onsets or frequencies; all in an ontology without that root."""
+    root = ontology.number.get(ABNORMALITY)
+    return [term for term in terms if root is None or root in ontology.ancestors(term)]
 
 
 class _Case:

@@ -39,6 +39,23 @@ def test_a_phenotype_that_no_gene_is_known_for_ranks_by_variants(
     assert [finding.score for finding in result.findings] == [finding.variant_score for finding in result.findings]
 
 
+def test_terms_that_describe_nobody_are_left_out_and_named(setting: Setting, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A mode of inheritance beside a seizure changes no score; alone it leaves the variants."""
+    vcf = write_family_vcf(tmp_path / "a.vcf", ["KID"], [(places(setting)["stop"], ["0/1"])])
+
+    def ranked(terms: str) -> tuple[list[float], str]:
+        case = load_subject(case_file(tmp_path, setting, phenotypes=terms))
+        result = interpret(Request(case, setting.evidence, vcf, setting.genome, setting.reference))
+        return [finding.phenotype_score for finding in result.findings], " ".join(result.notes)
+
+    with caplog.at_level(logging.WARNING, logger="genopipe"):
+        both, alone = ranked("[HP:0001250, HP:0000006]"), ranked("[HP:0000006]")
+    assert both[0] == ranked("[HP:0001250]")[0]
+    assert "Left out, as it says nothing of what the patient shows: Autosomal dominant inheritance." in both[1]
+    assert "No term of the phenotype is known of any gene" in alone[1]
+    assert "terms that say nothing of what the patient shows are left out: Autosomal dominant inheritance" in caplog.text
+
+
 def test_a_variant_that_stands_there_twice_counts_once(setting: Setting, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     place = places(setting)["stop"]
     vcf = write_family_vcf(tmp_path / "a.vcf", ["KID"], [(place, ["0/1"]), (place, ["1/1"])])
