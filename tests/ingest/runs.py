@@ -14,6 +14,7 @@ from genopipe.ingest.demultiplex import Format
 from genopipe.ingest.run import Following, ingest_run
 from genopipe.ingest.run_plan import Options
 from genopipe.simulate.run_folder import DrawnTile, Layout, draw_tile, write_run, write_sheet
+from tests.ingest.documents import valid
 
 READS = (RunRead(40, False), RunRead(8, True), RunRead(10, True), RunRead(30, False))
 BARCODES = (("ACGTACGT", "TTTTGGGGCC"), ("GGGTACCC", "ACACACACAC"), ("TTGTCAAG", "GATTACAGAT"))
@@ -41,10 +42,10 @@ def make_run(
 
 def convert(
     folder: Path, output: Path, *, form: Format = "fastq", threads: int = 1, following: Following | None = None, **options: Any
-) -> dict[str, Any]:
-    return ingest_run(
-        folder, folder / "SampleSheet.csv", output, Options(**options), form=form, following=following or Following(), threads=threads
-    )
+) -> Any:
+    """The document of `demultiplex.json`, which keeps to its schema."""
+    sheet, following = folder / "SampleSheet.csv", following or Following()
+    return valid(ingest_run(folder, sheet, output, Options(**options), form=form, following=following, threads=threads), "demultiplex")
 
 
 def fastq(path: Path) -> list[tuple[str, str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from genopipe.ingest.aligned import measure_aligned, representative_transcripts,
 from genopipe.ingest.alignment_pass import Wanted, count_alignments
 from genopipe.ingest.sites import Sites
 from genopipe.model import Contig, Genome
+from tests.ingest.documents import read_valid
 
 LENGTH = {"chr1": 3000, "chrX": 1000, "chrY": 1000}
 
@@ -161,7 +161,7 @@ def test_all_files_appear_and_hold_what_the_bam_says(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "qc").iterdir()) == [
         f"S1.{kind}" for kind in ("aligned.html", "aligned.json", "aligned_mqc.json", "fingerprint.tsv", "genes.tsv")
     ]
-    found = json.loads((tmp_path / "qc" / "S1.aligned.json").read_text())
+    found = read_valid(tmp_path / "qc" / "S1.aligned.json", "aligned")
     with pysam.AlignmentFile(str(bam)) as records:
         primary = [read for read in records if not read.is_secondary and not read.is_supplementary]
     assert found["reads"]["reads"] == len(primary)

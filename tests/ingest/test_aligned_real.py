@@ -13,6 +13,7 @@ from genopipe.formats.genome import build_genome
 from genopipe.ingest.aligned import measure_aligned
 from genopipe.ingest.alignment_pass import Wanted
 from genopipe.ingest.sites import read_sites
+from tests.ingest.documents import valid
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def measured(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     folder = tmp_path_factory.mktemp("real")
     genome = build_genome(data / "na12878_chr21" / "GRCh38.chr21.partial.fa.gz", folder / "reference", name="chr21")
     sites = read_sites(data / "known_sites_chr21" / "1000GP.chr21.noNA12878.s.vcf.gz", genome)
-    return measure_aligned(data / "na12878_chr21" / "reads.bam", "NA12878", folder, wanted=Wanted(genome, sites))
+    return valid(measure_aligned(data / "na12878_chr21" / "reads.bam", "NA12878", folder, wanted=Wanted(genome, sites)), "aligned")
 
 
 def test_a_clean_sample_shows_no_contamination(measured: dict[str, Any]) -> None:

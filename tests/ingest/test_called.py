@@ -10,6 +10,7 @@ import pytest
 
 from genopipe.errors import BadInput
 from genopipe.ingest.called import measure_called
+from tests.ingest.documents import read_valid
 
 HEAD = "##fileformat=VCFv4.2\n##FILTER=<ID=Low,Description=x>\n##contig=<ID=chr1>\n##contig=<ID=chrX>\n"
 HEAD += "##FORMAT=<ID=GT,Number=1,Type=String,Description=x>\n"
@@ -31,6 +32,7 @@ def write(path: Path, records: str) -> Path:
 
 def test_each_sample_is_counted(tmp_path: Path) -> None:
     found = measure_called(write(tmp_path / "a.vcf", RECORDS), tmp_path / "a.json")["samples"]
+    read_valid(tmp_path / "a.json", "called")
     assert found["S1"] == {"snvs": 4, "indels": 1, "heterozygous": 3, "homozygous": 1, "titv": 1.0, "het_hom": 3.0}
     assert found["S2"] == {"snvs": 2, "indels": 0, "heterozygous": 1, "homozygous": 1, "titv": None, "het_hom": 1.0}
 

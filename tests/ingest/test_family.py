@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from genopipe.errors import BadInput
 from genopipe.formats.ped import Member
 from genopipe.ingest.family import compare_family, said_relation
 from genopipe.ingest.fingerprint import COLUMNS, compare, genotypes, read_fingerprint
+from tests.ingest.documents import read_valid
 
 PED = """\
 F child father mother 1 2
@@ -57,7 +57,7 @@ def test_a_family_agrees_with_its_pedigree(people: Path) -> None:
     assert relation["child", "sister"] == "siblings"
     assert {relation[pair] for pair in relation if "stranger" in pair} | {relation["father", "mother"]} == {"unrelated"}
     assert found["conflicts"] == 0
-    assert json.loads((people / "family.json").read_text()) == found
+    assert read_valid(people / "family.json", "family") == found
 
 
 def test_a_swapped_child_contradicts_both_parents(people: Path) -> None:

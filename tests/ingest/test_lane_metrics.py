@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from genopipe.errors import BadInput
 from genopipe.formats import interop
 from genopipe.ingest.lane_metrics import run_summary
+from tests.ingest.documents import valid
 
 KIT = Path("interop") / "IlluminaLaneMetricsCollectorTest"
 RUNS = ("A67HY", "A7LE0", "C2MFAACXX", "H7BATADXX", "H7H7RADXX", "NovaSeq")
@@ -32,7 +33,7 @@ def assert_densities(found: dict[str, object], expected: list[dict[str, str]]) -
 @pytest.mark.parametrize("name", [*(f"tileRuns/{run}" for run in RUNS), "missing_phasing"])
 def test_densities_and_phasing_are_picard_s(data: Path, name: str) -> None:
     folder = data / KIT / name
-    found = run_summary(folder)
+    found = valid(run_summary(folder), "interop")
     assert_densities(found, table(folder / f"{folder.name}.illumina_lane_metrics"))
     phasing = {}
     for lane in found["lanes"]:
@@ -87,7 +88,7 @@ def quality_file(version: int) -> bytes:
 @pytest.mark.parametrize("version", [4, 5, 6, 7])
 def test_quality_of_every_version_leaves_out_the_last_cycle(run_folder: Path, version: int) -> None:
     write(run_folder, "QMetricsOut.bin", quality_file(version))
-    [lane] = run_summary(run_folder)["lanes"]
+    [lane] = valid(run_summary(run_folder), "interop")["lanes"]
     assert lane["reads"][0]["q30_fraction"] == 0.85
     assert (lane["clusters"], lane["passed_fraction"], lane["density"]) == (2_000_000, 0.9, 200_000)
 
@@ -100,7 +101,7 @@ def test_error_rates_of_every_version_are_means_of_tiles(run_folder: Path, versi
     rows = [struct.pack(place, 1, tile, cycle, rate) + rest for tile, cycle, rate in rates]
     head = struct.pack("<HH", 2, 3) + b"ACGTTT" if version == 6 else b""
     write(run_folder, "ErrorMetricsOut.bin", bytes([version, len(rows[0])]) + head + b"".join(rows))
-    assert run_summary(run_folder)["lanes"][0]["reads"][0]["error_percent"] == 1.5
+    assert valid(run_summary(run_folder), "interop")["lanes"][0]["reads"][0]["error_percent"] == 1.5
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -115,7 +116,7 @@ def test_indexes_of_every_version_are_summed_over_tiles(run_folder: Path, versio
     ]
     write(run_folder, "IndexMetricsOut.bin", bytes([version]) + b"".join(rows))
     expected = {"lane": 1, "index": "ACGT-TTAA", "sample": "S1", "project": "P", "clusters": 42}
-    assert run_summary(run_folder)["indexes"] == [expected]
+    assert valid(run_summary(run_folder), "interop")["indexes"] == [expected]
 
 
 def test_damaged_files_are_refused_with_their_byte(run_folder: Path) -> None:

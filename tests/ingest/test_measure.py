@@ -11,7 +11,6 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
-import jsonschema
 import pysam
 import pytest
 import zstandard
@@ -20,9 +19,8 @@ from click.testing import CliRunner
 from genopipe.cli.ingest import ingest
 from genopipe.errors import BadConfiguration, BadInput
 from genopipe.ingest.measure import Lane, measure_fastq, paired_lanes
+from tests.ingest.documents import read_valid, valid
 from tests.oracles.fastq import fragment_length, measures, parse
-
-SCHEMA = Path(__file__).resolve().parents[2] / "genopipe" / "schemas" / "qc.schema.json"
 
 
 def reads(n: int, mate: int, *, length: int = 20) -> str:
@@ -97,9 +95,8 @@ def test_overlaps_of_real_reads_are_those_of_the_oracle(real: Path, data: Path) 
 
 
 def test_the_file_keeps_to_its_schema(real: Path, tmp_path: Path) -> None:
-    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
-    validator.validate(json.loads((real / "NA12878.qc.json").read_text()))
-    validator.validate(measure_fastq([Lane(pair(tmp_path)[0])], "single", tmp_path))
+    read_valid(real / "NA12878.qc.json", "qc")
+    valid(measure_fastq([Lane(pair(tmp_path)[0])], "single", tmp_path), "qc")
 
 
 def test_the_same_reads_give_the_same_bytes_for_any_threads_and_lanes(tmp_path: Path) -> None:
