@@ -137,7 +137,7 @@ def places_of(variants: Variants) -> Places:
 
 def join(places: Places, table: Path, columns: tuple[str, ...]) -> Iterator[tuple[NDArray[np.int64], pa.Table]]:
     """Yields rows of the variants, and a table of `columns` beside them, for the variants that the table has."""
-    file = pq.ParquetFile(table)
+    file = pq.ParquetFile(table, read_dictionary=["ref", "alt"])
     for group in range(file.metadata.num_row_groups):
         part = places.part.get(group_range(file.metadata, group, "contig")[0], slice(0, 0))
         first, last = group_range(file.metadata, group, "position")

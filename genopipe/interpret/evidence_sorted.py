@@ -21,6 +21,8 @@ from genopipe.errors import BadInput
 ROW_GROUP = 1 << 17
 WINDOW = 1 << 22
 KEY = ("contig", "position", "ref", "alt")
+ENCODING = {"position": "DELTA_BINARY_PACKED", "af": "BYTE_STREAM_SPLIT", "af_max": "BYTE_STREAM_SPLIT"}
+"""Of columns with nearly as many values as records; the others have a dictionary."""
 PLACE: dict[str, pa.DataType] = {"contig": pa.string(), "position": pa.int32(), "ref": pa.string(), "alt": pa.string()}
 
 
@@ -33,7 +35,9 @@ def write_sorted(tables: Iterable[pa.Table], target: Path, schema: pa.Schema, *,
     records = 0
     seen: set[str] = set()
     filled = (table.select(schema.names).cast(schema) for table in tables if len(table))
-    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+    encoding: Any = {name: how for name, how in ENCODING.items() if name in schema.names}
+    words: Any = [name for name in schema.names if name not in encoding]
+    with pq.ParquetWriter(target, schema, compression="zstd", use_dictionary=words, column_encoding=encoding) as writer:
         for contig, of_contig in groupby(filled, key=lambda table: str(table["contig"][0].as_py())):
             if contig in seen:
                 raise _unsorted(f"contig {contig} comes again", source)

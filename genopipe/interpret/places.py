@@ -80,7 +80,7 @@ def matching(left: pa.Table, right: pa.Table) -> tuple[NDArray[np.int64], NDArra
     count = last - first
     mine = np.repeat(np.arange(len(count)), count)
     other = np.arange(len(mine)) + np.repeat(first - np.cumsum(count) + count, count)
-    pairs = [[table[name].take(rows) for table, rows in ((left, mine), (right, other))] for name in ("ref", "alt")]
+    pairs = [[table[name].take(rows).cast(pa.string()) for table, rows in ((left, mine), (right, other))] for name in ("ref", "alt")]
     same = pc.and_(*(pc.equal(*pair) for pair in pairs)).to_numpy().astype(bool)
     return mine[same], other[same]
 
