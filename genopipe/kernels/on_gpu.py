@@ -295,9 +295,11 @@ def pile(gpu: Gpu, reads: Alignments, reference: Any, start: int) -> pileup.Pile
     indel_end = xp.cumsum(indels, dtype=np.int64)
     indel = xp.empty((int(indel_end[-1]), 4), np.int64)
     placed = (reads.position, reads.flag, reads.mapping_quality, reads.cigar, reads.cigar_start, reads.base, reads.base_start)
-    tables = xp.asarray(np.stack((pileup.FIT, pileup.MIXED, pileup.MISFIT)))
+    tables = xp.asarray(np.stack((pileup.FIT, pileup.MIXED, pileup.MISFIT)).view(np.uint64))
     seen = (quality, mate, reads.end, reference, *stretch, tables, indel_end - indels)
-    gpu.launch(PILEUP, "walk", blocks(n_reads), np.int64(n_reads), *placed, *seen, count, depth, deleted, clipped, fit, indel)
+    gpu.launch(
+        PILEUP, "walk", blocks(n_reads), np.int64(n_reads), *placed, *seen, count, depth, deleted, clipped, fit.view(np.uint64), indel
+    )
     return pileup.Pileup(start, count, depth, deleted, clipped, fit, indel, quality, mate)
 
 

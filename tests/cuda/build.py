@@ -1,9 +1,9 @@
 """CUDA sources without a GPU: run on the CPU by the fiber shim, and compiled for a device by NVRTC.
 
-`Shim` stands in for a `device.Card`: arrays are NumPy's, and a launch runs the source on this CPU. `shim(source, entry)` gives one kernel
-that is called like a `cupy.RawKernel`: `kernel((blocks,), (threads,), (argument, ...))`; NumPy arrays are pointers, NumPy scalars are
-values of their own type. `nvrtc_compile(source, arch)` gives the cubin and what its kernels take, or fails with the compiler's log. Where
-g++ or NVRTC is missing, the test is skipped.
+`Shim` stands in for a `device.Card`: arrays are NumPy's under another name (`device_arrays`), and a launch runs the source on this CPU.
+`shim(source, entry)` gives one kernel that is called like a `cupy.RawKernel`: `kernel((blocks,), (threads,), (argument, ...))`; NumPy
+arrays are pointers, NumPy scalars are values, and each must be of the very type that the kernel takes. `nvrtc_compile(source, arch)` gives
+the cubin and what its kernels take, or fails with the compiler's log. Where g++ or NVRTC is missing, the test is skipped.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import numpy as np
 import pytest
 
 from genopipe.device import Source
+from tests.cuda.device_arrays import DeviceArray, DeviceModule, unwrapped
 
 Kernel = Callable[[tuple[int], tuple[int], tuple[Any, ...]], None]
 
@@ -43,7 +44,13 @@ def shim(source: Path, entry: str, *, defines: Mapping[str, int | str] | None = 
         library = _library(source.resolve(), tuple(sorted((defines or {}).items())))
     launch = getattr(library, f"shim_launch_{entry}")
 
+    types = getattr(library, f"shim_types_{entry}")
+    types.restype = ctypes.c_char_p
+    wanted_types = types().decode().split()
+
     def kernel(grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...]) -> None:
+        given_types = [_type(argument) for argument in arguments]
+        assert given_types == wanted_types, f"{entry} takes {wanted_types}, {given_types} were given"
         values = [_value(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
         with _ONE_AT_A_TIME:
@@ -60,14 +67,16 @@ ROOM = 50
 class Shim:
     """A `device.Gpu` without a GPU."""
 
-    xp = np
+    xp: Any = DeviceModule()
     warps = 8
 
     def launch(self, source: Source, entry: str, grid: tuple[int, int], *arguments: Any) -> None:
-        shim(source.path, entry, defines=dict(source.defines))((grid[0],), (grid[1],), arguments)
+        given = tuple(argument if isinstance(argument, np.generic) else unwrapped(argument) for argument in arguments)
+        shim(source.path, entry, defines=dict(source.defines))((grid[0],), (grid[1],), given)
 
     def host(self, array: Any) -> Any:
-        return array
+        assert isinstance(array, DeviceArray), "only an array of the device is copied to the host"
+        return array.held.copy()
 
     def room(self, row_bytes: int) -> int:
         return ROOM
@@ -78,7 +87,8 @@ class Shim:
         return nullcontext()
 
     def uploaded(self, batches: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
-        yield from map(list, batches)
+        for batch in batches:
+            yield [self.xp.asarray(array) for array in batch]
 
 
 @dataclass(frozen=True)
@@ -115,12 +125,18 @@ def _taken(text: str) -> Taken:
     return Taken(number("registers"), number("stack frame"), number("spill stores"), number("smem"))
 
 
+def _type(argument: Any) -> str:
+    """As the shim names what a kernel takes."""
+    if not isinstance(argument, np.ndarray | np.generic):
+        raise TypeError(f"{argument!r}: a kernel takes NumPy arrays and scalars, as CuPy's do")
+    kind = "u" if argument.dtype.kind == "b" else argument.dtype.kind
+    return ("*" if isinstance(argument, np.ndarray) else "") + f"{kind}{argument.dtype.itemsize}"
+
+
 def _value(argument: Any) -> Any:
     if isinstance(argument, np.ndarray):
         assert argument.flags.c_contiguous, "a kernel takes contiguous arrays only"
         return ctypes.c_void_p(argument.ctypes.data)
-    if not isinstance(argument, np.generic):
-        raise TypeError(f"{argument!r}: a kernel takes NumPy arrays and scalars, as CuPy's do")
     return np.ctypeslib.as_ctypes_type(argument.dtype)(argument.item())
 
 
@@ -133,6 +149,9 @@ def _library(source: Path, defines: tuple[tuple[str, int | str], ...]) -> ctypes
     for entry in re.findall(r'extern "C" __global__ void (?:__launch_bounds__\(\d+\)\s+)?(\w+)\(', source.read_text()):
         text += f'extern "C" int shim_launch_{entry}(unsigned blocks, unsigned threads, void **values, int n) '
         text += f"{{ return shim::launch({entry}, blocks, threads, values, n); }}\n"
+        text += (
+            f'extern "C" const char *shim_types_{entry}() {{ static const auto types = shim::types_of({entry}); return types.c_str(); }}\n'
+        )
     name = hashlib.sha256((text + str(defines)).encode()).hexdigest()[:16]
     unit, library = _folder() / f"{name}.cpp", _folder() / f"{name}.so"
     unit.write_text(text)

@@ -11,7 +11,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #define __global__
@@ -171,6 +173,16 @@ template <class... A>
 void (*Launch<A...>::kernel)(A...);
 template <class... A>
 std::tuple<A...> *Launch<A...>::values;
+
+// What a kernel takes: * for a pointer, the kind of number (i, u, f), its bytes.
+template <class A>
+std::string type_of() {
+    using Value = std::remove_cv_t<std::remove_pointer_t<A>>;
+    const char *kind = std::is_floating_point_v<Value> ? "f" : std::is_signed_v<Value> ? "i" : "u";
+    return (std::is_pointer_v<A> ? "*" : "") + std::string(kind) + std::to_string(sizeof(Value)) + " ";
+}
+template <class... A>
+std::string types_of(void (*)(A...)) { return (std::string() + ... + type_of<A>()); }
 
 template <class... A>
 int launch(void (*kernel)(A...), unsigned blocks, unsigned threads, void **pointer, int n) {

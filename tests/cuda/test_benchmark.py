@@ -9,11 +9,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from genopipe.device import CardFacts, gpu_present
 from tests.cuda.build import Shim
+from tests.cuda.device_arrays import DeviceModule
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -30,10 +30,9 @@ class OnShim(Shim):
     """The shim with what the benchmark asks a card for."""
 
     def __init__(self) -> None:
-        self.xp = types.ModuleType("xp")
-        vars(self.xp).update(vars(np))
         pool = types.SimpleNamespace(free_all_blocks=lambda: None)
-        vars(self.xp).update(get_default_memory_pool=lambda: pool)
+        self.xp = DeviceModule()
+        self.xp.get_default_memory_pool = lambda: pool
 
     def facts(self) -> CardFacts:
         return CardFacts("shim", "", 1, 1 << 22, 1 << 22, 0, 0, "")
