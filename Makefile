@@ -43,9 +43,10 @@ lock:
 benchmark: $(VENV)/test-installed
 	for script in fastq align call interpret archive; do $(BIN)/python benchmarks/$$script.py --output benchmarks/results/$$script.json || exit 1; done
 
-# Kills a running case at random moments; takes about half an hour.
+# An archive under every fault, a quarter of an hour; then a running case killed at random moments, half an hour.
 faults: $(VENV)/test-installed
 	$(BIN)/python benchmarks/faults.py --output benchmarks/results/faults.json
+	$(BIN)/python benchmarks/case_faults.py --output benchmarks/results/case_faults.json
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info

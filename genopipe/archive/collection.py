@@ -20,7 +20,7 @@ from genopipe.errors import BadEnvironment, BadInput
 
 GRACE_HOURS = 24
 _MARK = "leases/collecting"
-_MARK_SECONDS = 600
+_MARK_SECONDS = 120
 """A mark that was not renewed for so long is that of a collection that was killed."""
 _WAIT_SECONDS = 3600
 _CLOCK_TICK = 1
@@ -45,8 +45,9 @@ def pinned(archive: Archive, digests: Iterable[str]) -> Iterator[None]:
 class Collecting:
     """A collection that is running; `now` is the time by the clock of the place."""
 
-    def __init__(self, archive: Archive, now: float) -> None:
+    def __init__(self, archive: Archive, now: float, mark: bytes) -> None:
         self.archive, self.now = archive, now
+        self._mark = mark
         self._renewed = time.monotonic()
 
     def unneeded(self, digests: Iterable[str]) -> list[str]:
@@ -90,21 +91,22 @@ class Collecting:
                 path=self.archive.root,
             )
         if silent > _MARK_SECONDS / 20:
-            self.archive.files.replace(_MARK, b"")
+            self.archive.files.replace(_MARK, self._mark)
             self._renewed = time.monotonic()
 
 
 @contextmanager
 def collecting(archive: Archive) -> Iterator[Collecting]:
     """The right to delete. Raises BadInput while another collection runs, BadEnvironment where the clock went backwards."""
-    if not archive.files.add(_MARK, b""):
-        _replace_stale_mark(archive)
+    own = uuid.uuid4().hex.encode()
+    if not archive.files.add(_MARK, own):
+        _replace_stale_mark(archive, own)
     try:
         mark = archive.files.found(_MARK)
         assert mark is not None, "the mark was just written"
         now = mark.modified + _CLOCK_TICK
         _check_clock(archive, now)
-        yield Collecting(archive, now)
+        yield Collecting(archive, now, own)
     finally:
         archive.files.delete(_MARK)
 
@@ -125,7 +127,7 @@ def _wait_for_collection(archive: Archive, now: float) -> None:
         time.sleep(0.2)
 
 
-def _replace_stale_mark(archive: Archive) -> None:
+def _replace_stale_mark(archive: Archive, own: bytes) -> None:
     """Takes the place of a collection that was killed. Raises BadInput for one that may be running."""
     probe = f"leases/{uuid.uuid4().hex}.json"
     archive.files.add(probe, canonical({"objects": []}))
@@ -142,7 +144,7 @@ def _replace_stale_mark(archive: Archive) -> None:
                 path=archive.root,
             )
         archive.files.delete(_MARK)
-    if not archive.files.add(_MARK, b""):
+    if not archive.files.add(_MARK, own):
         raise BadInput("another collection has just begun", wanted="one at a time", do="Try again when it has ended.", path=archive.root)
 
 

@@ -55,7 +55,7 @@ class Files(Protocol):
         """The file for reading; only what is read is fetched."""
 
     def add(self, name: str, source: bytes | Path) -> bool:
-        """Writes a new file; False, and nothing is changed, where there is one of that name."""
+        """Writes a new file; False, and nothing is changed, where there is another one of that name."""
 
     def replace(self, name: str, source: bytes | Path) -> None:
         """Writes a file, also over another of that name."""

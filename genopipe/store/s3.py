@@ -88,7 +88,7 @@ class S3Files:
         try:
             self._tried(lambda: self._store.put(name, content, mode="create", use_multipart=False))
         except (AlreadyExistsError, PreconditionError):
-            return False
+            return self.read(name) == content  # ours, when the answer to the first attempt was lost
         return True
 
     def replace(self, name: str, source: bytes | Path) -> None:

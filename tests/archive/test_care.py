@@ -111,7 +111,7 @@ def test_one_collection_at_a_time_and_a_killed_one_is_replaced(tmp_path: Path) -
     with collecting(archive), pytest.raises(BadInput, match="another collection is running"):
         collect(archive)
     archive.files.add("leases/collecting", b"")
-    os.utime(tmp_path / "A" / "leases" / "collecting", (time.time() - 700,) * 2)
+    os.utime(tmp_path / "A" / "leases" / "collecting", (time.time() - 200,) * 2)
     assert collect(archive, grace_hours=0).objects == 0
 
 
