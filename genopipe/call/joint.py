@@ -57,16 +57,17 @@ def joint_genotypes(gvcf_paths: list[Path], ped: Path, output: Path) -> None:
     samples = [gvcf.sample for gvcf in gvcfs]
     members = read_ped(ped)
     trios, people = _trios(samples, members, gvcfs, ped), people_of(gvcfs, members)
-    n_sites = n_new = 0
+    n_sites = n_new = n_violations = 0
     with vcf_writer(output, header(contigs, samples, KINDS)) as write:
         for site in merged_sites(gvcfs):
             _bring_to_copies(site, contigs[site.contig], people)
             contradictions = judge_families(site, contigs[site.contig], trios)
             if not any(site.alleles[allele] != DELETED for call in site.calls for allele in call.genotype or () if allele):
                 continue
-            n_sites, n_new = n_sites + 1, n_new + sum(bool(call.new) for call in site.calls)
+            n_sites, n_violations = n_sites + 1, n_violations + contradictions
+            n_new += sum(bool(call.new) for call in site.calls)
             write(site_line(contigs[site.contig].name, _with_used_alleles(site), contradictions))
-    log.info("%s records, %s with a de novo allele", f"{n_sites:,}", f"{n_new:,}")
+    log.info("%s records; %s de novo alleles; %s genotypes against Mendel's rules", f"{n_sites:,}", f"{n_new:,}", f"{n_violations:,}")
 
 
 def _same_contigs(gvcfs: list[Gvcf]) -> tuple[VcfContig, ...]:

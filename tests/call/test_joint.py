@@ -84,9 +84,11 @@ def variant(position, ref="A", alt="T", sample=HET):
     return f"c {position} . {ref} {alt},<NON_REF> 300 PASS . GT:AD:DP:GQ:PL {sample}"
 
 
-def test_a_new_variant_is_marked(tmp_path):
+def test_a_new_variant_is_marked_and_counted(tmp_path, caplog):
+    caplog.set_level("INFO", logger="genopipe")
     found = family(tmp_path, [block(1, 9), variant(10), block(11, 99)], [block(1, 99)], [block(1, 99)])
     assert found == [(10, ("A", "T"), [(0, 1), (0, 0), (0, 0)], 58, {"AC": (1,), "AN": 6, "MENDEL": 1})]
+    assert "1 records; 1 de novo alleles; 1 genotypes against Mendel's rules" in caplog.text
 
 
 @pytest.mark.parametrize(
