@@ -2,7 +2,8 @@
 
 The Parquet of the catalogue is what holds; the database beside it (`catalogue/cohort.duckdb`, for an archive on S3 in the user's cache) is
 brought up to date by each question: new parts are taken in, those that are gone or superseded by a newer version of their file are taken
-out. It may be deleted at any time. Questions only read: the database is opened without rights to write, to other files, or to settings.
+out. It may be deleted at any time; of an encrypted archive it is made for each question, in a temporary folder. Questions only read: the
+database is opened without rights to write, to other files, or to settings.
 
 | table | a row for each |
 |---|---|
@@ -31,7 +32,7 @@ from genopipe import outputs
 from genopipe.archive.catalogue import DATABASE, Catalogue
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.progress import progress
-from genopipe.store import Files, Location, is_s3, open_files
+from genopipe.store import SEALED, Location, is_s3, open_store
 
 _SCHEMA_VERSION = 1
 _TABLES = """
@@ -60,13 +61,16 @@ def cohort(location: Location) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises BadInput for an archive without a catalogue, BadEnvironment where another program is writing the database.
     """
-    files = open_files(location)
-    path = _refreshed(files, location)
-    connection = _connected(path, read_only=True)
-    try:
-        yield connection
-    finally:
-        connection.close()
+    files = open_store(location).files
+    with tempfile.TemporaryDirectory() as folder:
+        sealed = files.found(SEALED) is not None
+        path = Path(folder) / "cohort.duckdb" if sealed else database_path(location)
+        _refresh(path, Catalogue(files), location)
+        connection = _connected(path, read_only=True)
+        try:
+            yield connection
+        finally:
+            connection.close()
 
 
 def ask(location: Location, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
@@ -92,7 +96,7 @@ def ask(location: Location, sql: str) -> tuple[list[str], Iterator[tuple[Any, ..
 
 def case_records(location: Location) -> list[tuple[dict[str, Any], str]]:
     """The last record of every case with its digest, by case; none where the archive has no catalogue."""
-    if not Catalogue(open_files(location)).parts():
+    if not Catalogue(open_store(location).files).parts():
         return []
     with cohort(location) as connection:
         rows = connection.execute("SELECT record, record_digest FROM cases ORDER BY case_id").fetchall()
@@ -100,16 +104,15 @@ def case_records(location: Location) -> list[tuple[dict[str, Any], str]]:
 
 
 def database_path(location: Location) -> Path:
-    """Where the database of an archive is or will be."""
+    """Where the database of an archive that is not encrypted is or will be."""
     if not is_s3(location):
         return Path(location) / DATABASE
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "genopipe" / f"{hashlib.sha256(str(location).encode()).hexdigest()[:32]}.duckdb"
 
 
-def _refreshed(files: Files, location: Location) -> Path:
-    """The database, made or brought up to date where parts came or went."""
-    catalogue = Catalogue(files)
+def _refresh(path: Path, catalogue: Catalogue, location: Location) -> None:
+    """Makes the database, or brings it up to date where parts came or went."""
     parts = catalogue.parts()
     if not parts:
         raise BadInput(
@@ -118,11 +121,9 @@ def _refreshed(files: Files, location: Location) -> Path:
             do="Check --archive, or make the catalogue with `genopipe archive catalogue`.",
             path=location,
         )
-    path = database_path(location)
     if _known(path) != set(parts):
         outputs.make_folder(path.parent)
         _update(path, catalogue, parts)
-    return path
 
 
 def _known(path: Path) -> set[str]:

@@ -20,6 +20,8 @@ from genopipe.cli import genopipe
 from genopipe.errors import GenopipeError
 from genopipe.formats import vcf_genotypes
 from genopipe.formats.table_blocks import table_blocks
+from genopipe.store import Location, seal
+from tests.archive.test_encryption import make_keys
 
 FAMILY = """##fileformat=VCFv4.2
 ##FORMAT=<ID=GT,Number=1,Type=String,Description="x">
@@ -165,6 +167,28 @@ def test_a_broken_vcf_is_kept_but_not_catalogued(tmp_path: Path, broken: str, to
     assert "not in the catalogue" in caplog.text
     assert told in caplog.text
     assert not list((tmp_path / "archive").glob("catalogue/entries/*"))
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_the_same_in_a_folder_and_on_s3_plain_and_encrypted(
+    kind: str, sealed: bool, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place: Location = tmp_path / "archive" if kind == "folder" else request.getfixturevalue("s3_place")
+    if sealed:
+        secret, public = make_keys(tmp_path, "site")
+        monkeypatch.setenv("GENOPIPE_ARCHIVE_PUBLIC_KEYS", str(public))
+        monkeypatch.setenv("GENOPIPE_ARCHIVE_SECRET_KEY_FILE", str(secret))
+        seal(place)
+    (tmp_path / "family.vcf").write_text(FAMILY)
+    keep(place, [tmp_path / "family.vcf"], PutOptions())
+    assert set(ask(place, "SELECT * FROM variants")[1]) == EXPECTED
+    assert len(rows(command("archive", "carriers", "1-100-A-G", "--archive", place))) == 2
+    make_again(place, genome=None)
+    assert set(ask(place, "SELECT * FROM variants")[1]) == EXPECTED
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix in (".duckdb", ".parquet")]
+    assert not sealed or not kept
 
 
 @pytest.fixture
