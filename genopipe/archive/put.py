@@ -58,6 +58,13 @@ def put_files(root: Location, files: list[Path], options: PutOptions) -> list[Ma
 def _check_given(path: Path) -> None:
     if not path.is_file():
         raise BadInput("there is no such file", wanted="a file to archive", do="Check the path.", path=path)
+    if not path.name.isprintable():
+        raise BadInput(
+            f"the file is called {ascii(path.name)}",
+            wanted="a name of printable characters in UTF-8",
+            do="Rename the file.",
+            path=path.parent,
+        )
     if path.suffix == ".bam" and container_kind(path) != "bgzf":
         raise BadInput("this is no BAM file", wanted="a BGZF file", do="Write the BAM again, or rename it to what it is.", path=path)
 

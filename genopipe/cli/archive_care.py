@@ -13,7 +13,19 @@ from genopipe.store import Location
 if TYPE_CHECKING:
     from genopipe.archive.rekeep import Rekept
 
-reason_option = click.option("--reason", metavar="TEXT", required=True, help="Why; it is written to the audit.")
+
+class Line(click.ParamType[str]):
+    """One line of text."""
+
+    name = "text"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not str(value).strip() or not str(value).isprintable():
+            self.fail("write one line of printable text", param, ctx)
+        return str(value)
+
+
+reason_option = click.option("--reason", metavar="TEXT", type=Line(), required=True, help="Why; it is written to the audit.")
 
 
 @click.command()

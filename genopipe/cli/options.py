@@ -37,7 +37,11 @@ class ArchivePlace(click.ParamType[Any]):
     name = "folder"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if str(value).startswith("s3://") else OutputFolder.convert(value, param, ctx)
+        if str(value).startswith("s3://"):
+            return value
+        if "://" in str(value) or str(value).startswith("s3:"):
+            self.fail(f"{value!r} is neither a folder nor s3://bucket/prefix", param, ctx)
+        return OutputFolder.convert(value, param, ctx)
 
 
 class Instant(click.ParamType[str]):
