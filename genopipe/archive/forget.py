@@ -132,7 +132,9 @@ def check_not_being_forgotten(archive: Archive, sample: str | None) -> None:
 def _uncatalogue(collection: Collecting, document: dict[str, Any]) -> None:
     """Takes the sample out of the catalogue: what was read from its files, and its column of others."""
     from genopipe.archive.catalogue import Catalogue
+    from genopipe.archive.query import database_path
 
+    database_path(collection.archive.root).unlink(missing_ok=True)
     catalogue = Catalogue(collection.archive.files)
     catalogue.forget(set(document["files"]))
     for part in catalogue.parts():

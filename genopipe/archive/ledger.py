@@ -137,6 +137,7 @@ def _path(root: Location) -> Path:
 
 
 def _prepared(ledger: sqlite3.Connection) -> sqlite3.Connection:
+    ledger.execute("PRAGMA secure_delete = ON")  # what is forgotten leaves no trace in free pages
     ledger.executescript(_SCHEMA)
     return ledger
 
