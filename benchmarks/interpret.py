@@ -6,10 +6,10 @@ Phenotype alone: published cases (phenopackets), their causal gene among all ann
 2025 and of 2013/14; beside plain asymmetric Resnik as the independent `rank_baseline.py` computes it in the same run. The annotations of
 2025 already hold most of these papers; those of 2013/14 hold nearly none. `excluded` also uses the terms that were found absent.
 
-Spiked: published cases of GRCh37, the variants of each put into the Pfeiffer exome in
-turn, ranked by `interpret` itself; ClinVar without the variants of all these cases. Beside the combined rank stand those by phenotype alone
-among all annotated genes, and by variants alone. `--cases` takes that many, drawn by a digest of their ids, which also parts them into
-halves: what was chosen was chosen on the first half.
+Spiked: published cases of GRCh37, the variants of each put into the Pfeiffer exome in turn, ranked by `interpret` itself (see `spike.py`);
+ClinVar without the variants of all these cases. Beside the combined rank stand those by phenotype alone among all annotated genes, and by
+variants alone. `--cases` takes that many, drawn by a digest of their ids, which also parts them into halves: what was chosen was chosen on
+the first half.
 
 Pfeiffer: the real exome with a known variant in FGFR2, by the command itself: GRCh37 coding exons without sequence (so no amino-acid
 changes), ClinVar of 2016, constraint, no frequencies; once with all its variants, once without those it flags as known to dbSNP.
@@ -34,6 +34,7 @@ from typing import Any
 
 import numpy as np
 from measure import options, report, versions, work_folder
+from spike import Place, SpikedExome, case_variants, place_of
 
 from genopipe.interpret.evidence import EvidenceSet, Release, add, lock
 from genopipe.interpret.findings import Request
@@ -49,7 +50,8 @@ TABLES = {
 METHODS = {"resnik": "resnik", "phenodigm": "phenodigm", "genopipe": "genopipe", "genopipe, excluded terms too": "genopipe"}
 TOP = (1, 5, 10)
 WAYS = ("phenotype alone", "variants alone", "both")
-Place = tuple[str, int, str, str]
+CHECKED = 12
+"""Cases that are interpreted whole too, to see that shared work gives the same."""
 
 
 def main() -> None:
@@ -164,11 +166,6 @@ def exome_evidence(data: Path, folder: Path, *, left_out: frozenset[Place] = fro
     return lock(folder / "evidence", "exome")
 
 
-def place_of(line: str) -> Place:
-    contig, position, _, ref, alt = line.split("\t", 5)[:5]
-    return contig, int(position), ref.upper(), alt.upper()
-
-
 def pfeiffer(data: Path, folder: Path) -> dict[str, Any]:
     """Where FGFR2 stands, and how long the whole interpretation takes after the evidence is loaded from disk."""
     evidence = exome_evidence(data, folder)
@@ -192,46 +189,25 @@ def spiked(data: Path, folder: Path, n_cases: int) -> dict[str, Any]:
     evidence = exome_evidence(data, folder, left_out=frozenset(place for packet in packets for place, _ in case_variants(packet)))
     with gzip.open(data / "exome" / "Pfeiffer.vcf.gz", "rt") as source:
         exome = source.read().splitlines()
+    spiked_exome = SpikedExome(exome, evidence, folder)
     ranks: dict[str, dict[str, list[float]]] = {half: {way: [] for way in WAYS} for half in ("first half", "second half")}
     chosen = sorted(packets, key=digest)[:n_cases]
-    for packet in chosen:
-        half = ranks["first half" if int(digest(packet), 16) % 2 == 0 else "second half"]
-        for way, place in zip(WAYS, spiked_ranks(packet, exome, evidence, folder), strict=True):
+    for number, packet in enumerate(chosen):
+        half, gene = ranks["first half" if int(digest(packet), 16) % 2 == 0 else "second half"], next(causal_genes(packet))
+        by_variants = spiked_exome.ranks(packet, gene)
+        if number < CHECKED and by_variants != (whole := spiked_exome.whole_ranks(packet, gene)):
+            raise SystemExit(f"{packet['id']}: {by_variants} by shared work, {whole} by itself")
+        for way, place in zip(WAYS, (phenotype_rank(packet, gene, load_scorer(evidence)), *by_variants), strict=True):
             half[way].append(place)
     both = {way: [place for half in ranks.values() for place in half[way]] for way in WAYS}
     groups = {"all": both} | ranks
-    return {"cases": len(chosen)} | {name: {way: shares(of_way) for way, of_way in group.items()} for name, group in groups.items()}
+    return {"cases": len(chosen), "interpreted_whole_too": min(CHECKED, len(chosen))} | {
+        name: {way: shares(of_way) for way, of_way in group.items()} for name, group in groups.items()
+    }
 
 
 def digest(packet: dict[str, Any]) -> str:
     return hashlib.sha256(packet["id"].encode()).hexdigest()
-
-
-def case_variants(packet: dict[str, Any]) -> Iterator[tuple[Place, str]]:
-    """The variants of a published case, and the genotype of each."""
-    for interpretation in packet["interpretations"]:
-        for genomic in interpretation["diagnosis"]["genomicInterpretations"]:
-            told = genomic["variantInterpretation"]["variationDescriptor"]
-            record = told["vcfRecord"]
-            genotype = "0/1" if told["allelicState"]["label"] == "heterozygous" else "1/1"
-            yield (record["chrom"], int(record["pos"]), record["ref"].upper(), record["alt"].upper()), genotype
-
-
-def spiked_ranks(packet: dict[str, Any], exome: list[str], evidence: EvidenceSet, folder: Path) -> tuple[float, float, float]:
-    """The rank of the causal gene by phenotype, by variants and by both; infinite where it is not found."""
-    own = dict(case_variants(packet))
-    kept = [line for line in exome if line.startswith("#") or place_of(line) not in own]
-    added = ["\t".join((c, str(p), ".", r, a, "500", "PASS", ".", "GT:AD:DP:GQ", f"{gt}:20,20:40:99")) for (c, p, r, a), gt in own.items()]
-    (folder / "spiked.vcf").write_text("\n".join([*kept, *added]) + "\n")
-    sample = next(line for line in exome if line.startswith("#CHROM")).split("\t")[-1]
-    subject = packet["subject"] | {"id": sample}
-    (folder / "case.json").write_text(json.dumps({"subject": subject, "phenotypicFeatures": packet["phenotypicFeatures"]}))
-    found = interpret(Request(load_subject(folder / "case.json"), evidence, folder / "spiked.vcf")).findings
-    gene = next(causal_genes(packet))
-    by_variant = np.array([finding.variant_score or 0.0 for finding in found])
-    place = next((i for i, finding in enumerate(found) if finding.gene == gene), None)
-    of_phenotype = phenotype_rank(packet, gene, load_scorer(evidence))
-    return (of_phenotype, float("inf"), float("inf")) if place is None else (of_phenotype, rank(by_variant, place), found[place].rank)
 
 
 def phenotype_rank(packet: dict[str, Any], gene: str, scorer: PhenotypeScorer) -> float:
