@@ -2,7 +2,7 @@
 
 A `DeviceArray` takes part in operations with others of its kind and with scalars only, is not turned into a NumPy array by itself, and its
 reductions are arrays without axes, not scalars. `DeviceModule` has NumPy's functions for them; `asarray` alone takes an array of the host.
-What runs with these in the place of CuPy mixes nothing up.
+What runs with these in the place of CuPy mixes nothing up. `empty` gives arrays full of nonsense.
 
 Source: CuPy's documentation, Differences between CuPy and NumPy.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+_UNWRITTEN = 0xA5
 _METHODS = ("astype", "ravel", "copy", "max", "min", "sum", "any", "all", "reshape", "view")
 
 
@@ -129,6 +130,13 @@ class DeviceModule:
     def asarray(value: Any, dtype: Any = None) -> DeviceArray:
         """An array of the device; one of the host is copied."""
         return value if isinstance(value, DeviceArray) else DeviceArray(np.array(value, dtype, order="C"))
+
+    @staticmethod
+    def empty(shape: Any, dtype: Any) -> DeviceArray:
+        """As the memory of a device may be: full of what nobody has written."""
+        made = np.empty(shape, dtype)
+        made.reshape(-1).view(np.uint8)[:] = _UNWRITTEN
+        return DeviceArray(made)
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(np, name)
