@@ -36,7 +36,7 @@ def exome_sites(vcf: Path) -> Sites:
 
 
 def write_person(path: Path, sample: str, sites: Sites, draw: np.random.Generator) -> None:
-    """A VCF in which one person carries all `sites`, two in three of them in one copy."""
+    """A VCF, by BGZF where its name says so, in which one person carries all `sites`, two in three of them in one copy."""
     n = len(sites)
     constant = {name: pa.array([value] * n) for name, value in (("id", "."), ("qual", "60"), ("filter", "PASS"), ("info", "."))}
     table = pa.table(
@@ -53,6 +53,6 @@ def write_person(path: Path, sample: str, sites: Sites, draw: np.random.Generato
     text = pa.BufferOutputStream()
     pc_csv.write_csv(table, text, pc_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none"))
     columns = "\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", sample])
-    with BgzfWriter(path) as out:
+    with BgzfWriter(path) if path.suffix == ".gz" else open(path, "wb") as out:
         out.write(f"{HEADER}{contigs}{columns}\n".encode())
         out.write(text.getvalue().to_pybytes())
