@@ -227,6 +227,10 @@ ELSEWHERE = {
     "evidence fetch": "tests/interpret/test_evidence_fetch.py",
     "pgx": "tests/interpret/test_pgx.py",
     "why": "tests/interpret/test_trace.py",
+    **dict.fromkeys(("archive query", "archive carriers", "archive counts", "archive catalogue"), "tests/archive/test_catalogue.py"),
+    **dict.fromkeys(("archive burden", "archive samples"), "tests/cases/test_burden.py"),
+    "archive lineage": "tests/archive/test_lineage.py",
+    **dict.fromkeys(("reanalyze", "dismiss"), "tests/cases/test_reanalyze.py"),
 }
 """Commands tested whole in another place."""
 
