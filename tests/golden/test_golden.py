@@ -227,6 +227,8 @@ ELSEWHERE = {
     "evidence fetch": "tests/interpret/test_evidence_fetch.py",
     "pgx": "tests/interpret/test_pgx.py",
     "why": "tests/interpret/test_trace.py",
+    **{f"archive {name}": "tests/archive/test_care_command.py" for name in ("init", "stat", "gc", "forget", "hold", "holds", "release")},
+    **{f"archive {name}": "tests/archive/test_care_command.py" for name in ("audit", "repack", "migrate")},
     **dict.fromkeys(("archive query", "archive carriers", "archive counts", "archive catalogue"), "tests/archive/test_catalogue.py"),
     **dict.fromkeys(("archive burden", "archive samples"), "tests/cases/test_burden.py"),
     "archive lineage": "tests/archive/test_lineage.py",
