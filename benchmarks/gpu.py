@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -32,17 +31,20 @@ from measure import ROOT, machine, program_version
 sys.path.insert(0, str(ROOT))
 
 import gpu_lanes
-from gpu_data import READ_LENGTH, Simulated, simulate
+from gpu_bench import Bench, Row, bases_at
+from gpu_data import READ_LENGTH, simulate
 
 from genopipe import __version__
-from genopipe.device import Card, Source, default_threads, gpu_present
+from genopipe.device import Card, gpu_present
 from genopipe.kernels import extend, on_gpu
 from genopipe.kernels.fastq_on_gpu import parse
 from genopipe.kernels.pileup import Pileup
 from genopipe.model import Alignments
 
-CEILINGS = Source(Path(__file__).with_name("ceilings.cu"))
-HUMAN, SMALL = 3_100_000_000, 200_000_000
+HUMAN, SMALL, TINY = 3_100_000_000, 200_000_000, 1_000_000
+WITHOUT_GENOME = {"sorting", "tests", "chains"}
+"""Rows that make their own data."""
+
 COMPARED = 64 * 1024
 """Reads whose results are compared with the lanes."""
 
@@ -51,107 +53,10 @@ PAIRS = 1 << 18
 DENSE = 4_000_000
 """Bases of the stretch that is piled up, at 30x."""
 
-TRANSFERRED = 1 << 28
 TESTS_SECONDS = 500
 KEYS = 50_000_000
 CHAIN = 100_000_000, 30
 """Bases of the genome that whole chains are timed on, and the depth of its reads."""
-
-Row = dict[str, Any]
-
-
-class Bench:
-    """The card, its ceilings, and the data on it."""
-
-    def __init__(self, card: Card, data: Simulated) -> None:
-        self.card, self.xp, self.data = card, card.xp, data
-        self.threads = default_threads()
-        self.ceiling = {"bytes_per_second": self._copy(), **self._transfers(), **self._operations()}
-        self.packed = self.xp.asarray(data.packed)
-        self.base, self.base_start = self.xp.asarray(data.base.ravel()), self.xp.asarray(data.base_start)
-        self._index: on_gpu.Index | None = None
-
-    @property
-    def index(self) -> on_gpu.Index:
-        """The seed index, built when first asked for."""
-        if self._index is None:
-            self._index = on_gpu.build_index(self.card, self.packed, [(0, self.data.length)])
-        return self._index
-
-    def release(self) -> None:
-        """Gives the index back, so that another program finds room on the card."""
-        self._index = None
-        self.xp.get_default_memory_pool().free_all_blocks()
-
-    def seconds(self, work: Callable[[], Any], repeats: int = 7) -> float:
-        """Seconds on the device, the median of some runs after one that does not count."""
-        work()
-        event, taken = self.xp.cuda.Event, []
-        for _ in range(repeats):
-            begun, ended = event(), event()
-            begun.record()
-            work()
-            ended.record()
-            ended.synchronize()
-            taken.append(self.xp.cuda.get_elapsed_time(begun, ended) / 1000)
-        return statistics.median(taken)
-
-    def _copy(self) -> float:
-        words = min(1 << 29, self.card.facts().free_memory // 64)
-        source, target = self.xp.zeros(words, np.uint64), self.xp.empty(words, np.uint64)
-        return 2 * source.nbytes / self.seconds(lambda: self.xp.copyto(target, source))
-
-    def _transfers(self) -> dict[str, float]:
-        """To and from page-locked memory."""
-        there, here = self.xp.zeros(TRANSFERRED, np.uint8), page_locked(TRANSFERRED)
-        return {
-            "upload_bytes_per_second": TRANSFERRED / self.seconds(lambda: there.set(here)),
-            "download_bytes_per_second": TRANSFERRED / self.seconds(lambda: there.get(out=here)),
-        }
-
-    def _operations(self) -> dict[str, float]:
-        steps, grid = 4096, (self.card.warps, 128)
-        n = grid[0] * grid[1] * steps * 8
-        integer = (np.int32(steps), np.int32(7), self.xp.zeros(1, np.int32))
-        real = (np.int32(steps), np.float32(0.5), self.xp.zeros(1, np.float32))
-        return {
-            "integer_operations_per_second": 2 * n / self.seconds(lambda: self.card.launch(CEILINGS, "integers", grid, *integer)),
-            "fp32_instructions_per_second": n / self.seconds(lambda: self.card.launch(CEILINGS, "floats", grid, *real)),
-        }
-
-    def row(self, what: str, n: int, unit: str, seconds: float, *, counted: dict[str, float]) -> Row:
-        """A row: n things in so many seconds; `counted` in units of the ceilings."""
-        floors = {name: amount / self.ceiling[name] for name, amount in counted.items()}
-        floor = max(floors.values())
-        share = round(floor / seconds, 3)
-        counts = {name.removesuffix("_per_second"): amount for name, amount in counted.items()}
-        return {"what": what, "n": n, "unit": unit, "seconds": seconds, "rate": n / seconds, "counted": counts} | {
-            "floor_seconds": floor,
-            "bound_by": max(floors, key=floors.__getitem__),
-            "share_of_floor": share,
-        }
-
-    def beside_lanes(self, row: Row, n: int, lanes: Callable[[], Any], same: Callable[[Any], bool]) -> Row:
-        """The row, with the rate of the lanes on n things with all cores, and whether they gave the same."""
-        lanes()
-        begun = time.perf_counter()
-        wanted = lanes()
-        rate = n / (time.perf_counter() - begun)
-        return row | {"equal": bool(same(wanted)), "lanes_rate": rate, "lanes_threads": self.threads, "times_the_lanes": row["rate"] / rate}
-
-
-def page_locked(n_bytes: int) -> Any:
-    """Host memory that the card reads and writes itself."""
-    import cupyx
-
-    return cupyx.zeros_pinned(n_bytes, np.uint8)
-
-
-def bases_at(bench: Bench, position: Any) -> Any:
-    """Codes of the genome at an array of positions, kept inside it."""
-    xp = bench.xp
-    inside = xp.clip(position, 0, bench.data.length - 1)
-    return (bench.packed[inside >> 5] >> (2 * (inside & 31)).astype(np.uint64) & np.uint64(3)).astype(np.uint8)
 
 
 def extension(bench: Bench) -> Row:
@@ -409,7 +314,8 @@ def main() -> None:
     if not gpu_present():
         sys.exit("benchmarks/gpu.py: no GPU was found; wanted an NVIDIA GPU with its driver, and CuPy. Run it on such a machine.")
     begun, card = time.monotonic(), Card()
-    genome = given.genome or (HUMAN if card.facts().free_memory > 40 << 30 else SMALL)
+    largest = HUMAN if card.facts().free_memory > 40 << 30 else SMALL
+    genome = given.genome or (TINY if given.row and set(given.row) <= WITHOUT_GENOME else largest)
     print(f"simulating {genome:,} bases and {given.reads:,} reads ...", file=sys.stderr, flush=True)
     bench = Bench(card, simulate(genome, given.reads, seed=given.seed))
     result: dict[str, Any] = {

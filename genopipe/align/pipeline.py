@@ -228,11 +228,17 @@ class _Aligned(NamedTuple):
     bam: Bam | None
 
 
-_End = Callable[["Aligner", str, Path, Sorter, NDArray[np.uint8], int], Bam | None]
-"""What becomes of the sorted records: aligner, text of the header, output, records, bits of the duplicates, threads."""
+class _Marked(NamedTuple):
+    """All records, the bits of those that are duplicates, and what the header says."""
+
+    genome: Genome
+    header: str
+    sorter: Sorter
+    bits: NDArray[np.uint8]
 
 
-def _align(given: Given, reference: Path, output: Path, options: Options, end: _End) -> _Aligned:
+def _align(given: Given, reference: Path, output: Path, options: Options, end: Callable[[_Marked, Path, int], Bam | None]) -> _Aligned:
+    """`end` says what becomes of the records: it is given them, the output, and the number of threads."""
     aligner = Aligner(reference, given.groups, options)
     with temporary_folder(output) as folder:
         kept = _collectors(aligner, folder, options)
@@ -247,8 +253,8 @@ def _align(given: Given, reference: Path, output: Path, options: Options, end: _
             if options.trim:
                 log.info("adapters: %s of %s pairs, %s bases cut off", *(f"{count:,}" for count in trimmed[[1, 0, 2]]))
                 write_counts(trimmed, stack.enter_context(whole_file(trimming_path(output))))
-            text = header_text(aligner.genome.contigs, given.groups, version=__version__)
-            return _Aligned(metrics, end(aligner, text, output, kept.sorter, bits, options.threads))
+            header = header_text(aligner.genome.contigs, given.groups, version=__version__)
+            return _Aligned(metrics, end(_Marked(aligner.genome, header, kept.sorter, bits), output, options.threads))
 
 
 class _Kept(NamedTuple):
@@ -356,28 +362,29 @@ def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Given], _Result], items
             future.cancel()
 
 
-def _written(aligner: Aligner, text: str, output: Path, sorter: Sorter, bits: NDArray[np.uint8], threads: int) -> None:
+def _written(marked: _Marked, output: Path, threads: int) -> None:
     """Writes the sorted records with their duplicate flags, and the index."""
-    contigs = aligner.genome.contigs
+    contigs = marked.genome.contigs
     index = bai.Builder([contig.length for contig in contigs])
     with whole_file(output.with_name(output.name + ".bai")) as table, whole_file(output) as partial, progress("writing") as written:
         with BgzfWriter(partial, threads=threads, level=COMPRESSION_LEVEL) as bam:
-            bam.write(header_bytes(text, contigs))
+            bam.write(header_bytes(marked.header, contigs))
             bam.flush()
-            for chunk in sorter.chunks():
+            for chunk in marked.sorter.chunks():
                 record = chunk.record if chunk.record.flags.writeable else chunk.record.copy()
-                flag_records(record, chunk.start, chunk.ordinal, bits)
+                flag_records(record, chunk.start, chunk.ordinal, marked.bits)
                 index.add(record, chunk.start, bam.tell())
                 bam.write(record.data)
                 written.advance(len(chunk.key))
         index.write(table, bam)
 
 
-def _held(aligner: Aligner, text: str, output: Path, sorter: Sorter, bits: NDArray[np.uint8], threads: int) -> Bam | None:
+def _held(marked: _Marked, output: Path, threads: int) -> Bam | None:
     """The records with their duplicate flags as they lie in memory; writes them where some had to be spilled."""
-    held = sorter.held()
+    held = marked.sorter.held()
     if held is None:
-        _written(aligner, text, output, sorter, bits, threads)
+        _written(marked, output, threads)
         return None
-    flag_records(held.record, held.start, held.ordinal, bits)
-    return HeldRecords(held.record, held.start, held.order, held.key, aligner.genome.contigs, LONGEST_SPAN).bam(text, output)
+    flag_records(held.record, held.start, held.ordinal, marked.bits)
+    records = HeldRecords(held.record, held.start, held.order, held.key, marked.genome.contigs, LONGEST_SPAN)
+    return records.bam(marked.header, output)
