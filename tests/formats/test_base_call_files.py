@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -170,6 +171,38 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
     for read in (read_filter, read_positions, bcl.read_tile_index, cbcl.read_header):
         with pytest.raises(BadInput, match="there is no such file"):
             read(tmp_path / "none")
+
+
+MALFORMED = {
+    *(f"bcl_too{how}.bcl" for how in ("Long", "Short")),
+    *(f"pf_{fault}.filter" for fault in ("badOpeningBytes", "badVersionBytes", "failing1", "failing2", "tooLarge", "tooShort")),
+    *(f"s_1_{tile}.locs" for tile in (7, 8, 9, 10)),
+    *(f"s_1_{tile}_pos.txt" for tile in (1102, 1103, 1104)),
+    "pos_failing1_pos.txt",
+    "C3.1/L001_1.cbcl",
+}
+"""Of all files of the reader tests, those that cannot be right by themselves."""
+
+
+def read_any(path: Path) -> None:
+    if path.suffix == ".cbcl":
+        header = cbcl.read_header(path)
+        for tile in header.blocks:
+            cbcl.read_tile(path, header, tile)
+    elif path.suffix != ".bin":
+        {".bcl": bcl.read_bcl, ".filter": read_filter}.get(path.suffix, read_positions)(path)
+
+
+def test_all_malformed_files_are_refused_with_their_place_and_no_others(reader_tests: Path) -> None:
+    refused = set()
+    for path in sorted(path for path in reader_tests.rglob("*") if path.is_file()):
+        try:
+            read_any(path)
+        except BadInput as error:
+            assert error.path == path
+            assert error.line or re.search(r"byte|it begins with|tile 1101|an empty file", error.came), str(error)
+            refused.add(str(path.relative_to(path.parents[1])) if path.suffix == ".cbcl" else path.name)
+    assert refused == MALFORMED
 
 
 READERS: list[tuple[str, Callable[[Path], object]]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from genopipe.errors import BadInput
 from genopipe.formats.read_structure import RunRead
 from genopipe.ingest.run_folder import Decoding
+from genopipe.ingest.run_plan import Options, plan_run
 from tests.ingest.runs import READS, TILES, convert, drawn, files, make_run
 
 BASE_CALLS = Path("Data/Intensities/BaseCalls")
@@ -226,3 +228,31 @@ def test_a_run_without_index_gives_all_reads_to_its_one_sample(tmp_path: Path) -
     (run / "SampleSheet.csv").write_text("[Data]\nSample_ID\nONLY\n")
     report = convert(run, tmp_path / "out", include_non_pf=True)
     assert [row["reads"] for row in report["lanes"][0]["samples"]] == [60, 0]
+
+
+@pytest.mark.parametrize(
+    "run, sheet, line, message",
+    [
+        (
+            "230912_A00187_1009_AHK33MDRX3",
+            "sequencing-runs/201203_D00483_0200_AHVKJCDRXX",
+            3,
+            "is of flow cell HN3FKDSXY; wanted HK33MDRX3",
+        ),
+        ("230912_A00187_1009_AHK33MDRX3", "sequencing-runs/211101_A00187_0615_AHLG5GDRZZ", 18, "ACC8898A44 has the barcode of ACC8898A46"),
+        ("20231108_LH00188_0028_B22F52TLT3", "sequencing_runs_broken/20231108_LH00188_0028_B22F52TLT3", None, "no such file"),
+        ("170517_ST-E00266_0210_BHJCFFALXX", "sequencing-runs/180509_D00450_0598_BHGYFNBCX2", 17, "4 masks for 3 reads of the run"),
+    ],
+)
+def test_broken_sheets_and_those_of_other_runs_are_refused(
+    data: Path, tmp_path: Path, run: str, sheet: str, line: int | None, message: str
+) -> None:
+    """Runs of real instruments: what they wrote of themselves, without base calls."""
+    metadata = data / "run_folders" / "metadata" / "cg_demultiplexing"
+    shutil.copy(metadata / "sequencing-runs" / run / "RunInfo.xml", tmp_path)
+    for lane in range(1, 9):
+        (tmp_path / BASE_CALLS / f"L00{lane}").mkdir(parents=True)
+    with pytest.raises(BadInput, match=message) as caught:
+        plan_run(tmp_path, metadata / sheet / "SampleSheet.csv", Options())
+    assert caught.value.path == metadata / sheet / "SampleSheet.csv"
+    assert line is None or caught.value.line == line

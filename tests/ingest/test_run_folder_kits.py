@@ -132,7 +132,6 @@ def told_records(text: str, *, named: bool = True, barcodes: bool = False) -> li
 def test_unaligned_bam_holds_the_reads_flags_and_indexes_of_the_expected_sam(
     data: Path, tmp_path: Path, kit: str, structure: str, sheet: str, barcodes: bool
 ) -> None:
-    """The files of all lanes of a kit are left out: most are empty."""
     kits = data / "run_folders" / kit
     options = Options(read_structure=structure)
     ingest_run(kits, kits / sheet, tmp_path, options, form="bam", following=Following(), threads=1)
@@ -143,3 +142,32 @@ def test_unaligned_bam_holds_the_reads_flags_and_indexes_of_the_expected_sam(
         bam = pysam.view(str(next(tmp_path.glob(f"{sample}_S*_L001.bam"))))  # type: ignore[attr-defined]
         told, expected_of_sam = (told_records(text, named=not kit.endswith("cbcl"), barcodes=barcodes) for text in (bam, sam.read_text()))
         assert told == expected_of_sam, sam.name
+
+
+def of_lanes(folder: Path, barcode: str, lanes: str) -> list[tuple[str, ...]]:
+    """The records of a sample's files of some lanes."""
+    sample = "Undetermined" if barcode == "NN" else f"SA_{barcode}"
+    return sorted(
+        record
+        for lane in lanes
+        for bam in folder.glob(f"{sample}_S*_L00{lane}.bam")
+        for record in told_records(pysam.view(str(bam)))  # type: ignore[attr-defined]
+    )
+
+
+def test_the_expected_sam_of_all_lanes_is_reproduced(data: Path, tmp_path: Path) -> None:
+    """Those of one tile were made with all barcodes; those of all tiles with fewer, and two mismatches: samples without a read had none."""
+    kit = data / "run_folders" / "25T8B8B25T"
+    sams = {sam.name.removesuffix(".multilane.sam"): told_records(sam.read_text()) for sam in (kit / "sams").glob("*.multilane.sam")}
+    sheet = (kit / "library.params").read_text().splitlines()
+    short = [row for row in sheet[1:] if sams.get("".join(row.split("\t")[:2]))]
+    (tmp_path / "short.params").write_text("\n".join([sheet[0], *short]) + "\n")
+    structure = "25T8B8B25T"
+    every, fewer = Options(read_structure=structure), Options(read_structure=structure, barcode_mismatches=2)
+    ingest_run(kit, kit / "library.params", tmp_path / "every", every, form="bam", following=Following(), threads=1)
+    ingest_run(kit, tmp_path / "short.params", tmp_path / "fewer", fewer, form="bam", following=Following(), threads=1)
+    assert len(sams) == 128
+    for name, expected_of_sam in sams.items():
+        tile, _, barcode = name.rpartition(".")
+        found = of_lanes(tmp_path / "every", barcode, "1") if tile else of_lanes(tmp_path / "fewer", barcode, "12")
+        assert found == expected_of_sam, name
