@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -324,23 +324,24 @@ def main() -> None:
         "versions": versions(),
         "ceilings": bench.ceiling,
     }
-    rows = kept_rows(given.output)
-    for work in ROWS:
-        if given.row and work.__name__ not in given.row:
-            continue
-        late = time.monotonic() - begun > 60 * given.minutes
-        why = [{"what": work.__name__, "not_measured": f"no time was left within {given.minutes:g} minutes"}]
-        for row in why if late else measured(bench, work):
-            rows.setdefault(work.__name__, [])
-            rows[work.__name__] = [*(old for old in rows[work.__name__] if old["what"] != row["what"]), row]
-            write(result | {"rows": rows}, given.output)
+    works = [work for work in ROWS if not given.row or work.__name__ in given.row]
+    rows = json.loads(given.output.read_text())["rows"] if given.output and given.output.exists() else {}
+    for now in all_rows(bench, works, rows, until=begun + 60 * given.minutes):
+        write(result | {"rows": now}, given.output)
     print(json.dumps(result | {"rows": rows}, indent=1))
     sys.exit(any("error" in row or row.get("equal") is False for each in rows.values() for row in each))
 
 
-def kept_rows(output: Path | None) -> dict[str, list[Row]]:
-    """The rows of an earlier run, by the name of what made them."""
-    return dict(json.loads(output.read_text())["rows"]) if output and output.exists() else {}
+def all_rows(bench: Bench, works: Sequence[Any], rows: dict[str, list[Row]], *, until: float) -> Iterator[dict[str, list[Row]]]:
+    """Fills `rows`, by the name of what makes them, and gives them after each; no work begins after `until` on the clock."""
+    for work in works:
+        if time.monotonic() > until:
+            rows.setdefault(work.__name__, [{"what": work.__name__, "not_measured": "no time was left"}])
+            continue
+        rows[work.__name__] = []
+        for row in measured(bench, work):
+            rows[work.__name__].append(row | {"genome_bases": bench.data.length})
+            yield rows
 
 
 def write(result: dict[str, Any], output: Path | None) -> None:

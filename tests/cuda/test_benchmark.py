@@ -90,6 +90,21 @@ def test_whole_chains_give_the_same_on_both_devices(gpu: Any, monkeypatch: pytes
     assert all(row["n"] > 100 and row["times_the_lanes"] > 0 for row in rows)
 
 
+def test_rows_of_an_earlier_run_stay_until_they_are_measured_anew(gpu: Any) -> None:
+    def one(bench: Any) -> dict[str, Any]:
+        return {"what": "one", "rate": 2}
+
+    def two(bench: Any) -> dict[str, Any]:
+        return {"what": "two", "rate": 3}
+
+    bench = types.SimpleNamespace(xp=OnShim().xp, data=types.SimpleNamespace(length=10))
+    rows: dict[str, Any] = {"one": [{"what": "one", "error": "no memory"}], "two": [{"what": "two", "rate": 1}]}
+    assert list(gpu.all_rows(bench, [one], rows, until=float("inf")))
+    assert rows == {"one": [{"what": "one", "rate": 2, "genome_bases": 10}], "two": [{"what": "two", "rate": 1}]}
+    assert not list(gpu.all_rows(bench, [two, gpu.seeding], rows, until=0.0))
+    assert rows["two"] == [{"what": "two", "rate": 1}] and rows["seeding"][0]["not_measured"] == "no time was left"
+
+
 def test_a_row_that_fails_holds_its_error(gpu: Any) -> None:
     def broken(bench: Any) -> dict[str, Any]:
         raise RuntimeError("out of memory")
