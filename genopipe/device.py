@@ -270,11 +270,11 @@ def take(request: Request) -> Device:
 def _hide_other_cards(cards: Sequence[str]) -> None:
     """Of CUDA_VISIBLE_DEVICES, or of these cards, leaves the first one whose lock is free, which is held until this process ends."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    cards = visible.split(",") if visible else cards
+    cards = cards if visible is None else visible.split(",")
     folder = Path(tempfile.gettempdir(), f"genopipe-cards-{os.getuid()}")
     folder.mkdir(exist_ok=True)
     for card in cards if len(cards) > 1 else ():
-        lock = open(folder / card, "w")  # noqa: SIM115  held until this process ends
+        lock = open(folder / card.replace("/", "_"), "w")  # noqa: SIM115  held until this process ends
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

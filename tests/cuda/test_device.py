@@ -76,7 +76,7 @@ def test_each_run_takes_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch, caplo
     assert "all 2 cards are taken by other runs" in caplog.text
 
 
-@pytest.mark.parametrize("given, seen", [("3", "3"), ("5,7", "5")])
+@pytest.mark.parametrize("given, seen", [("3", "3"), ("5,7", "5"), ("", ""), ("MIG-GPU-a/1/0,MIG-GPU-a/2/0", "MIG-GPU-a/1/0")])
 def test_the_cards_of_a_scheduler_are_those_to_choose_from(
     monkeypatch: pytest.MonkeyPatch, two_cards: list[str], given: str, seen: str
 ) -> None:
