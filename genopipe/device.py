@@ -321,8 +321,16 @@ def using(gpu: Gpu | None) -> Iterator[None]:
     _using.append(gpu)
     try:
         yield
+    except MemoryError as error:
+        raise out_of_memory() from error
     finally:
         _using.pop()
+
+
+def out_of_memory() -> BadEnvironment:
+    """For a MemoryError, which CuPy's error is too."""
+    do = "End other programs on the GPU, take a larger one, or use --device cpu."
+    return BadEnvironment("memory ran out while the GPU was at work", wanted="more memory on the GPU or here", do=do, key="--device")
 
 
 def in_use() -> Gpu | None:

@@ -22,7 +22,7 @@ from genopipe.align.pairing import Choice, name_hash
 from genopipe.align.placement import LONGEST_READ, SLOTS, Placements
 from genopipe.align.texts import Text, ahead
 from genopipe.align.trimming import COUNTS
-from genopipe.device import Gpu
+from genopipe.device import Gpu, out_of_memory
 from genopipe.formats.bam import LONGEST_NAME
 from genopipe.kernels.fastq_on_gpu import DeviceReads, parse
 from genopipe.model import Reads
@@ -79,11 +79,14 @@ class Chain:
         return ahead(self._parts(_loads(ahead(items))), 2 * BATCH_READS // PART_READS)
 
     def _parts(self, loads: Iterable[_Load]) -> Iterator[Part]:
-        for load, there in self._uploaded(loads):
-            if isinstance(load.of, list):
-                yield from self._of_parsed(load.of, there)
-            elif load.of.lane != self._left_out:
-                yield from self._of_text(load.of, there)
+        try:
+            for load, there in self._uploaded(loads):
+                if isinstance(load.of, list):
+                    yield from self._of_parsed(load.of, there)
+                elif load.of.lane != self._left_out:
+                    yield from self._of_text(load.of, there)
+        except MemoryError as error:
+            raise out_of_memory() from error
 
     def _uploaded(self, loads: Iterable[_Load]) -> Iterator[tuple[_Load, list[Any]]]:
         sent: deque[_Load] = deque()
@@ -128,7 +131,14 @@ class Chain:
         at_once, first = self._gpu.room(BYTES_OF_READ), 0
         while first < len(border) - 1:
             last = max(bisect_right(border, border[first] + at_once) - 1, first + 1)
-            chosen = self._chooser.choose(batch.rows(border[first], border[last]))
+            try:
+                chosen = self._chooser.choose(batch.rows(border[first], border[last]))
+            except MemoryError as error:
+                # others may have taken what was free
+                if last - first == 1:
+                    raise out_of_memory() from error
+                at_once = (border[last] - border[first]) // 2
+                continue
             for start, end in pairwise(border[first : last + 1]):
                 yield chosen.part(start - border[first], end - border[first])
             first = last

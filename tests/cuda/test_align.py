@@ -13,11 +13,12 @@ import pytest
 pytest.importorskip("pysam", reason="the aligner's commands need the whole installation")
 
 from genopipe.align import gpu_chain, inputs, pipeline, run
+from genopipe.align.choose_on_gpu import Batch, Chooser
 from genopipe.align.index import build_reference
 from genopipe.align.pipeline import Options
 from genopipe.align.run import align_files
 from genopipe.device import Gpu
-from genopipe.errors import BadInput
+from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats.bam import ReadGroup
 from genopipe.formats.bgzf import BgzfWriter
 from genopipe.kernels.fastq_on_gpu import parse
@@ -97,6 +98,25 @@ def test_the_bam_has_the_bytes_of_the_cpu(small: Gpu, sample: Sample, monkeypatc
     )
     assert ours == theirs
     assert len(parsed) > 3 and set(parsed) == {2 if files[1] else 1}
+
+
+def test_where_memory_is_short_pieces_are_smaller(small: Gpu, sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A card that has room for a part of the reads only, though it said that it had more; and one that has none."""
+    most, choose = [40], Chooser.choose
+
+    def refusing(chooser: Chooser, batch: Batch) -> Any:
+        if len(batch) > most[0]:
+            raise MemoryError("out of memory to allocate 1 bytes")
+        return choose(chooser, batch)
+
+    monkeypatch.setattr(Chooser, "choose", refusing)
+    monkeypatch.setattr(type(small), "room", lambda gpu, row_bytes: 200)
+    files = files_of(sample, tmp_path, "plain")
+    wanted = aligned(sample, files, tmp_path / "cpu.bam", False)
+    assert aligned(sample, files, tmp_path / "gpu.bam", False, device="gpu") == wanted
+    most[0] = 10
+    with pytest.raises(BadEnvironment, match=r"memory ran out while the GPU was at work; wanted more memory .* or use --device cpu"):
+        aligned(sample, files, tmp_path / "none.bam", False, device="gpu")
 
 
 def test_lanes_and_records_are_the_same(small: Gpu, sample: Sample, tmp_path: Path) -> None:

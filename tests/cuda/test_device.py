@@ -15,6 +15,7 @@ import pytest
 from genopipe import device
 from genopipe.errors import BadEnvironment
 from genopipe.kernels import on_gpu
+from tests.cuda.build import Shim
 from tests.cuda.conftest import NO_GPU
 
 
@@ -83,6 +84,13 @@ def test_the_cards_of_a_scheduler_are_those_to_choose_from(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
     device._hide_other_cards(two_cards)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == seen
+
+
+def test_memory_that_runs_out_is_told() -> None:
+    with pytest.raises(BadEnvironment, match="--device: memory ran out while the GPU was at work"), device.using(Shim()):
+        assert device.in_use() is not None
+        raise MemoryError
+    assert device.in_use() is None
 
 
 def test_machine_code_goes_where_caches_go(monkeypatch: pytest.MonkeyPatch) -> None:
