@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from genopipe import __version__
 from genopipe.archive.get import get_file
 from genopipe.archive.query import case_records, cohort
 from genopipe.cases.affected import Affected, Step, affected_cases
+from genopipe.cases.archived_reference import archived_reference
 from genopipe.cases.case_record import subject_of
 from genopipe.cases.changes import compared
 from genopipe.cases.reanalysis_report import write_report
@@ -39,6 +42,7 @@ from genopipe.progress import log, progress
 from genopipe.store import Location
 
 VERSION = 1
+_REFERENCE = ".reference-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +85,18 @@ def reanalyze(asked: Reanalysis) -> dict[str, Any]:
     make_folder(asked.folder / "cases")
     for left in asked.folder.rglob(f"{PARTIAL}*"):
         left.unlink()
+    for folder in asked.folder.glob(f"{_REFERENCE}*"):
+        shutil.rmtree(folder)
     affected, faults = _affected(asked, cases), {case.name: case.fault for case in cases if case.fault}
     results = []
-    with progress("looked at again", total=len(affected), unit="cases") as counter:
-        for case in cases:
-            if case.name in affected:
-                try:
-                    results.append(_looked_at(asked, case, sorted(affected[case.name])))
-                except GenopipeError as fault:
-                    faults[case.name] = str(fault)
-                counter.advance()
+    concerned = [case for case in cases if case.name in affected]
+    with _with_reference(asked, concerned) as ready, progress("looked at again", total=len(affected), unit="cases") as counter:
+        for case in concerned:
+            try:
+                results.append(_looked_at(ready, case, sorted(affected[case.name])))
+            except GenopipeError as fault:
+                faults[case.name] = str(fault)
+            counter.advance()
     document = _document(asked, cases, results, faults) | {"dismissed": 0}
     document["dismissed"] = dismissed(document["cases"], reviews)
     write_json(asked.folder / "reanalysis.json", document)
@@ -189,6 +195,19 @@ def _affected(asked: Reanalysis, cases: Sequence[ArchivedCase]) -> Affected:
             found |= affected_cases(connection, Step(group[0].old, asked.evidence), [case.name for case in group])
     log.info("%s of %s cases are concerned by what changed", f"{len(found):,}", f"{len(cases):,}")
     return found
+
+
+@contextmanager
+def _with_reference(asked: Reanalysis, cases: Sequence[ArchivedCase]) -> Iterator[Reanalysis]:
+    """With the reference of the cases from the archive, where none is given and all have the same."""
+    names = {case.record["reference"] for case in cases}
+    name = next(iter(names)) if len(names) == 1 else None
+    if asked.genome is not None or name is None:
+        yield asked
+        return
+    with tempfile.TemporaryDirectory(dir=asked.folder, prefix=_REFERENCE) as folder:
+        genome = archived_reference(asked.archive, name, Path(folder))
+        yield asked if genome is None else replace(asked, genome=genome, reference=Path(folder))
 
 
 def _looked_at(asked: Reanalysis, case: ArchivedCase, concerned: list[str]) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from genopipe.store import Location
 @archive_option
 @click.option("--evidence", type=click.Path(path_type=Path), required=True, help="The new evidence set, E/NEW.")
 @click.option("--since", type=click.Path(path_type=Path), help="The set to compare with, E/OLD; else each case's own, from beside NEW.")
-@click.option("--reference", type=ExistingFolder, help="The reference that the cases were archived with.")
+@click.option(
+    "--reference", type=ExistingFolder, help="The reference of then; else it is taken from archived alignments, which takes longer."
+)
 @click.option(
     "--reviews", type=ExistingFile, help="Table of `genopipe dismiss`; what stands there is left out while its evidence is the same."
 )

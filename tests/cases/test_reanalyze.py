@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pysam
 import pytest
 from click.testing import CliRunner, Result
 
@@ -304,6 +305,21 @@ def test_another_reference_than_then_is_told_and_nothing_ranked(lab: Lab, missen
     result = CliRunner().invoke(genopipe, [str(part) for part in given])
     assert "with the reference world, given is none" in str(result.exception)
     assert set(document(lab)["faults"]) == {"CARRIER", "STOP"}
+
+
+def test_the_reference_comes_from_the_archive_where_alignments_are(lab: Lab, missense: Variant, stop: Variant) -> None:
+    lab.release("new", "2026-03-01", clinvar=lab.clinvar("new", (stop, "Pathogenic"), (missense, "Pathogenic")))
+    contigs = [{"SN": name, "LN": length} for name, length in invented.CONTIGS.items()]
+    with pysam.AlignmentFile(str(lab.folder / "S.bam"), "wb", header={"HD": {"VN": "1.6"}, "SQ": contigs}) as bam:
+        read = pysam.AlignedSegment(bam.header)
+        read.query_name, read.query_sequence, read.reference_id, read.reference_start, read.cigarstring = "r", "ACGT", 0, 5, "4M"
+        bam.write(read)
+    keep(lab.archive, [lab.folder / "S.bam"], PutOptions("S", Reference(lab.setting.reference, lab.setting.genome)))
+    assert told(lab) == {"CARRIER": {"GENA": "up"}}
+    first = files_of(lab.folder / "changes")
+    given = ["reanalyze", "--archive", lab.archive, "--evidence", lab.store / "new", "-o", lab.folder / "without"]
+    assert CliRunner().invoke(genopipe, [str(part) for part in given]).exception is None
+    assert files_of(lab.folder / "without") == first
 
 
 def test_a_case_whose_vcf_is_gone_is_told_and_the_others_are_done(lab: Lab, missense: Variant, stop: Variant) -> None:
