@@ -57,14 +57,16 @@ CHECKED = 12
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--cases", type=int, default=385, help="Cases put into the exome.")
+    parser.add_argument("--only", choices=("phenotype_only", "pfeiffer", "spiked"), help="Measure this part alone.")
     arguments = parser.parse_args()
     with work_folder(arguments.work) as folder:
-        result = {
-            "phenotype_only": {year: phenotype_only(year, arguments, folder / year) for year in TABLES},
-            "pfeiffer": pfeiffer(arguments.data, folder / "pfeiffer"),
-            "spiked": spiked(arguments.data, folder / "spiked", arguments.cases),
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        parts = {
+            "phenotype_only": lambda: {year: phenotype_only(year, arguments, folder / year) for year in TABLES},
+            "pfeiffer": lambda: pfeiffer(arguments.data, folder / "pfeiffer"),
+            "spiked": lambda: spiked(arguments.data, folder / "spiked", arguments.cases),
         }
+        result = {name: measure() for name, measure in parts.items() if arguments.only in (None, name)}
+        result["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     report(result, arguments, versions("numpy", "pandas", "pyarrow", "pysam"))
 
 
