@@ -63,7 +63,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_rows_equal_the_lanes(gpu: Any) -> None:
     bench = gpu.Bench(OnShim(), import_module("gpu_data").simulate(20_000, 130, seed=1))
     bench.threads = 1
-    works = [work for work in gpu.ROWS if work.__name__ not in {"tests", "chains"}]
+    works = [work for work in gpu.ROWS if work.__name__ not in {"tests", "sanitizer", "chains"}]
     rows = {work.__name__: row for work in works for row in gpu.measured(bench, work)}
     assert {name: row.get("error") for name, row in rows.items()} == dict.fromkeys(rows)
     assert {name for name, row in rows.items() if row.get("equal")} == set(rows) - {"index_building", "upload"}
@@ -111,3 +111,13 @@ def test_a_row_that_fails_holds_its_error(gpu: Any) -> None:
 
     bench = types.SimpleNamespace(xp=OnShim().xp)
     assert list(gpu.measured(bench, broken)) == [{"what": "broken", "error": "RuntimeError: out of memory"}]
+
+
+def test_tests_are_run_in_a_process_of_their_own(gpu: Any) -> None:
+    """Here, where they are all skipped."""
+    if gpu_present():
+        pytest.skip("a GPU is here")
+    bench = types.SimpleNamespace(release=lambda: None)
+    row = gpu.run_tests(bench, "of shims", "test_a_card_tells_what_it_is")
+    assert row["passed"] and "1 skipped" in row["told"]
+    assert "not available on this machine" in gpu.sanitizer(bench)["not_measured"]
