@@ -38,7 +38,7 @@ def keep_judgement(judgement: Judgement, output: Path, *, results: Path | None =
         return
     write_json(stopped, judgement.document())
     if results is not None:
-        write_stop_report(results)
+        write_stop_report(results, judgement)
     reasons = "; ".join(one.told() for one in judgement.of(STOP))
     raise StoppedByGate(
         f"stopped by a quality gate: {reasons}",
@@ -62,17 +62,17 @@ def stops(results: Path) -> list[str]:
     return [one.told() for one in verdicts if one.verdict == STOP]
 
 
-def write_stop_report(results: Path) -> None:
-    """Writes the page of a stopped case."""
+def write_stop_report(results: Path, judgement: Judgement) -> None:
+    """Writes the page of a case that `judgement` stops, with what the gates before it decided."""
     loader = FileSystemLoader([Path(__file__).parent, Path(ingest.__file__).parent])
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page = environment.get_template("stopped.html").render(_told(results))
+    page = environment.get_template("stopped.html").render(_told(results, judgement))
     with whole_file(results / REPORT) as partial:
         partial.write_text(page + "\n", encoding="utf-8")
 
 
-def _told(results: Path) -> dict[str, Any]:
-    verdicts = list(case_verdicts(results))
+def _told(results: Path, judgement: Judgement) -> dict[str, Any]:
+    verdicts = list({(one.sample, one.metric): one for one in (*case_verdicts(results), *judgement.verdicts)}.values())
     order = {verdict: i for i, verdict in enumerate((STOP, WARN))}
     issued = results / "issued"
     return {

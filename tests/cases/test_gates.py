@@ -115,6 +115,15 @@ def test_a_stop_is_an_error_a_report_and_a_status(tmp_path: Path) -> None:
     assert status.stops == ("S1: reads of somebody else is 0.08, limit 0.05 (Jun et al. 2012: calls suffer from 2 %, and badly from 5 %)",)
 
 
+def test_the_report_names_the_reason_wherever_the_verdicts_are_written(tmp_path: Path) -> None:
+    results, judgement = stopped_case(tmp_path)
+    with pytest.raises(StoppedByGate):
+        keep_judgement(judgement, tmp_path / "verdicts.json", results=results)
+    page = (results / "interpret" / "report.html").read_text()
+    assert page.count("S1: reads of somebody else is 0.08, limit 0.05") == 1
+    assert page.count('class="verdict stop"') == 1
+
+
 def test_a_gate_that_passes_later_takes_its_stop_back(tmp_path: Path) -> None:
     results, judgement = stopped_case(tmp_path)
     output = results / "gates" / "S1.alignments.json"
