@@ -2,7 +2,7 @@
 
 It is a copy and never the truth: opened, it takes up the manifests that are new in the archive and drops those that went; it may be
 deleted at any time. It lies in the folder of the archive, for a bucket among the user's cached files, and in memory where neither can be
-written. Of several manifests of the same file (two puts at once, or a file kept anew) one counts: the highest revision, then the smallest.
+written. Of several manifests of the same file (two puts at once, or a file kept anew) one counts: the highest revision, then the first version, then the smallest.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ CREATE INDEX IF NOT EXISTS manifest_of_file ON manifest (sample, name);
 CREATE INDEX IF NOT EXISTS manifest_of_digest ON manifest (digest);
 CREATE INDEX IF NOT EXISTS manifest_of_content ON manifest (plain_digest);
 CREATE INDEX IF NOT EXISTS object_of_manifest ON object (file);
-CREATE VIEW IF NOT EXISTS counting AS SELECT * FROM (
-    SELECT *, row_number() OVER (PARTITION BY sample, name, digest ORDER BY revision DESC, stored_size, file) AS place FROM manifest
+CREATE TEMP VIEW counting AS SELECT * FROM (
+    SELECT *, row_number() OVER (PARTITION BY sample, name, digest ORDER BY revision DESC, version, stored_size, file) AS place FROM manifest
 ) WHERE place = 1;
 """
 
@@ -63,6 +63,15 @@ class Ledger:
             self._discard()
             self.refresh()
             return self._opened().execute(query, values).fetchall()
+
+    def insert(self, manifest: Manifest) -> None:
+        """Takes up a manifest that was just written."""
+        try:
+            with self._opened() as ledger:
+                _insert(ledger, manifest)
+        except sqlite3.Error:
+            self._discard()
+            self.refresh()
 
     def refresh(self) -> None:
         """Takes up what is new in the archive and drops what went. Raises BadInput for a manifest that is damaged or too new."""

@@ -68,7 +68,7 @@ class Archive:
     def add(self, manifest: Manifest) -> None:
         """Writes a manifest; from then on the file is archived."""
         self.files.add(manifest.file, manifest.encode())
-        self.ledger.refresh()
+        self.ledger.insert(manifest)
 
     @contextmanager
     def folder(self) -> Iterator[Path]:

@@ -45,6 +45,7 @@ def put_files(root: Location, files: list[Path], options: PutOptions) -> list[Ma
         _check_given(path)
     archive = Archive.make(root)
     check_not_being_forgotten(archive, options.sample)
+    archive.ledger.refresh()
     done: dict[Path, Manifest] = {}
     with archive.folder() as fetched, progress("archived", total=len(files), unit="files") as counter:
         run = Run(archive, options, fetched)
@@ -84,7 +85,6 @@ def _groups(files: list[Path]) -> Iterator[list[Path]]:
 
 def _put_group(run: Run, paths: list[Path]) -> list[Manifest]:
     examined = [_examine(path) for path in paths]
-    run.archive.ledger.refresh()
     known = [_known(run, file) for file in examined]
     manifests = []
     for i, file in enumerate(examined):

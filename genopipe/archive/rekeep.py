@@ -82,13 +82,15 @@ def _kept_anew(archive: Archive, groups: Iterable[list[Manifest]], anew: Anew, a
 
 
 def _groups(manifests: list[Manifest]) -> list[list[Manifest]]:
-    """Files that share a pool or an object go together; those that nothing makes smaller stay away."""
+    """Files that share a pool or an object go together; those stay away that nothing makes smaller, and pools that were put as files."""
     groups: dict[str, list[Manifest]] = {}
     for manifest in manifests:
         key = _pool(manifest.content).get("cram") or manifest.content.get("object")
         if key is not None:
             groups.setdefault(key, []).append(manifest)
-    return [group for group in groups.values() if any(manifest.profile != "archive" for manifest in group)]
+    kinds = {key: {manifest.content["kind"] for manifest in group} for key, group in groups.items()}
+    changeable = [group for key, group in groups.items() if "cram" not in kinds[key]]
+    return [group for group in changeable if any(manifest.profile != "archive" for manifest in group)]
 
 
 def _smaller(group: list[Manifest], staging: Staging) -> list[Manifest]:
@@ -178,7 +180,7 @@ def _present_container(manifest: Manifest, staging: Staging) -> dict[str, Any] |
 
 def _restores(manifest: Manifest, staging: Staging) -> bool:
     try:
-        return digest_of(file_bytes(manifest, staging.shop)) == manifest.digest
+        return digest_of(file_bytes(manifest, staging.shop)) == manifest.returned
     except RecipeFailed:
         return False
 

@@ -16,8 +16,9 @@ from typing import BinaryIO, Protocol
 
 from genopipe import outputs
 from genopipe.errors import BadInput
-from genopipe.store.files import CHUNK_BYTES, Files, FolderFiles, Found, Location, damaged, file_digest, size_of
+from genopipe.store.files import Files, FolderFiles, Found, Location, damaged, file_digest, size_of
 
+_PART_BYTES = 8 << 20
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -155,7 +156,7 @@ class Objects:
         """Raises BadInput when what was copied is not the object."""
         found = hashlib.sha256()
         with self.open_parts(digest) as source:
-            while chunk := source.read(CHUNK_BYTES):
+            while chunk := source.read(_PART_BYTES):
                 found.update(chunk)
                 target.write(chunk)
         if found.hexdigest() != digest:
@@ -212,6 +213,6 @@ def inside(place: Location, name: str) -> Location:
 
 def _digest_of(source: BinaryIO) -> str:
     digest = hashlib.sha256()
-    while chunk := source.read(CHUNK_BYTES):
+    while chunk := source.read(_PART_BYTES):
         digest.update(chunk)
     return digest.hexdigest()
