@@ -2,7 +2,8 @@
 
 It is a copy and never the truth: opened, it takes up the manifests that are new in the archive and drops those that went; it may be
 deleted at any time. It lies in the folder of the archive, for a bucket among the user's cached files, and in memory where neither can be
-written. Of several manifests of the same file (two puts at once, or a file kept anew) one counts: the highest revision, then the first version, then the smallest.
+written. Of several manifests of the same file (two puts at once, or a file kept anew) one counts: the highest revision, then the first
+version, then the smallest.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ CREATE INDEX IF NOT EXISTS manifest_of_digest ON manifest (digest);
 CREATE INDEX IF NOT EXISTS manifest_of_content ON manifest (plain_digest);
 CREATE INDEX IF NOT EXISTS object_of_manifest ON object (file);
 CREATE TEMP VIEW counting AS SELECT * FROM (
-    SELECT *, row_number() OVER (PARTITION BY sample, name, digest ORDER BY revision DESC, version, stored_size, file) AS place FROM manifest
+    SELECT *, row_number() OVER (
+        PARTITION BY sample, name, digest ORDER BY revision DESC, version, stored_size, file
+    ) AS place FROM manifest
 ) WHERE place = 1;
 """
 
