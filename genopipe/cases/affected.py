@@ -19,6 +19,7 @@ only shifts a little for everybody, such as how informative a term is, concerns 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ import pyarrow.parquet as pq
 from genopipe.cases.changes import LEAST_STEP
 from genopipe.interpret.criteria import FITTING_PHENOTYPE, FREQUENT, FREQUENT_MITOCHONDRIAL, MOST_HOMOZYGOTES_DOMINANT, RARE
 from genopipe.interpret.evidence import GENE_MODELS, SCORE_KINDS, VARIANT_KINDS, EvidenceSet
-from genopipe.interpret.evidence_diff import changed_records, diff
+from genopipe.interpret.evidence_diff import changed_records
 from genopipe.interpret.findings import CANDIDATE, GRAVE_CANDIDATE
 from genopipe.interpret.gene_names import load_gene_names
 from genopipe.interpret.inheritance import LIMIT
@@ -56,8 +57,8 @@ class Step:
 
     def kinds(self) -> set[str]:
         """The kinds of the data sets that differ."""
-        names = {difference.name for difference in diff(self.old, self.new)}
-        return {dataset.kind for evidence in (self.old, self.new) for dataset in evidence.datasets if dataset.name in names}
+        old, new = ({(dataset.name, dataset.digest): dataset.kind for dataset in evidence.datasets} for evidence in (self.old, self.new))
+        return {(old | new)[key] for key in old.keys() ^ new.keys()}
 
 
 def affected_cases(connection: duckdb.DuckDBPyConnection, step: Step, cases: Sequence[str]) -> Affected:
@@ -72,9 +73,9 @@ def affected_cases(connection: duckdb.DuckDBPyConnection, step: Step, cases: Seq
 
 def _of_kind(connection: duckdb.DuckDBPyConnection, step: Step, kind: str, cases: Sequence[str]) -> Iterator[tuple[str, str]]:
     if kind in (*VARIANT_KINDS, *SCORE_KINDS):
-        changed, genes = _changed_variants(step, kind)
-        yield from _carriers(connection, step, changed)
-        yield from _nearly(connection, genes)
+        yield from _carriers(connection, step, _changed_variants(connection, step, kind))
+        if kind == "clinvar":
+            yield from _nearly(connection, _genes_judged_by(step))
     elif kind in GENE_MODELS:
         yield from _carriers_in(connection, step, kind)
     elif kind in PHENOTYPE_KINDS:
@@ -85,23 +86,41 @@ def _of_kind(connection: duckdb.DuckDBPyConnection, step: Step, kind: str, cases
         yield from _nearly(connection, _changed_genes(step, kind))
 
 
-def _changed_variants(step: Step, kind: str) -> tuple[pa.Table, set[str]]:
-    """The variants whose record changed in a way that ranking sees, and the genes whose other variants may be judged by it.
-
-    `anyhow` stands for those that count however frequent they are.
-    """
+def _changed_variants(connection: duckdb.DuckDBPyConnection, step: Step, kind: str) -> pa.Table:
+    """The carried variants whose records changed in a way that ranking sees; `anyhow` for those that count however frequent they are."""
+    for name, evidence in (("before", step.old), ("after", step.new)):
+        tables = [str(evidence.table(dataset)) for dataset in evidence.of_kind(kind)]
+        source, values = (_KNOWN, [tables]) if tables else (_NOTHING_KNOWN, [])
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {source}", values)
     sees = _SEEN.get(kind, _all_seen)
     places: list[dict[str, Any]] = []
+    for *place, old, new in connection.execute(_CHANGED).fetchall():
+        before, after = (sees([json.loads(record) for record in records or ()]) for records in (old, new))
+        if before != after:
+            anyhow = kind == "frequency" or "pathogenic" in (before, after)
+            places.append(dict(zip(_PLACE_TYPES, place, strict=True)) | {"anyhow": anyhow})
+    return pa.Table.from_pylist(places, schema=_PLACE)
+
+
+_KNOWN = """
+SELECT contig, position, ref, alt, list(to_json(t)::VARCHAR ORDER BY to_json(t)::VARCHAR) AS records
+    FROM read_parquet(?, union_by_name = true) t SEMI JOIN sites USING (contig, position, ref, alt) GROUP BY contig, position, ref, alt
+"""
+_NOTHING_KNOWN = "SELECT contig, position, ref, alt, []::VARCHAR[] AS records FROM sites WHERE false"
+_CHANGED = """
+SELECT contig, position, ref, alt, o.records, n.records FROM before o FULL JOIN after n USING (contig, position, ref, alt)
+    WHERE o.records IS DISTINCT FROM n.records
+"""
+
+
+def _genes_judged_by(step: Step) -> set[str]:
+    """The genes in which ClinVar's word on some variant changed, by which criteria judge the others."""
     genes: set[str] = set()
-    for contig, position, ref, alt, before, after in changed_records(step.old, step.new, kind):
-        seen = sees(before), sees(after)
-        if seen[0] != seen[1]:
-            place = {"contig": contig, "position": position, "ref": ref, "alt": alt}
-            places.append(place | {"anyhow": kind == "frequency" or "pathogenic" in seen})
-        if kind == "clinvar" and _starred(before) != _starred(after):
+    for *_, before, after in changed_records(step.old, step.new, "clinvar"):
+        if _starred(before) != _starred(after):
             genes |= {str(record["gene"]) for record in (before, after) if record}
     names = load_gene_names(step.new)
-    return pa.Table.from_pylist(places, schema=_PLACE), genes | {names.current(gene) for gene in genes}
+    return genes | {names.current(gene) for gene in genes}
 
 
 _PLACE_TYPES: dict[str, pa.DataType] = {"contig": pa.string(), "position": pa.int32(), "ref": pa.string(), "alt": pa.string()}
@@ -109,8 +128,8 @@ _PLACE = pa.schema(_PLACE_TYPES | {"anyhow": pa.bool_()})
 _SPAN_TYPES: dict[str, pa.DataType] = {"contig": pa.string(), "start": pa.int32(), "finish": pa.int32()}
 
 
-def _all_seen(record: Record | None) -> Any:
-    return record
+def _all_seen(records: list[Record]) -> Any:
+    return records
 
 
 def _starred(record: Record | None) -> str | None:
@@ -118,22 +137,21 @@ def _starred(record: Record | None) -> str | None:
     return str(record["significance"]) if record and record["stars"] else None
 
 
-def _verdict(record: Record | None) -> str | None:
-    """What ranking sees of the variant itself: pathogenic, benign, or nothing."""
-    return next((word for word in ("pathogenic", "benign") if (_starred(record) or "").endswith(word)), None)
+def _verdict(records: list[Record]) -> str | None:
+    """What ranking sees of the variant itself: pathogenic, benign, or nothing, by the record with most stars."""
+    best = max(records, key=lambda record: record["stars"], default=None)
+    return next((word for word in ("pathogenic", "benign") if (_starred(best) or "").endswith(word)), None)
 
 
-def _rarity(record: Record | None) -> tuple[int, int]:
+def _rarity(records: list[Record]) -> tuple[int, int]:
     """How many of the limits a frequency is above, and of homozygotes; above the largest all are the same."""
-    if record is None:
-        return 0, 0
     limits = sorted({MOST_FREQUENT, *LIMIT.values(), RARE, FREQUENT, FREQUENT_MITOCHONDRIAL})
-    above = int(np.searchsorted(limits, record["af_max"]))
-    few = min(record["homozygotes"] or 0, MOST_HOMOZYGOTES_DOMINANT + 1)
-    return above, few if above < len(limits) else 0
+    above = max((int(np.searchsorted(limits, record["af_max"])) for record in records), default=0)
+    homozygotes = max((record["homozygotes"] or 0 for record in records), default=0)
+    return above, min(homozygotes, MOST_HOMOZYGOTES_DOMINANT + 1) if above < len(limits) else 0
 
 
-_SEEN: dict[str, Callable[[Record | None], Any]] = {"clinvar": _verdict, "frequency": _rarity}
+_SEEN: dict[str, Callable[[list[Record]], Any]] = {"clinvar": _verdict, "frequency": _rarity}
 
 
 def _carriers(connection: duckdb.DuckDBPyConnection, step: Step, changed: pa.Table) -> Iterator[tuple[str, str]]:
