@@ -58,7 +58,8 @@ class Finder:
         for part, far_end in self._parts():
             copies, optical = _copies(part, self._pixels, self._order)
             lone = part["high"] == LONE
-            beside = part[lone][_are_among(part["low"][lone], (part["low"][~lone], part["high"][~lone], far_end))]
+            ends = (part["low"][~lone], part["high"][~lone], far_end) if lone.any() else ()
+            beside = part[lone][_are_among(part["low"][lone], ends)]
             alone = np.unique(np.concatenate((copies[copies["high"] == LONE], beside)))
             pairs = copies[copies["high"] >= 0]
             for reads in (alone["first"], pairs["first"], pairs["second"]):
@@ -115,13 +116,14 @@ def _are_among(end: NDArray[np.int64], sets: tuple[NDArray[np.int64], ...]) -> N
 
 def _copies(part: NDArray[np.void], pixels: int, order: Order) -> tuple[NDArray[np.void], NDArray[np.void]]:
     """The signatures that have a better equal one, and as many of them as are optical duplicates."""
-    part = part[part["high"] >= LONE]
-    by_low = order(part["low"])
-    low = part["low"][by_low]
+    low = np.ascontiguousarray(part["low"])
+    by_low = order(low)
+    low = low[by_low]
     shared = np.zeros(len(part), bool)
     shared[1:] = low[1:] == low[:-1]
     shared[:-1] |= shared[1:]
     rows = part[by_low[shared]]
+    rows = rows[rows["high"] >= LONE]
     rows = rows[np.lexsort((rows["first"], rows["spot"], -rows["quality"], rows["high"], rows["low"]))]
     copy = _equals_before(rows)
     set_number = np.cumsum(~copy)
