@@ -23,12 +23,15 @@ from numpy.typing import NDArray
 
 from genopipe.archive.encoders import Encoder, encoders
 from genopipe.errors import BadInput
-from genopipe.formats.bgzf import END_OF_FILE
+from genopipe.formats.bgzf import END_OF_FILE, PAYLOAD, compress_block
 
 PIECE_BYTES = 1 << 20
 SAMPLE_BYTES = 1 << 18
 MOST_MEMBERS = 4096
 """A gzip file of more members is kept as it is, unless it is BGZF."""
+
+OWN_ENCODER = Encoder("libdeflate", 6)
+"""What `genopipe.formats.bgzf` writes with."""
 
 _MAGIC = b"\x1f\x8b\x08"
 _BGZF_HEADER = 18
@@ -52,6 +55,13 @@ class Recipe:
     header: tuple[bytes, ...]
     size: NDArray[np.int64]
     end_of_file: bool
+
+
+def own_recipe(size: int) -> Recipe:
+    """How genopipe itself lays BGZF around `size` bytes."""
+    sizes = np.full(-(-size // PAYLOAD), PAYLOAD, np.int64)
+    sizes[-1:] = size - PAYLOAD * (len(sizes) - 1)
+    return Recipe("bgzf", OWN_ENCODER, (compress_block(b"")[:16],), sizes, True)
 
 
 @dataclass(slots=True)

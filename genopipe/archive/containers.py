@@ -20,7 +20,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from genopipe.archive.htslib import index_cram
+from genopipe.archive.htslib import HtslibFailed, index_cram
 from genopipe.errors import BadInput
 
 _DEFINITION_BYTES = 26
@@ -29,6 +29,7 @@ _PART = np.dtype([("offset", "<i8"), ("size", "<i8"), ("patch", "<i8"), ("patch_
 _STRETCH = np.dtype([("part", "<i8"), ("contig", "<i4"), ("start", "<i4"), ("end", "<i4")])
 _LEVEL = 19
 SEVERAL_CONTIGS = -2
+_ANYWHERE = (1 << 31) - 1
 
 Rows = NDArray[np.void]
 
@@ -65,7 +66,8 @@ class Index:
     def within(self, contig: int, start: int, end: int) -> list[int]:
         """The containers with records over a stretch."""
         row = self.stretch
-        return sorted(set(row["part"][(row["contig"] == contig) & (row["start"] < end) & (row["end"] > start)].tolist()))
+        here = (row["contig"] == contig) | (row["contig"] == SEVERAL_CONTIGS)
+        return sorted(set(row["part"][here & (row["start"] < end) & (row["end"] > start)].tolist()))
 
     def covered(self, parts: Iterable[int], contig: int) -> tuple[int, int] | None:
         """The stretch of the contig that these containers cover; None where one has records on other contigs too."""
@@ -101,8 +103,7 @@ def containers(cram: BinaryIO) -> Iterator[Container]:
 
 
 def make_index(cram: Path, patch: Path, frame: list[int], folder: Path) -> Index:
-    """The index of a CRAM whose patch has frames of these sizes, that of the header first. Raises HtslibFailed for a broken CRAM."""
-    index_cram(cram, folder / "index.crai")
+    """The index of a CRAM whose patch has frames of these sizes, that of the header first."""
     with open(cram, "rb") as source, open(patch, "rb") as patch_source:
         found = list(containers(source))
         offset = [0, *(container.offset for container in found[1:])]
@@ -113,7 +114,7 @@ def make_index(cram: Path, patch: Path, frame: list[int], folder: Path) -> Index
         part["patch"] = np.cumsum(part["patch_size"]) - part["patch_size"]
         for row in part:
             row["digest"] = np.frombuffer(_digest(*_bytes(row, source, patch_source)), np.uint8)
-    return Index(part, _stretches(folder / "index.crai", offset))
+    return Index(part, _stretches(cram, folder / "index.crai", offset))
 
 
 def read_part(row: np.void, cram: BinaryIO, patch: BinaryIO) -> tuple[bytes, bytes]:
@@ -138,8 +139,13 @@ def _digest(cram: bytes, patch: bytes) -> bytes:
     return hashlib.sha256(cram + patch).digest()[:16]
 
 
-def _stretches(index: Path, offset: list[int]) -> Rows:
-    """What htslib's index says of each container."""
+def _stretches(cram: Path, index: Path, offset: list[int]) -> Rows:
+    """What htslib's index says of each container; of a CRAM that is not sorted by position, that each may have records anywhere."""
+    try:
+        index_cram(cram, index)
+    except HtslibFailed:
+        index.unlink(missing_ok=True)
+        return np.array([(part, SEVERAL_CONTIGS, 0, _ANYWHERE) for part in range(1, len(offset) - 1)], _STRETCH)
     with gzip.open(index, "rt") as lines:
         numbers = [tuple(map(int, line.split("\t"))) for line in lines]
     part_of = {at: part for part, at in enumerate(offset)}

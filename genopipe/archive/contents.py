@@ -106,6 +106,10 @@ def digest_of(pieces: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
+def _same_cram(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
+    return _unpacked({"object": content["cram"], "codec": "none"}, shop)
+
+
 def _unpacked(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
     with shop.store.open(content["object"]) as source:
         if content["codec"] == "none":
@@ -139,6 +143,7 @@ _PLAIN: dict[str, Callable[[dict[str, Any], Workshop], Iterator[bytes]]] = {
     "alignments": plain_alignments,
     "realigned": plain_realigned,
     "reads": plain_reads,
+    "cram": _same_cram,
     "packed": _unpacked,
     "chunks": plain_chunks,
 }

@@ -22,7 +22,7 @@ from genopipe.store import Location
 
 
 def get_file(root: Location, wanted: str, out: Path) -> Manifest:
-    """Writes an archived file to `out`, whole and checked, or not at all.
+    """Writes an archived file to `out`, whole and checked, or not at all; what comes back, bytes or content, the manifest says.
 
     Raises BadInput for an unknown name and for damage, BadEnvironment when the encoder here writes other bytes than at the put.
     """
@@ -47,7 +47,7 @@ def restored(archive: Archive, manifest: Manifest, folder: Path) -> Iterator[byt
             yield piece
     except (NotBam, HtslibFailed, RecipeFailed, StopIteration, RuntimeError, ZstdError) as error:
         raise _not_restored(archive, manifest, str(error)) from error
-    if digest.hexdigest() != manifest.digest:
+    if digest.hexdigest() != manifest.returned:
         raise _not_restored(archive, manifest, "the restored bytes differ")
 
 

@@ -9,6 +9,7 @@ Source: CRAM format specification 3.1; htslib 1.24 (samtools of pysam).
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,11 +28,14 @@ class HtslibFailed(Exception):
 
 
 def encode_cram(plain_bam: Iterable[bytes], cram: Path, *, reference: Path | None, profile: str) -> None:
-    """Writes a CRAM 3.1 of a BAM given in pieces. Raises HtslibFailed when htslib refuses it."""
+    """Writes a CRAM 3.1 of a BAM given in pieces; without a reference, lzma is tried too where size counts, for it finds overlapping reads.
+
+    Raises HtslibFailed when htslib refuses the BAM.
+    """
     encoding = f"cram,version=3.1,{_PROFILES[profile]}"
     source = ["-T", str(reference)] if reference else []
     if not reference:
-        encoding += ",embed_ref=2"
+        encoding += ",embed_ref=2" + (",use_lzma=1" if profile == "archive" else "")
     _feed(plain_bam, ["view", "--no-PG", "-C", *source, "--output-fmt", encoding, "-o", str(cram), "-"])
 
 
@@ -67,6 +71,15 @@ def _feed(pieces: Iterable[bytes], command: list[str], **pipes: int) -> None:
             child.wait()
             raise
         _end(child, messages.fileno())
+
+
+def without_locations(cram: Path, out: Path) -> None:
+    """Writes a CRAM whose header names no file of a reference, where htslib would look. Raises HtslibFailed for what is no CRAM."""
+    header = out.with_suffix(".sam")
+    _feed([], ["view", "--no-PG", "-H", "-o", str(header), str(cram)])
+    header.write_bytes(re.sub(rb"\tUR:[^\t\n]*", b"", header.read_bytes()))
+    with open(out, "wb") as target:
+        _feed([], ["reheader", "--no-PG", str(header), str(cram)], stdout=target.fileno())
 
 
 def decode_cram(cram: Path, *, reference: Path | None) -> Iterator[bytes]:

@@ -28,7 +28,7 @@ class Manifest:
 
     name, sample, version   what it is called; a file of the same name and sample with other bytes has the next version
     digest, size            SHA-256 and bytes of the file as it was given
-    exactness               "bytes": it comes back bit for bit
+    exactness               "bytes": it comes back bit for bit; "content": the same content comes back, in another gzip
     plain_digest            SHA-256 of the content without gzip
     container               how gzip is laid around the content (`genopipe.archive.container`), or None
     content                 where the content is: kind `alignments`, `reads` or `packed`
@@ -63,6 +63,12 @@ class Manifest:
     def file(self) -> str:
         """The name of its own file in the archive."""
         return f"manifests/{hashlib.sha256(self.encode()).hexdigest()}.json"
+
+    @property
+    def returned(self) -> str:
+        """SHA-256 of what comes back."""
+        digest: str = (self.container or {}).get("makes", self.digest)
+        return digest
 
     @property
     def stored_size(self) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 
 from genopipe import outputs
 from genopipe.archive.collection import pinned
-from genopipe.archive.container import Recipe, RecipeFailed, Unwrapped, container_kind, unwrap, wrap
+from genopipe.archive.container import OWN_ENCODER, Recipe, RecipeFailed, Unwrapped, container_kind, own_recipe, unwrap, wrap
 from genopipe.archive.contents import describe_recipe, digest_of, file_bytes, object_roles
 from genopipe.archive.forget import check_not_being_forgotten
 from genopipe.archive.manifests import Manifest
@@ -26,11 +26,13 @@ from genopipe.archive.opened import Archive
 from genopipe.archive.representations import FASTQ, NOT_REPRESENTABLE, Examined, PutOptions, Run, attempts, check_file, checks_itself
 from genopipe.archive.staging import Staging
 from genopipe.errors import BadEnvironment, BadInput
+from genopipe.formats.cram_stretch import is_cram
 from genopipe.formats.sample_name import check_sample_name
 from genopipe.progress import log, progress
 from genopipe.store import Location
 
 _PROMISES_GZIP = re.compile(r"\.(bam|gz|bgz)$")
+_ALIGNMENTS = (".bam", ".cram")
 _MATE = re.compile(r"(.*[_.]R?)([12])((?:_\d+)?\.(?:fastq|fq)(?:\.gz|\.bgz)?)")
 
 
@@ -59,9 +61,11 @@ def put_files(root: Location, files: list[Path], options: PutOptions) -> list[Ma
 def _check_given(path: Path) -> None:
     if not path.is_file():
         raise BadInput("there is no such file", wanted="a file to archive", do="Check the path.", path=path)
+    if path.suffix == ".cram" and not is_cram(path):
+        raise BadInput("this is no CRAM file", wanted="a CRAM", do="Write the CRAM again, or rename it to what it is.", path=path)
     if not path.name.isprintable():
         raise BadInput(
-            f"the file is called {ascii(path.name)}",
+            f"the file is called {path.name!a}",
             wanted="a name of printable characters in UTF-8",
             do="Rename the file.",
             path=path.parent,
@@ -74,17 +78,17 @@ def _groups(files: list[Path]) -> Iterator[list[Path]]:
     """Alignments one by one, then FASTQ files, mates together, then the rest; no file twice."""
     given = list(dict.fromkeys(files))
     fastq = [path for path in given if FASTQ.search(path.name)]
-    yield from ([path] for path in given if path.suffix == ".bam")
+    yield from ([path] for path in given if path.suffix in _ALIGNMENTS)
     mates: dict[str, list[Path]] = {}
     for path in fastq:
         match = _MATE.fullmatch(path.name)
         mates.setdefault(f"{path.parent}/{match[1]}{match[3]}" if match else str(path), []).append(path)
     yield from (sorted(group) for group in mates.values())
-    yield from ([path] for path in given if path not in fastq and path.suffix != ".bam")
+    yield from ([path] for path in given if path not in fastq and path.suffix not in _ALIGNMENTS)
 
 
 def _put_group(run: Run, paths: list[Path]) -> list[Manifest]:
-    examined = [_examine(path) for path in paths]
+    examined = [_examine(path, run.options.require) for path in paths]
     known = [_known(run, file) for file in examined]
     manifests = []
     for i, file in enumerate(examined):
@@ -93,7 +97,7 @@ def _put_group(run: Run, paths: list[Path]) -> list[Manifest]:
     return manifests
 
 
-def _examine(path: Path) -> Examined:
+def _examine(path: Path, require: str) -> Examined:
     """Reads a file once. Raises BadInput for damaged gzip where the name promises gzip."""
     found = Unwrapped()
     with open(path, "rb") as source:
@@ -103,13 +107,19 @@ def _examine(path: Path) -> Examined:
     except BadInput:
         if _PROMISES_GZIP.search(path.name):
             raise
-        return Examined(path, digest, size, digest, plain=False, recipe=None)
-    return Examined(path, digest, size, plain_digest, plain=found.kind == "plain", recipe=_recipe(path, found.recipes, digest))
+        return Examined(path, digest, size, digest, plain=False, recipe=None, returned=digest)
+    recipe = _recipe(path, found.recipes, digest)
+    exact = Examined(path, digest, size, plain_digest, plain=found.kind == "plain", recipe=recipe, returned=digest)
+    if exact.plain or recipe or require == "bytes" or not (path.suffix == ".bam" or FASTQ.search(path.name)):
+        return exact
+    log.warning("%s: no encoder here makes its gzip; its content will come back, in other bytes", path.name)
+    recipe = own_recipe(sum(map(len, unwrap(path, Unwrapped()))))
+    return replace(exact, recipe=recipe, returned=digest_of(wrap(unwrap(path, Unwrapped()), recipe)))
 
 
 def _recipe(path: Path, recipes: list[Recipe], digest: str) -> Recipe | None:
-    """The recipe that makes the file; a single candidate is left to the check that every put ends with."""
-    if len(recipes) == 1:
+    """The recipe that makes the file; genopipe's own way is left to the check that every put ends with."""
+    if len(recipes) == 1 and recipes[0].encoder == OWN_ENCODER:
         return recipes[0]
     return next((recipe for recipe in recipes if _wraps(path, recipe, digest)), None)
 
@@ -123,7 +133,7 @@ def _wraps(path: Path, recipe: Recipe, digest: str) -> bool:
 
 def _known(run: Run, file: Examined) -> Manifest | None:
     """A manifest for a file archived before; the same bytes under another name or sample get one that shares the objects."""
-    same = run.archive.ledger.manifests("digest = ?", file.digest)
+    same = [m for m in run.archive.ledger.manifests("digest = ?", file.digest) if run.options.require in (m.exactness, "content")]
     named = [m for m in same if (m.name, m.sample) == (file.path.name, run.options.sample)]
     if named:
         return named[-1]
@@ -145,7 +155,7 @@ def _put_new(run: Run, file: Examined, group: list[Examined]) -> Manifest:
             try:
                 manifest = _manifest(run, file, attempt(staging), staging, wrapped)
                 if not checks_itself(attempt):
-                    check_file(file, file_bytes(manifest, staging.shop))
+                    check_file(manifest.returned, file_bytes(manifest, staging.shop))
             except NOT_REPRESENTABLE as reason:
                 log.debug("%s: %s is not kept as %s: %s", file.path.name, file.digest[:12], attempt.func.__name__, reason)
                 continue
@@ -173,16 +183,21 @@ def _kept(run: Run, manifest: Manifest, staging: Staging | None = None) -> bool:
 
 def _manifest(run: Run, file: Examined, content: dict[str, Any], staging: Staging, wrapped: bool) -> Manifest:
     container = describe_recipe(file.recipe, staging) if wrapped and file.recipe else None
+    if container and file.exactness == "content":
+        container["makes"] = file.returned
     objects = [
         {"digest": digest, "size": staging.size(digest), "role": role} for digest, role in sorted(object_roles(content, container).items())
     ]
+    named = ("name = ? AND sample = ? AND digest = ?", file.path.name, run.options.sample or "", file.digest)
+    before = run.archive.ledger.manifests(*named)  # kept by its content only, where bytes are required now
     return Manifest(
         name=file.path.name,
         sample=run.options.sample,
-        version=_next_version(run, file),
+        version=before[-1].version if before else _next_version(run, file),
+        revision=1 + max((manifest.revision for manifest in before), default=0),
         digest=file.digest,
         size=file.size,
-        exactness="bytes",
+        exactness=file.exactness if wrapped else "bytes",
         profile=run.options.profile,
         plain_digest=file.plain_digest if wrapped else file.digest,
         container=container,

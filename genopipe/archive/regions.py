@@ -20,7 +20,7 @@ from typing import Any
 from isal import igzip
 
 from genopipe import outputs
-from genopipe.archive.alignments import mended_part, plain_alignments, unpacked_header
+from genopipe.archive.alignments import decoded_pool, mended_part, plain_alignments, unpacked_header
 from genopipe.archive.bam_stream import PlainBam, Records
 from genopipe.archive.containers import Index, read_part
 from genopipe.archive.htslib import (
@@ -84,6 +84,11 @@ def _decoded(parts: list[bytes], reference: Path | None, shop: Workshop) -> Plai
     return PlainBam(decode_cram(shop.folder / "part.cram", reference=reference))
 
 
+def _decoded_whole(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
+    bam = decoded_pool(content, shop)
+    return _pieces(bam.header, bam)
+
+
 def _reference(reference: dict[str, Any] | None, contig: str, span: tuple[int, int] | None, shop: Workshop) -> Path | None:
     if reference is None or span is None:
         return link_reference(reference, shop)
@@ -140,5 +145,5 @@ def _no_alignments(manifest: Manifest) -> BadInput:
     )
 
 
-_PLAIN = {"alignments": plain_alignments, "realigned": plain_realigned}
+_PLAIN = {"alignments": plain_alignments, "realigned": plain_realigned, "cram": _decoded_whole}
 _FORMS = {"bam": _write_bam, "cram": _write_cram, "fastq": write_fastq}

@@ -7,6 +7,7 @@ NOT_REPRESENTABLE, and the next is tried. What an attempt does not compare by it
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,11 +20,11 @@ from genopipe.archive.container import Recipe, RecipeFailed, Unwrapped, unwrap, 
 from genopipe.archive.contents import digest_of, object_roles, pack
 from genopipe.archive.fastq_text import NotFastq
 from genopipe.archive.fastq_views import NotInPool, Pool, describe_view, make_pool, open_pool
-from genopipe.archive.htslib import HtslibFailed
+from genopipe.archive.htslib import HtslibFailed, decode_cram, without_locations
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
 from genopipe.archive.realigned import describe_realigned
-from genopipe.archive.references import Reference
+from genopipe.archive.references import Reference, link_reference
 from genopipe.archive.staging import Staging
 from genopipe.errors import BadInput
 
@@ -40,17 +41,26 @@ Aligner = Callable[[list[Path], Path], Path]
 
 @dataclass(frozen=True, slots=True)
 class PutOptions:
-    """What holds for all files of one put. With an `aligner`, reads without a BAM become an aligned pool."""
+    """What holds for all files of one put.
+
+    With an `aligner`, reads without a BAM become an aligned pool. `require` is "bytes" or "content": what must come back of alignments
+    and reads in a gzip that no encoder at hand makes.
+    """
 
     sample: str | None = None
     reference: Reference | None = None
     profile: str = "fast"
     aligner: Aligner | None = None
+    require: str = "content"
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A file as it was given. `recipe` is None for a plain file, and where none lays the same bytes around the content again."""
+    """A file as it was given.
+
+    recipe    how gzip is laid around the content again; None for a plain file, and where that is not asked for or cannot be
+    returned  SHA-256 of what recipe and content make: that of the file, or of other bytes with the same content
+    """
 
     path: Path
     digest: str
@@ -58,6 +68,12 @@ class Examined:
     plain_digest: str
     plain: bool
     recipe: Recipe | None
+    returned: str
+
+    @property
+    def exactness(self) -> str:
+        """What comes back: "bytes", or the same "content" in other bytes."""
+        return "bytes" if self.returned == self.digest else "content"
 
     def pieces(self) -> Iterator[bytes]:
         """The content without gzip."""
@@ -85,6 +101,8 @@ def attempts(run: Run, file: Examined, group: list[Examined]) -> Iterator[tuple[
             for content in _aligned_pools(run):
                 yield partial(_realigned, file, content), True
             yield partial(_alignments, run, file), True
+        if file.path.suffix == ".cram":
+            yield partial(_cram, run, file), True
         if FASTQ.search(file.path.name):
             for content in _pools(run):
                 yield partial(_view, run, file, content), True
@@ -92,7 +110,8 @@ def attempts(run: Run, file: Examined, group: list[Examined]) -> Iterator[tuple[
                 yield partial(_aligned_on_the_way, run, file, group), True
             yield partial(_own_pool, run, file, group), True
             yield partial(_own_pool, run, file, [file]), True
-        yield partial(_packed, run, file), True
+        if file.exactness == "bytes":
+            yield partial(_packed, run, file), True
     yield partial(_original, run, file), False
 
 
@@ -112,7 +131,7 @@ def _pools(run: Run) -> Iterator[dict[str, Any]]:
 
 def _aligned_pools(run: Run) -> Iterator[dict[str, Any]]:
     """The pools of the sample's alignments, and of reads that were aligned on the way in."""
-    alignments = {manifest.content["cram"] for manifest in _of_sample(run) if manifest.content["kind"] == "alignments"}
+    alignments = {manifest.content["cram"] for manifest in _of_sample(run) if manifest.content["kind"] in ("alignments", "cram")}
     yield from (pool for pool in _pools(run) if pool["reference"] or pool["cram"] in alignments)
 
 
@@ -127,6 +146,15 @@ def _again(content: dict[str, Any], _staging: Staging) -> dict[str, Any]:
 def _alignments(run: Run, file: Examined, staging: Staging) -> dict[str, Any]:
     options, check = run.options, partial(_check_plain, file)
     return describe_alignments(file.pieces, staging.shop, reference=options.reference, profile=options.profile, check=check)
+
+
+def _cram(run: Run, file: Examined, staging: Staging) -> dict[str, Any]:
+    """The CRAM as it is; it must come without another reference than the one that goes into the archive."""
+    reference = run.options.reference.keep(staging) if run.options.reference else None
+    alone = staging.shop.folder / "alone.cram"
+    without_locations(file.path, alone)
+    deque(decode_cram(alone, reference=link_reference(reference, staging.shop)), maxlen=0)
+    return {"kind": "cram", "cram": staging.put_file(file.path), "reference": reference}
 
 
 def _patched(file: Examined, content: dict[str, Any], staging: Staging) -> dict[str, Any]:
@@ -190,12 +218,12 @@ def checks_itself(attempt: Attempt) -> bool:
     return attempt.func in (_alignments, _patched)
 
 
-def check_file(file: Examined, restored: Iterable[bytes]) -> None:
-    """Raises RecipeFailed unless the bytes are those of the file."""
-    if digest_of(restored) != file.digest:
+def check_file(digest: str, restored: Iterable[bytes]) -> None:
+    """Raises RecipeFailed unless the bytes have this digest."""
+    if digest_of(restored) != digest:
         raise RecipeFailed("the restored file differs")
 
 
 def _check_plain(file: Examined, restored: Iterable[bytes]) -> None:
     """Raises RecipeFailed unless the content and the recipe make the file."""
-    check_file(file, wrap(restored, file.recipe))
+    check_file(file.returned, wrap(restored, file.recipe))

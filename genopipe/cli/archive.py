@@ -28,6 +28,13 @@ def archive() -> None:
 @click.option("--sample", help="Whose files these are; FASTQ and BAM of one sample share their reads.")
 @click.option("--reference", type=ExistingFolder, help="Folder made by `genopipe reference build`, to keep alignments small.")
 @click.option("--align", is_flag=True, help="Align reads that come without a BAM, to keep them small; needs --reference.")
+@click.option(
+    "--require",
+    type=click.Choice(["bytes", "content"]),
+    default="content",
+    show_default=True,
+    help="What must come back of BAM and FASTQ in a gzip that no encoder here makes: with bytes they are kept as they are.",
+)
 @threads_option
 @memory_option
 @click.option("--profile", type=click.Choice(["fast", "archive"]), default="fast", show_default=True, help="Speed, or the smallest size.")
@@ -40,6 +47,7 @@ def put(
     sample: str | None,
     reference: Path | None,
     align: bool,
+    require: str,
     threads: int,
     memory: int,
     profile: str,
@@ -62,7 +70,7 @@ def put(
     if align and reference is None:
         raise click.UsageError("--align needs --reference.")
     by = aligner(reference, threads=threads, memory=memory) if align and reference else None
-    options = PutOptions(sample, Reference.load(reference) if reference else None, profile, by)
+    options = PutOptions(sample, Reference.load(reference) if reference else None, profile, by, require)
     manifests = keep(root, files, options, case=case, receipts=merge)
     if receipt:
         write_receipt(receipt, manifests, merge)
@@ -75,7 +83,7 @@ def put(
 @click.option("--region", metavar="CONTIG:FIRST-LAST", help="Of a BAM, only the records that overlap this region.")
 @click.option("--as", "form", type=click.Choice(["bam", "cram", "fastq"]), default="bam", show_default=True, help="Format of a region.")
 def get(wanted: str, root: Location, output: Path, region: str | None, form: str) -> None:
-    """Write an archived file, bit for bit as it was put, or a region of a BAM.
+    """Write an archived file as it was put, or a region of a BAM. `list` says if its bytes or its content come back.
 
     \b
     genopipe archive get S1/S1.bam --archive A -o S1.bam

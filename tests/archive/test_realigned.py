@@ -26,6 +26,7 @@ from genopipe.archive.realigned_tags import MOST_NAMES
 from genopipe.archive.rearranged import rearranged
 from genopipe.archive.record_orders import RULES, RecordKeys, keep_record_order, kept_record_order
 from genopipe.archive.references import Reference
+from genopipe.archive.regions import get_region
 from genopipe.archive.representations import PutOptions
 from genopipe.archive.workshop import Workshop
 from genopipe.store import FolderStore
@@ -288,3 +289,18 @@ def test_names_of_no_pattern_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("genopipe.archive.record_orders._MOST_PREFIXES", 5)
     keys = keys_of([b"r%dx" % i for i in range(9)])
     assert [rule for rule in RULES if keys.predicted(rule) is None] == ["name", "name_text"]
+
+
+def test_a_bam_that_is_not_sorted_by_position_is_kept_as_alignments(sample: Path, reference: Path, tmp_path: Path) -> None:
+    """Its containers may have records anywhere, so a region reads all of them."""
+    bam = sorted_by_name(sample / "S1.bam", tmp_path / "n.bam")
+    (manifest,) = put_files(tmp_path / "A", [bam], PutOptions("S1", Reference.load(reference)))
+    assert manifest.content["kind"] == "alignments"
+    get_region(tmp_path / "A", "n.bam", tmp_path / "part.bam", region="c1:5001-7000", form="bam")
+    with pysam.AlignmentFile(str(bam)) as whole, pysam.AlignmentFile(str(tmp_path / "part.bam")) as part:
+        wanted = [
+            r.to_string()
+            for r in whole
+            if r.reference_id == 0 and r.reference_start < 7000 and (r.reference_end or r.reference_start + 1) > 5000
+        ]
+        assert [r.to_string() for r in part] == wanted != []
