@@ -80,10 +80,14 @@ class FolderFiles:
 
     def listed(self, folder: str) -> Iterator[Found]:
         base, start = (folder.rstrip("/"), "") if folder.endswith("/") else folder.rpartition("/")[::2]
-        paths = sorted(path for path in (self.root / base).glob(f"{start}*") if not path.name.startswith("."))
-        for path in paths:
-            name = f"{base}/{path.name}" if base else path.name
-            if path.is_dir():
+        try:
+            with os.scandir(self.root / base) as entries:
+                matching = sorted((entry for entry in entries if entry.name.startswith(start)), key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for entry in matching:
+            name = f"{base}/{entry.name}" if base else entry.name
+            if entry.is_dir():
                 yield from self.listed(name + "/")
             elif (found := self.found(name)) is not None:
                 yield found
