@@ -8,7 +8,7 @@ from nowhere else. A genome that is a known assembly but no analysis set is told
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -43,14 +43,17 @@ def _first_names() -> dict[str, str]:
     return {contig["md5"]: contig["names"][0] for manifest in _manifests() for contig in manifest["contigs"]}
 
 
+def assemblies_of(name: str, length: int) -> frozenset[str]:
+    """The assemblies on which a contig of that name has that length."""
+    return _by_length().get((name, length), frozenset())
+
+
 @cache
-def lengths(assembly: str) -> Mapping[str, frozenset[int]]:
-    """By name of a contig the lengths it may have on an assembly; nothing for an assembly that no manifest knows."""
-    found: dict[str, frozenset[int]] = {}
+def _by_length() -> dict[tuple[str, int], frozenset[str]]:
+    found: dict[tuple[str, int], frozenset[str]] = {}
     for manifest in _manifests():
-        for contig in manifest["contigs"] if manifest["assembly"] == assembly else ():
-            for name in contig["names"]:
-                found[name] = found.get(name, frozenset()) | {contig["length"]}
+        for key in ((name, contig["length"]) for contig in manifest["contigs"] for name in contig["names"]):
+            found[key] = found.get(key, frozenset()) | {manifest["assembly"]}
     return found
 
 

@@ -10,7 +10,11 @@ from pathlib import Path
 import pysam
 
 from genopipe.errors import BadInput
-from genopipe.formats.assembly import lengths
+from genopipe.formats.assembly import assemblies_of
+
+
+ASSEMBLIES = ("GRCh37", "GRCh38")
+"""Assemblies by whose names a set may be called; a set on any other is held against none."""
 
 
 @contextmanager
@@ -32,13 +36,13 @@ def reading(path: Path, *, drop_samples: bool = False) -> Iterator[pysam.Variant
 
 
 def check_lengths(file: pysam.VariantFile, assembly: str | None, path: Path) -> None:
-    """Raises BadInput for a header with a contig of another length than it has on the assembly; an unknown one tells nothing."""
-    known = lengths(assembly or "")
+    """Raises BadInput for a header with a contig of the length that it has on another known assembly."""
     for name in map(str, file.header.contigs):
         length = file.header.contigs[name].length
-        if length and length not in known.get(name, {length}):
+        others = assemblies_of(name, length or 0)
+        if assembly in ASSEMBLIES and others and assembly not in others:
             raise BadInput(
-                f"contig {name} has {length:,} bases; on {assembly} it has {' or '.join(f'{n:,}' for n in sorted(known[name]))}",
+                f"contig {name} has {length:,} bases, as on {' and '.join(sorted(others))}",
                 wanted=f"a VCF on {assembly}",
                 do="Use variants and evidence of one assembly.",
                 path=path,
