@@ -90,7 +90,7 @@ def _wanted(form: Form, names: list[str], assembly: str, source: Path, line: int
 def _check_build(text: str, assembly: str, source: Path) -> None:
     """Raises BadInput where the table names another assembly than the one it is said to be on."""
     named = {build for name, build in _BUILDS.items() if name in text}
-    if named and assembly in _BUILDS.values() and named != {assembly}:
+    if named and assembly in _BUILDS.values() and assembly not in named:
         came = f"a table on {' and '.join(sorted(named))}"
         raise BadInput(came, wanted=f"a table on {assembly}", do="Check file and --assembly.", path=source)
 

@@ -12,7 +12,6 @@ import pysam
 from genopipe.errors import BadInput
 from genopipe.formats.assembly import assemblies_of
 
-
 ASSEMBLIES = ("GRCh37", "GRCh38")
 """Assemblies by whose names a set may be called; a set on any other is held against none."""
 

@@ -62,7 +62,7 @@ def test_revel_by_assembly_and_the_highest_of_a_variant(tmp_path: Path) -> None:
 
 def test_alphamissense_and_cadd(tmp_path: Path) -> None:
     store = kept(tmp_path, "alphamissense", ALPHAMISSENSE + "chr1\t69094\tG\tT\thg38\tQ8NH21\tENST1.4\tV2L\t0.2937\tlikely_benign\n")
-    kept(tmp_path, "cadd", CADD + "1\t10001\tT\tA\t0.70\t8.3\nX\t5\tC\tT\t1\t21\n")
+    kept(tmp_path, "cadd", "## lifted from GRCh37\n" + CADD + "1\t10001\tT\tA\t0.70\t8.3\nX\t5\tC\tT\t1\t21\n")
     assert scores_in(store, "alphamissense") == [("1", 69093, "G", "T", 0.2937)]
     assert scores_in(store, "cadd") == [("1", 10000, "T", "A", 8.3), ("X", 4, "C", "T", 21.0)]
 
