@@ -73,7 +73,8 @@ def affected_cases(connection: duckdb.DuckDBPyConnection, step: Step, cases: Seq
 
 def _of_kind(connection: duckdb.DuckDBPyConnection, step: Step, kind: str, cases: Sequence[str]) -> Iterator[tuple[str, str]]:
     if kind in (*VARIANT_KINDS, *SCORE_KINDS):
-        yield from _carriers(connection, step, _changed_variants(connection, step, kind))
+        _compare_variants(connection, step, kind)
+        yield from _carriers(connection, step)
         if kind == "clinvar":
             yield from _nearly(connection, _genes_judged_by(step))
     elif kind in GENE_MODELS:
@@ -86,8 +87,9 @@ def _of_kind(connection: duckdb.DuckDBPyConnection, step: Step, kind: str, cases
         yield from _nearly(connection, _changed_genes(step, kind))
 
 
-def _changed_variants(connection: duckdb.DuckDBPyConnection, step: Step, kind: str) -> pa.Table:
-    """The carried variants whose records changed in a way that ranking sees; `anyhow` for those that count however frequent they are."""
+def _compare_variants(connection: duckdb.DuckDBPyConnection, step: Step, kind: str) -> None:
+    """Makes `changed` of the carried variants whose records changed in a way that ranking sees; `anyhow` for those that count however
+    frequent they are."""
     for name, evidence in (("before", step.old), ("after", step.new)):
         tables = [str(evidence.table(dataset)) for dataset in evidence.of_kind(kind)]
         source, values = (_KNOWN, [tables]) if tables else (_NOTHING_KNOWN, [])
@@ -99,7 +101,9 @@ def _changed_variants(connection: duckdb.DuckDBPyConnection, step: Step, kind: s
         if before != after:
             anyhow = kind == "frequency" or "pathogenic" in (before, after)
             places.append(dict(zip(_PLACE_TYPES, place, strict=True)) | {"anyhow": anyhow})
-    return pa.Table.from_pylist(places, schema=_PLACE)
+    connection.register("compared", pa.Table.from_pylist(places, schema=_PLACE))
+    connection.execute("CREATE OR REPLACE TEMP TABLE changed AS SELECT * FROM compared")
+    connection.unregister("compared")
 
 
 _KNOWN = """
@@ -154,13 +158,8 @@ def _rarity(records: list[Record]) -> tuple[int, int]:
 _SEEN: dict[str, Callable[[list[Record]], Any]] = {"clinvar": _verdict, "frequency": _rarity}
 
 
-def _carriers(connection: duckdb.DuckDBPyConnection, step: Step, changed: pa.Table) -> Iterator[tuple[str, str]]:
-    """Carriers of changed variants, those that are frequent in the new set only where they count anyhow."""
-    connection.register("given", changed)
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE changed AS SELECT DISTINCT c.* FROM given c SEMI JOIN sites USING (contig, position, ref, alt)"
-    )
-    connection.unregister("given")
+def _carriers(connection: duckdb.DuckDBPyConnection, step: Step) -> Iterator[tuple[str, str]]:
+    """Carriers of the variants in `changed`, those that are frequent in the new set only where they count anyhow."""
     connection.execute("CREATE OR REPLACE TEMP TABLE frequent AS SELECT contig, position, ref, alt FROM changed WHERE false")
     for dataset in step.new.of_kind("frequency"):
         connection.execute(_FREQUENT, [str(step.new.table(dataset))])
@@ -204,9 +203,9 @@ def _carriers_in(connection: duckdb.DuckDBPyConnection, step: Step, kind: str) -
         for start, end in zip(row["exon_start"], row["exon_end"], strict=True)
     ]
     connection.register("spans", pa.Table.from_pylist(spans, schema=pa.schema(_SPAN_TYPES)))
-    inside: pa.Table = connection.execute(_INSIDE).to_arrow_table()  # type: ignore[assignment]
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE changed AS {_INSIDE}")
     connection.unregister("spans")
-    yield from _carriers(connection, step, inside)
+    yield from _carriers(connection, step)
 
 
 def _changed_rows(step: Step, kind: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Lab:
         """Adds new releases of some kinds, and locks a set."""
         for kind, file in changed.items():
             kind = kind.replace("_", "-")
-            positional = kind in ("clinvar", "frequency", "genes")
+            positional = kind in ("clinvar", "frequency", "genes", "alphamissense")
             add(self.store, kind, file, release=Release(kind, name, date, "CC0", "world" if positional else None), may_shrink=True)
         lock(self.store, name)
         return self.store / name
@@ -187,6 +187,30 @@ def test_a_variant_that_is_common_now_is_withdrawn(lab: Lab, missense: Variant, 
     seen = [(*missense, "AF=0.2;nhomalt=50")]
     lab.release("new", "2026-03-01", frequency=invented.write_sites(tmp_path / "f.vcf.gz", invented.FREQUENCY_HEADER, seen))
     assert told(lab) == {"CARRIER": {"GENA": "withdrawn"}}
+
+
+def test_a_gene_that_bears_losing_a_copy_now_weakens_a_stop(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "c.tsv").write_text("gene\tpLI\toe_lof_upper\nGENA\t0.0\t1.5\nGENB\t0.0\t1.5\nGENC\t0.0\t1.2\n")
+    lab.release("new", "2026-03-01", constraint=tmp_path / "c.tsv")
+    assert told(lab) == {"STOP": {"GENA": "down"}}
+
+
+def test_a_gene_without_a_model_any_more_is_withdrawn(lab: Lab, tmp_path: Path) -> None:
+    world = replace(lab.setting.world, transcripts={k: v for k, v in lab.setting.world.transcripts.items() if k != "GENA"})
+    lab.release("new", "2026-03-01", genes=invented.write_genes(world, tmp_path / "genes.gff3"))
+    assert told(lab)["CARRIER"] == {"GENA": "withdrawn"}
+
+
+def test_a_prediction_that_is_known_now_concerns_its_carrier(lab: Lab, missense: Variant, tmp_path: Path) -> None:
+    contig, position, ref, alt = missense
+    (tmp_path / "am.tsv").write_text(
+        "#CHROM\tPOS\tREF\tALT\tgenome\tuniprot_id\ttranscript_id\tprotein_variant\tam_pathogenicity\tam_class\n"
+        f"{contig}\t{position + 1}\t{ref}\t{alt}\tworld\tP\tT\tA1V\t0.99\tlikely_pathogenic\n"
+    )
+    lab.release("new", "2026-03-01", alphamissense=tmp_path / "am.tsv")
+    look(lab)
+    assert (lab.folder / "changes" / "cases" / "CARRIER.json").exists()
+    assert not (lab.folder / "changes" / "cases" / "OTHER.json").exists()
 
 
 def test_no_genome_is_opened_where_nothing_concerns_anybody(lab: Lab, stop: Variant, tmp_path: Path) -> None:
