@@ -55,6 +55,11 @@ def test_a_case_is_read_with_paths_relative_to_its_file(folder: Path) -> None:
     assert case.ehr is not None and case.ehr.patient == "Patient/abc"
 
 
+def test_an_archive_may_be_a_bucket(folder: Path) -> None:
+    assert load_case(write(folder, GOOD)).archive == folder / "archive"
+    assert load_case(write(folder, GOOD.replace("archive: archive", "archive: s3://genomes/nicu"))).archive == "s3://genomes/nicu"
+
+
 def test_reads_may_stand_in_a_table(folder: Path) -> None:
     (folder / "reads.tsv").write_text("sample\tlane\tr1\tr2\nS1\t2\tS1_R1.fq\tS1_R2.fq\nS2\t1\tS2.fq\t\n")
     text = GOOD[: GOOD.index("reads:")] + "reads: reads.tsv\n"

@@ -14,6 +14,7 @@ from genopipe.errors import BadConfiguration, BadEnvironment, BadInput
 from genopipe.interpret.evidence import open_set
 from genopipe.interpret.ontology import load_ontology
 from genopipe.interpret.subject import Subject, check_terms, load_subject
+from genopipe.store import check_access
 
 
 def check_case(plan: Plan, last: str | None = None) -> None:
@@ -73,3 +74,5 @@ def _check_archive(plan: Plan) -> None:
         raise BadConfiguration(
             f"{archive} is a file", wanted="a folder for the archive", do="Mend `archive:`.", path=plan.case.path, key="archive"
         )
+    if archive is not None:
+        check_access(archive)

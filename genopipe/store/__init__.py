@@ -19,6 +19,7 @@ __all__ = [
     "Location",
     "Objects",
     "Store",
+    "check_access",
     "file_digest",
     "inside",
     "is_digest",
@@ -63,6 +64,15 @@ def seal(location: Location) -> None:
             "there are objects here that are not encrypted", wanted="an empty place", do="Choose another place.", path=location
         )
     files.add(SEALED, b"{}\n")
+
+
+def check_access(location: Location) -> None:
+    """Raises BadEnvironment or BadConfiguration for what would stop a put: no server, no credentials, no keys."""
+    from genopipe.store.keys import public_keys, secret_key
+
+    if open_files(location).found(SEALED) is not None:
+        public_keys()
+        secret_key()
 
 
 def is_s3(location: Location) -> bool:

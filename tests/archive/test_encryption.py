@@ -20,7 +20,7 @@ from genopipe.archive.rekeep import repack
 from genopipe.archive.representations import PutOptions
 from genopipe.archive.verify import verify
 from genopipe.errors import BadConfiguration, BadInput
-from genopipe.store import Location, open_store, seal
+from genopipe.store import Location, check_access, open_store, seal
 from genopipe.store.sealed import SEGMENT_BYTES, SealedFiles
 
 PASSPHRASE = "correct horse"
@@ -186,6 +186,15 @@ def test_encryption_needs_public_keys_and_an_empty_place(tmp_path: Path, keys: o
         put_note(tmp_path / "A", tmp_path)
     with pytest.raises(BadConfiguration, match="no public key is given"):
         Archive.create(tmp_path / "B", encrypt=True)
+
+
+def test_what_would_stop_a_put_can_be_looked_for_before(tmp_path: Path, keys: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_access(tmp_path / "plain")
+    seal(tmp_path / "A")
+    check_access(tmp_path / "A")
+    monkeypatch.delenv("GENOPIPE_ARCHIVE_SECRET_KEY_FILE")
+    with pytest.raises(BadConfiguration, match="no secret key is given"):
+        check_access(tmp_path / "A")
 
 
 def test_no_key_is_ever_logged(tmp_path: Path, keys: tuple[Path, Path], caplog: pytest.LogCaptureFixture) -> None:
