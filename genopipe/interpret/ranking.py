@@ -35,11 +35,12 @@ from genopipe.interpret.evidence import canonical_assembly
 from genopipe.interpret.findings import CHANCE, Finding, Hit, Interpretation, Request, Trace
 from genopipe.interpret.haplotypes import Together, read_together
 from genopipe.interpret.inheritance import LIMIT, Family, Pattern, call_faults, parentage
+from genopipe.interpret.introns import intron_consequences
 from genopipe.interpret.known import places_of_known
 from genopipe.interpret.onset import FACTOR, age_of, too_late
 from genopipe.interpret.ontology import Annotations, Ontology
 from genopipe.interpret.phenotype import PhenotypeScorer, load_scorer
-from genopipe.interpret.predictors import SPLICING, Prediction, chosen_tool, effect_of
+from genopipe.interpret.predictors import SPLICED, SPLICING, Prediction, chosen_tool, effect_of
 from genopipe.interpret.reasons import reasons
 from genopipe.interpret.rna_genes import rna_consequences
 from genopipe.interpret.structural import structural_consequences, with_structural
@@ -68,8 +69,8 @@ BENIGN_FACTOR = 0.1
 """What is left of the score of a variant that ClinVar calls benign, with a star."""
 IN_DBSNP_FACTOR = 0.1
 LEAST_PHENOTYPE = 0.02
-ABNORMALITY = "HP:0000118"
-"""The root of what a patient can show."""
+NO_SIGNS = ("HP:0000005", "HP:0012823", "HP:0040279")
+"""Modes of inheritance, clinical modifiers and frequencies: terms below these say nothing of what a patient shows."""
 
 _MODES = {
     "HP:0000006": {"AD"},
@@ -121,9 +122,9 @@ def interpret(request: Request) -> Interpretation:
 
 
 def _describing(ontology: Ontology, terms: Sequence[int]) -> list[int]:
-    """The terms that are phenotypic abnormalities: no modes of inheritance, onsets or frequencies; all in an ontology without that root."""
-    root = ontology.number.get(ABNORMALITY)
-    return [term for term in terms if root is None or root in ontology.ancestors(term)]
+    """The terms that tell what a patient shows."""
+    roots = [ontology.number[term] for term in NO_SIGNS if term in ontology.number]
+    return [term for term in terms if not np.isin(roots, ontology.ancestors(term)).any()]
 
 
 class _Case:
@@ -204,6 +205,10 @@ class _Case:
         called = consequences(self.variants, small, transcripts, genome=request.genome, reference=request.reference)
         called |= structural_consequences(self.variants, [row for row in rows if self.variants.structural[row]], transcripts)
         for row, genes in rna_consequences(self.variants, small, transcripts, known=self.annotations.number).items():
+            called[row] = called.get(row, {}) | genes
+        splicing = self.knowledge.scores.get(SPLICING, np.full(len(self.variants), nan))
+        spliced = [row for row in small if splicing[row] >= SPLICED]
+        for row, genes in intron_consequences(self.variants, spliced, transcripts, called=called, genome=request.genome).items():
             called[row] = called.get(row, {}) | genes
         rare = set(rows)
         known = {row: assertion for row, assertion in self.knowledge.pathogenic.items() if row in rare}

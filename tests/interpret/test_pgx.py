@@ -466,10 +466,10 @@ def test_every_defined_pair_is_called_back(every_gene: dict[str, GeneDefinition]
 
 
 def test_named_alleles_of_every_gene_are_called_back_from_a_vcf(every_gene: dict[str, GeneDefinition], tmp_path: Path) -> None:
-    """Up to 25 names of each gene, beside a reference copy, as records of a phased VCF: repeats, deletions and changes of two bases too."""
+    """Up to 12 names of each gene, beside a reference copy, as records of a phased VCF: repeats, deletions and changes of two bases too."""
     named = {gene: definition for gene, definition in every_gene.items() if gene != "CYP2D6"}
-    chosen = {gene: definition.alleles[:: -(-len(definition.alleles) // 25)] for gene, definition in named.items()}
-    for number in range(25):
+    chosen = {gene: definition.alleles[:: -(-len(definition.alleles) // 12)] for gene, definition in named.items()}
+    for number in range(12):
         names = {gene: alleles[number] for gene, alleles in chosen.items() if number < len(alleles)}
         carried = {position: _first(name, i) for gene, name in names.items() for i, position in enumerate(named[gene].positions)}
         called = read_genotypes(phased_vcf(tmp_path, carried), list(carried))
