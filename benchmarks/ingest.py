@@ -39,6 +39,7 @@ READS = (RunRead(51, False), RunRead(8, True), RunRead(8, True), RunRead(51, Fal
 STRUCTURE = "51T8B8B51T"
 PLACE = (1, 1101)
 BLOCK = 100_000
+REPEATS = 3
 PICARD = "PicardCommandLine"
 LAYOUTS: tuple[Layout, ...] = ("bcl.gz", "cbcl")
 
@@ -98,10 +99,14 @@ def write_folders(work: Path, layouts: Sequence[Layout], clusters: int, barcodes
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU seconds of this process and what came out."""
-    started = time.process_time()
-    out = work()
-    return time.process_time() - started, out
+    """The least CPU seconds of `REPEATS` runs, and what came out."""
+    seconds = []
+    for _ in range(REPEATS):
+        out = None  # memory for one result at a time
+        started = time.process_time()
+        out = work()
+        seconds.append(time.process_time() - started)
+    return min(seconds), out
 
 
 def decode(lane: LanePlan, pool: ThreadPoolExecutor, bases: int, folder: Path) -> tuple[dict[str, float], Tile]:

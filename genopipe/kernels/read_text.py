@@ -109,9 +109,8 @@ def _put_header(out, at, call, x, y, header, letter):
     at = put_number(out, at, x)
     out[at] = 58
     at = put_number(out, at + 1, y)
-    if len(header.umi):
-        out[at] = 58
-        at = _put_bases(out, at + 1, call, header.umi, letter)
+    out[at] = 58
+    at = _put_bases(out, at + min(len(header.umi), 1), call, header.umi, letter)
     out[at] = 32
     return at + 1
 
