@@ -7,7 +7,6 @@ of the clock of the place that keeps the archive.
 from __future__ import annotations
 
 import getpass
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +25,7 @@ def record(archive: Archive, action: str, now: float, **details: Any) -> None:
 def entries(archive: Archive) -> Iterator[dict[str, Any]]:
     """All lines, the oldest first."""
     for found in archive.files.listed("audit/"):
-        yield json.loads(archive.files.read(found.name))
+        yield archive.document(found.name)
 
 
 def instant(now: float) -> str:

@@ -8,7 +8,6 @@ place that keeps the files. What a killed put left is younger than the grace for
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -53,9 +52,7 @@ class Collecting:
     def unneeded(self, digests: Iterable[str]) -> list[str]:
         """Those objects that no put pins and no manifest names. The pins are read first: see above."""
         pins = self._pins()
-        self.archive.ledger.refresh()
-        needed = pins | {digest for (digest,) in self.archive.ledger.rows("SELECT DISTINCT digest FROM object")}
-        return sorted(set(digests) - needed)
+        return sorted(set(digests) - pins - self.archive.ledger.needed())
 
     def delete_object(self, digest: str) -> None:
         """Removes an object, as long as the mark stands."""
@@ -76,7 +73,7 @@ class Collecting:
                 self.archive.files.delete(found.name)
                 continue
             try:
-                pins.update(json.loads(self.archive.files.read(found.name))["objects"])
+                pins.update(self.archive.document(found.name)["objects"])
             except FileNotFoundError:
                 continue
         return pins

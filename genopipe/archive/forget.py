@@ -8,7 +8,6 @@ written down first (`forgetting/`), so that one that was killed is finished by t
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -72,7 +71,7 @@ def release(archive: Archive, identifier: str, *, reason: str) -> Hold:
 def holds(archive: Archive) -> Iterator[Hold]:
     """All holds."""
     for found in archive.files.listed(_HOLDS):
-        document = json.loads(archive.files.read(found.name))
+        document = archive.document(found.name)
         identifier = found.name.removeprefix(_HOLDS).removesuffix(".json")
         yield Hold(identifier, document["sample"], document["reason"], document["until"], document["report"])
 
@@ -102,8 +101,7 @@ def finish_forgetting(collection: Collecting) -> Forgotten:
     done = Forgotten(0, 0, 0)
     archive = collection.archive
     for found in list(archive.files.listed(_PENDING)):
-        content = archive.files.read(found.name)
-        document = json.loads(content)
+        document = archive.document(found.name)
         for name in document["manifests"]:
             collection.delete_file(name)
         _uncatalogue(collection, document)
@@ -112,7 +110,7 @@ def finish_forgetting(collection: Collecting) -> Forgotten:
             collection.delete_object(digest)
         done = Forgotten(len(document["manifests"]), len(doomed), len(document["objects"]) - len(doomed))
         record(archive, "forget", collection.now, sample=document["sample"], reason=document["reason"], files=document["files"])
-        archive.files.add(found.name.replace(_PENDING, _TOMBSTONES), content)
+        archive.files.add(found.name.replace(_PENDING, _TOMBSTONES), canonical(document))
         archive.files.delete(found.name)
     return done
 
@@ -120,7 +118,7 @@ def finish_forgetting(collection: Collecting) -> Forgotten:
 def check_not_being_forgotten(archive: Archive, sample: str | None) -> None:
     """Raises BadInput for a sample whose forgetting was cut short: what is put now would go with it."""
     for found in archive.files.listed(_PENDING):
-        if json.loads(archive.files.read(found.name))["sample"] == sample:
+        if archive.document(found.name)["sample"] == sample:
             raise BadInput(
                 f"sample {sample!r} is being forgotten",
                 wanted="a sample that is not",
@@ -155,7 +153,7 @@ def _files_of(archive: Archive, sample: str) -> list[Manifest]:
 
 def _unknown(archive: Archive, sample: str) -> str:
     for found in archive.files.listed(_TOMBSTONES):
-        document = json.loads(archive.files.read(found.name))
+        document = archive.document(found.name)
         if document["sample"] == sample:
             return f"sample {sample!r} was forgotten on {document['at'][:10]} already"
     return f"there is no sample {sample!r} in the archive"

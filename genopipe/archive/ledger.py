@@ -9,6 +9,7 @@ version, then the smallest.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from genopipe.archive.manifests import Manifest, decode_manifest
+from genopipe.archive.manifests import Manifest, decode_manifest, parse_manifest
 from genopipe.store import Files, Found, Location, inside, is_digest, is_s3
 
 LEDGER = "ledger.sqlite"
@@ -50,13 +51,11 @@ class Ledger:
 
     def manifests(self, where: str = "1", *values: object) -> list[Manifest]:
         """The manifests that count and fulfil a condition on `counting`, by sample, name and version."""
-        rows = self.rows(f"SELECT document, file FROM counting WHERE {where} ORDER BY sample, name, version, digest", *values)
-        return [self._decoded(document, file) for document, file in rows]
+        return list(map(parse_manifest, self._documents(f"counting WHERE {where} ORDER BY sample, name, version, digest", *values)))
 
     def every(self, where: str = "1", *values: object) -> list[Manifest]:
         """Also those that do not count any more."""
-        rows = self.rows(f"SELECT document, file FROM manifest WHERE {where} ORDER BY sample, name, version, digest, file", *values)
-        return [self._decoded(document, file) for document, file in rows]
+        return list(map(parse_manifest, self._documents(f"manifest WHERE {where} ORDER BY sample, name, version, digest, file", *values)))
 
     def rows(self, query: str, *values: object) -> list[Any]:
         """The answer to a query over `manifest`, `counting` and `object`."""
@@ -66,6 +65,11 @@ class Ledger:
             self._discard()
             self.refresh()
             return self._opened().execute(query, values).fetchall()
+
+    def needed(self) -> set[str]:
+        """The objects that manifests name, from their own bytes: what is not among them may be deleted. Raises as `refresh`."""
+        self.refresh()
+        return {entry["digest"] for document in self._documents("manifest") for entry in json.loads(document)["objects"]}
 
     def insert(self, manifest: Manifest) -> None:
         """Takes up a manifest that was just written."""
@@ -83,6 +87,16 @@ class Ledger:
         except sqlite3.Error:
             self._discard()
             self._refresh()
+
+    def _documents(self, source: str, *values: object) -> list[bytes]:
+        """The bytes of manifests, as their names say they are; a ledger with others is made again."""
+        query = f"SELECT CAST(document AS BLOB), file FROM {source}"
+        found = self.rows(query, *values)
+        if any(hashlib.sha256(document).hexdigest() != digest_in(file) for document, file in found):
+            self._discard()
+            self.refresh()
+            found = self.rows(query, *values)
+        return [document for document, _ in found]
 
     def _refresh(self) -> None:
         present = {found.name for found in manifest_files(self._files)}
@@ -103,12 +117,9 @@ class Ledger:
     def _read(self, file: str) -> Manifest | None:
         """None for a manifest that went between the listing and now."""
         try:
-            return self._decoded(self._files.read(file), file)
+            return decode_manifest(self._files.read(file), digest_in(file), inside(self._root, file))
         except FileNotFoundError:
             return None
-
-    def _decoded(self, content: bytes, file: str) -> Manifest:
-        return decode_manifest(content, digest_in(file), inside(self._root, file))
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:

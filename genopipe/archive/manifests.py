@@ -95,6 +95,13 @@ def decode_manifest(content: bytes, digest: str, path: Location) -> Manifest:
     fault = next(_validator().iter_errors({"manifest": version, **document}), None)
     if fault is not None:
         raise damaged(path, f"the manifest breaks its schema: {fault.message[:200]}")
+    return parse_manifest(content)
+
+
+def parse_manifest(content: bytes) -> Manifest:
+    """A manifest that was checked before."""
+    document = json.loads(content)
+    version = document.pop("manifest")
     return Manifest(**{"revision": 0} | document, format=version)
 
 

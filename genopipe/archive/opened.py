@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from genopipe.archive.ledger import Ledger
 from genopipe.archive.manifests import READABLE, VERSION, Manifest, canonical, damaged, other_version
@@ -69,6 +70,14 @@ class Archive:
         """Writes a manifest; from then on the file is archived."""
         self.files.add(manifest.file, manifest.encode())
         self.ledger.insert(manifest)
+
+    def document(self, name: str) -> dict[str, Any]:
+        """A small JSON file of the archive. Raises BadInput for one that is damaged."""
+        try:
+            document: dict[str, Any] = json.loads(self.files.read(name))
+        except ValueError as error:
+            raise damaged(inside(self.root, name), "this cannot be read as JSON") from error
+        return document
 
     @contextmanager
     def folder(self) -> Iterator[Path]:

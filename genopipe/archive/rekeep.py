@@ -28,7 +28,7 @@ from genopipe.archive.realigned import describe_realigned
 from genopipe.archive.references import link_reference
 from genopipe.archive.staging import Staging
 from genopipe.errors import BadEnvironment, BadInput, GenopipeError
-from genopipe.progress import log, progress
+from genopipe.progress import progress
 
 Anew = Callable[[list[Manifest], Staging], list[Manifest]]
 """Gives manifests of the same files; new objects go to the staging."""
@@ -70,10 +70,10 @@ def _kept_anew(archive: Archive, groups: Iterable[list[Manifest]], anew: Anew, a
                 try:
                     new = anew(group, staging)
                     _check(new, staging)
+                    _switch(archive, group, new, staging)
                 except (GenopipeError, HtslibFailed, NotBam, NotInPool, RecipeFailed) as fault:
                     faults.append(_stays(archive, group[0], fault))
                     continue
-                _switch(archive, group, new, staging)
                 pairs += zip(group, new, strict=True)
             counter.advance()
     if pairs:
@@ -199,19 +199,18 @@ def _check(new: list[Manifest], staging: Staging) -> None:
 
 
 def _switch(archive: Archive, old: list[Manifest], new: list[Manifest], staging: Staging) -> None:
-    """From the old manifests to the new; where a collection runs, the old are left to the next."""
+    """From the old manifests to the new, while nobody forgets or collects. Raises BadInput where somebody does, or did."""
     with pinned(archive, {entry["digest"] for manifest in new for entry in manifest.objects}):
         staging.commit()
-        for manifest in new:
-            archive.add(manifest)
-    try:
         with collecting(archive) as collection:
+            if any(archive.files.found(manifest.file) is None for manifest in old):
+                raise BadInput("it was forgotten meanwhile", wanted="a file that is archived", do="Nothing is left to be done.")
+            for manifest in new:
+                archive.add(manifest)
             for manifest in old:
                 collection.delete_file(manifest.file)
             for digest in collection.unneeded(entry["digest"] for manifest in old for entry in manifest.objects):
                 collection.delete_object(digest)
-    except BadInput as busy:
-        log.info("what was replaced is left to the next collection: %s", busy.came)
 
 
 def _record(archive: Archive, action: str, files: int) -> None:

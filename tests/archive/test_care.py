@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -246,6 +248,27 @@ def test_the_ledger_is_made_again_when_it_is_lost_or_damaged(tmp_path: Path) -> 
             (tmp_path / "A" / LEDGER).write_bytes(damage)
         assert [m.name for m in Archive.existing(tmp_path / "A").manifests()] == ["a.txt"]
         assert [m.name for m in Archive.existing(tmp_path / "A").manifests()] == ["a.txt"]
+
+
+def test_a_collection_does_not_believe_a_damaged_ledger(tmp_path: Path) -> None:
+    """A needed object whose row was changed in the ledger stays."""
+    manifest = put_text(tmp_path / "A", tmp_path, "a.txt", "x")
+    with closing(sqlite3.connect(tmp_path / "A" / LEDGER)) as ledger, ledger:
+        ledger.execute("DELETE FROM object")
+        ledger.execute("UPDATE manifest SET document = replace(CAST(document AS TEXT), ?, ?)", (manifest.objects[0]["digest"], "0" * 64))
+    assert Archive.existing(tmp_path / "A").manifests() == [manifest]
+    assert collect(Archive.existing(tmp_path / "A"), grace_hours=0).objects == 0
+    assert text_of(tmp_path / "A", "a.txt", tmp_path) == "x"
+
+
+def test_a_damaged_hold_is_told(tmp_path: Path) -> None:
+    put_text(tmp_path / "A", tmp_path, "a.txt", "x")
+    archive = Archive.existing(tmp_path / "A")
+    identifier = hold(archive, "S1", reason="law").id
+    (tmp_path / "A" / "holds" / f"{identifier}.json").write_text("{")
+    with pytest.raises(BadInput, match="this cannot be read as JSON"):
+        forget(archive, "S1", reason="test")
+    assert len(archive.manifests()) == 1
 
 
 def test_the_ledger_drops_what_went(tmp_path: Path) -> None:
