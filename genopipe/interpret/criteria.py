@@ -34,6 +34,8 @@ LEAST_NEAR = 4
 LEAST_KNOWN, MOST_HARMLESS, MAINLY = 10, 0.05, 0.75
 """Pathogenic variants of a gene from which on their kinds are told, the share of benign missense for PP2, the share of the main kind."""
 LOSS_OF_FUNCTION = ("frameshift_variant", "stop_gained", "splice_donor_variant", "splice_acceptor_variant", "transcript_ablation")
+BROKEN = ("exon_loss_variant", "feature_truncation")
+"""Of structural variants: a part of the gene is lost, and whether the frame is kept is not told."""
 IN_FRAME = ("inframe_insertion", "inframe_deletion")
 _DEEP = re.compile(r"\d(?:\+(\d+)|-(\d+))[ACGT]>[ACGT]$")
 
@@ -99,12 +101,14 @@ def not_evaluated(kinds: Collection[str], *, genome: bool, parents: bool) -> dic
 
 
 def _loss_of_function(about: Circumstances) -> Criterion | None:
-    cause = _mechanism(about)
-    lost = any(term in LOSS_OF_FUNCTION for term in about.consequence.terms)
-    if cause is None or not (lost or "start_lost" in about.consequence.terms):
+    cause, terms = _mechanism(about), about.consequence.terms
+    lost, broken = (any(term in of_kind for term in terms) for of_kind in (LOSS_OF_FUNCTION, BROKEN))
+    if cause is None or not (lost or broken or "start_lost" in terms):
         return None
     strength, tail = "very strong", ""
-    if not lost:
+    if broken:
+        strength, tail = "strong", ", though a part of it is lost and the frame may be kept"
+    elif not lost:
         strength, tail = "moderate", ", though translation may begin at a later start codon"
     elif about.consequence.escapes_decay:
         strength, tail = "strong", ", though near the end of the transcript"
