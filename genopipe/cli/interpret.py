@@ -12,7 +12,7 @@ from genopipe.cli.options import ExistingFile, ExistingFolder, Instant, OutputFo
 @click.command()
 @click.option("--variants", type=ExistingFile, help="The family's VCF; without it genes are ranked by phenotype alone.")
 @click.option("--structural", type=ExistingFile, help="VCF of deletions, duplications, inversions and breakends, ranked with the others.")
-@click.option("--case", "case", type=ExistingFile, required=True, help="Case file (YAML) or GA4GH phenopacket (JSON).")
+@click.option("--case", "case", type=ExistingFile, required=True, help="Case file (YAML) or GA4GH phenopacket (JSON or YAML).")
 @click.option("--evidence", type=click.Path(path_type=Path), required=True, help="A locked evidence set, E/NAME.")
 @click.option(
     "--reference", type=ExistingFolder, help="Folder made by `genopipe reference build`; without it no amino acid changes are told."

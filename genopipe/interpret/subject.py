@@ -1,7 +1,7 @@
 """Who a case is about: the proband's phenotype, and the family as a pedigree.
 
-A case file or a GA4GH phenopacket (version 1 or 2, single or family, JSON) becomes the same `Subject`. Of a phenopacket only the subject,
-the phenotypic features and the pedigree are read, never its interpretation.
+A case file or a GA4GH phenopacket (version 1 or 2, single or family, JSON or YAML) becomes the same `Subject`. Of a phenopacket only the
+subject, the phenotypic features and the pedigree are read, never its interpretation.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from genopipe.config import Case, load_case
 from genopipe.errors import BadInput
 from genopipe.formats.ped import Member, Sex, check_descent, read_ped
+from genopipe.formats.yaml_document import read_yaml
 from genopipe.interpret.ontology import Ontology
 
 _SEX: dict[str, Sex] = {"FEMALE": "female", "MALE": "male"}
@@ -44,9 +45,12 @@ class Subject:
 
 
 def load_subject(path: Path) -> Subject:
-    """The subject of a case file (YAML) or a phenopacket (JSON). Raises BadInput or BadConfiguration."""
+    """The subject of a case file (YAML) or a phenopacket (JSON or YAML). Raises BadInput or BadConfiguration."""
     if path.suffix == ".json":
-        return _from_phenopacket(path)
+        return _from_phenopacket(_read_json(path), path)
+    packet, _ = read_yaml(path, "case")
+    if "subject" in packet or (isinstance(packet.get("proband"), dict) and "subject" in packet["proband"]):
+        return _from_phenopacket(packet, path)
     return _from_case(load_case(path))
 
 
@@ -94,8 +98,7 @@ def _family_of(case: Case) -> tuple[Member, ...]:
     return (proband, *others)
 
 
-def _from_phenopacket(path: Path) -> Subject:
-    packet = _read_json(path)
+def _from_phenopacket(packet: dict[str, Any], path: Path) -> Subject:
     _check_shape(packet, path)
     person: Mapping[str, Any] = packet.get("proband", packet)
     _check_shape(person, path)
@@ -155,7 +158,7 @@ def _terms(features: Sequence[Any], *, excluded: bool, path: Path) -> tuple[str,
             raise BadInput(
                 "a feature without a term", wanted="`type: {id: HP:...}`", do="Correct it.", path=path, key=f"phenotypicFeatures.{index}"
             )
-        if bool(feature.get("excluded")) == excluded:
+        if bool(feature.get("excluded") or feature.get("negated")) == excluded:  # negated: version 1
             found.append(str(identifier))
     return tuple(dict.fromkeys(found))
 
