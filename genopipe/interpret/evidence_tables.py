@@ -98,7 +98,7 @@ def _term_table(source: Path) -> Iterator[Term]:
 
 def write_genes(source: Path, target: Path) -> int:
     """Transcripts, sorted by contig and start."""
-    return _write("genes", [_model(transcript) for transcript in read_genes(source)], target)
+    return _write("genes", _told_apart([_model(transcript) for transcript in read_genes(source)]), target)
 
 
 def write_coding_exons(source: Path, target: Path) -> int:
@@ -116,7 +116,7 @@ def write_coding_exons(source: Path, target: Path) -> int:
     rows = [_model(_coding_transcript(key, merged_spans(exons))) for key, exons in spans.items()]
     if not rows:
         raise BadInput("no exon in it", wanted="a BED of coding exons", do="Check the file.", path=source)
-    return _write("coding-exons", sorted(rows, key=lambda row: (row["contig"], row["start"], row["id"])), target)
+    return _write("coding-exons", _told_apart(sorted(rows, key=lambda row: (row["contig"], row["start"], row["id"]))), target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,16 @@ def _model(transcript: Transcript) -> dict[str, Any]:
         row[f"{kind}_start"], row[f"{kind}_end"] = [start for start, _ in spans], [end for _, end in spans]
     kept = ("contig", "id", "gene_id", "gene", "ncbi_id", "biotype", "strand", "phase", "mane", "canonical")
     return row | {name: getattr(transcript, name) for name in kept}
+
+
+def _told_apart(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Transcripts with an id each: one that lies in a second place too, as in the pseudoautosomal regions, is `ID_2` there."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        name = row["id"]
+        seen[name] = seen.get(name, 0) + 1
+        row["id"] = name if seen[name] == 1 else f"{name}_{seen[name]}"
+    return rows
 
 
 def write_constraint(source: Path, target: Path) -> int:

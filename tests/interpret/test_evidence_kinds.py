@@ -315,6 +315,22 @@ def test_an_exon_of_several_genes_goes_to_the_transcripts_it_belongs_to(tmp_path
     }
 
 
+def test_a_transcript_in_two_places_has_an_id_in_each(tmp_path: Path) -> None:
+    """As RefSeq gives those of the pseudoautosomal regions."""
+    text = "".join(f"{contig}\t5\t9\tGENE=A;GENE_ID=1;TRANSCRIPT=NM_1.1\t0\t+\n" for contig in "YX")
+    found = transcripts_of(lock(kept(tmp_path, "coding-exons", text), "set"), ["A"])
+    assert sorted((transcript.contig, transcript.id) for transcript in found) == [("X", "NM_1.1"), ("Y", "NM_1.1_2")]
+    gff = "".join(
+        f"{contig}\tr\tgene\t1\t90\t.\t+\t.\tID=gene-A{contig};Name=A\n"
+        f"{contig}\tr\tmRNA\t1\t90\t.\t+\t.\tID=rna-{contig};Parent=gene-A{contig};transcript_id=NM_1.1\n"
+        f"{contig}\tr\texon\t1\t90\t.\t+\t.\tParent=rna-{contig}\n"
+        for contig in "XY"
+    )
+    (tmp_path / "gff").mkdir()
+    found = transcripts_of(lock(kept(tmp_path / "gff", "genes", gff), "set"), ["A"])
+    assert sorted((transcript.contig, transcript.id) for transcript in found) == [("X", "NM_1.1"), ("Y", "NM_1.1_2")]
+
+
 def test_definitions_of_named_alleles_come_out_of_a_set_as_they_went_in(tmp_path: Path) -> None:
     release = tmp_path / "release" / "definition"
     release.mkdir(parents=True)
