@@ -104,21 +104,27 @@ def interpret(request: Request) -> Interpretation:
     if subject.observed and not phenotype.any():
         notes.append("No term of the phenotype is known of any gene: genes are ranked by their variants alone.")
         log.warning("no term of the phenotype is known of any gene: genes are ranked by their variants alone")
+    named = request.panels or subject.panels
+    panels = Panels(request.evidence, named)
+    if named:
+        notes.append(panels.told(named))
+    late = too_late(ontology, annotations, age_of(subject)) if request.by_onset else {}
+    by_gene = dict(zip(annotations.genes, map(float, phenotype), strict=True))
     if request.variants is None:
-        findings = [
-            Finding(0, gene, float(score), float(score), None, None, ()) for gene, score in zip(annotations.genes, phenotype, strict=True)
-        ]
+        findings = [_by_phenotype(gene, score, late.get(gene)) for gene, score in by_gene.items() if panels.allow(gene)]
         ranked = _explained(_ranked(findings), scorer, observed)
         return Interpretation(request, ontology, ranked, None, {}, tuple(notes), (0, 0))
-    by_gene = dict(zip(annotations.genes, map(float, phenotype), strict=True))
-    late = too_late(ontology, annotations, age_of(subject)) if request.by_onset else {}
-    case = _Case(request, annotations, by_gene, late, any_phenotype=bool(phenotype.any()))
+    case = _Case(request, annotations, phenotype=by_gene, late=late, panels=panels)
     findings = case.findings()
     if request.genome is None:
         notes.append("No reference was given: which amino acid changes is unknown, and only coding exons and splice sites were looked at.")
     ranked = _explained(_ranked(findings), scorer, observed)
     told = (*notes, *case.notes)
     return Interpretation(request, ontology, ranked, case.variants, case.kept, told, case.parentage, case.trace, case.unseen)
+
+
+def _by_phenotype(gene: str, score: float, late: str | None) -> Finding:
+    return Finding(0, gene, round(score * (FACTOR if late is not None else 1.0), 6), score, None, None, (), late=late)
 
 
 def _describing(ontology: Ontology, terms: Sequence[int]) -> list[int]:
@@ -131,16 +137,12 @@ class _Case:
     """The way of one family's variants to findings."""
 
     def __init__(
-        self, request: Request, annotations: Annotations, phenotype: Mapping[str, float], late: Mapping[str, str], *, any_phenotype: bool
+        self, request: Request, annotations: Annotations, *, phenotype: Mapping[str, float], late: Mapping[str, str], panels: Panels
     ) -> None:
-        self.request, self.annotations, self.phenotype, self.any_phenotype = request, annotations, phenotype, any_phenotype
-        self.late = late
+        self.request, self.annotations, self.phenotype, self.late, self.panels = request, annotations, phenotype, late, panels
+        self.any_phenotype = any(phenotype.values())
         self.notes: list[str] = []
         assert request.variants is not None
-        named = request.panels or request.subject.panels
-        self.panels = Panels(request.evidence, named)
-        if named:
-            self.notes.append(self.panels.told(named))
         _check_assembly(request)
         subject = request.subject
         people = [subject.proband, *(member.sample for member in subject.family if member.sample != subject.proband)]

@@ -45,6 +45,10 @@ class Panels:
         names = ", ".join(versions.get(name.lower(), name) for name in named)
         return f"Only the {len(self.genes or ()):,} green or listed genes of {names} were ranked."
 
+    def allow(self, gene: str) -> bool:
+        """Whether a gene may be ranked."""
+        return self.genes is None or gene in self.genes
+
     def of(self, gene: str) -> tuple[tuple[Panel, PanelGene], ...]:
         """The panels that have a gene, and what each says of it."""
         return tuple((panel, panel.genes[gene]) for panel in self.panels if gene in panel.genes)

@@ -148,6 +148,16 @@ def test_a_panel_or_list_limits_what_is_ranked(
     assert ("in none of the panels" in told) == ("GENA" not in genes)
 
 
+def test_panels_and_onset_hold_without_variants(setting: Setting, evidence: EvidenceSet, tmp_path: Path) -> None:
+    """Of the green genes of a panel the one known in adults only has half the score, and says why."""
+    subject = replace(load_subject(case_file(tmp_path, setting)), onset="P3D")
+    plain = {finding.gene: finding for finding in interpret(Request(subject, evidence)).findings}
+    limited = {finding.gene: finding for finding in interpret(Request(subject, evidence, panels=("Seizures",), by_onset=True)).findings}
+    assert set(limited) == {"GENA", "GENB", "GENX"} & set(plain)
+    assert limited["GENA"].score == pytest.approx(plain["GENA"].score / 2, abs=1e-6)
+    assert any("begins later" in reason for reason in limited["GENA"].reasons)
+
+
 def test_onset(setting: Setting, evidence: EvidenceSet, variants: Path) -> None:
     """GENA is only known to begin in adults, GENC also in infants."""
     plain, by_onset = run(setting, evidence, variants), run(setting, evidence, variants, by_onset=True)
