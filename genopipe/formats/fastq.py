@@ -189,8 +189,6 @@ class _Pairing:
             raise BadInput(came, wanted="single reads of different names", do=do, path=self._path, line=5)
 
     def _check_pairs(self, reads: Reads) -> None:
-        if len(reads) % 2:
-            raise self._error(len(reads) - 1, "the last read has no mate", "an even number of interleaved reads")
         first, second = _mate_number(reads, 0), _mate_number(reads, 1)
         if self.n_reads == 0 and first and second and (first, second) != (1, 2):
             came = f"the first read says that it is mate {first}, the one beside it that it is mate {second}"
