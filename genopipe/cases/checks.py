@@ -1,4 +1,5 @@
-"""What would stop a case hours later, looked for before its first step: pedigree, phenotype, evidence set, archive, site key.
+"""What would stop a case hours later, looked for before its first step: pedigree, phenotype, evidence set, panels, archive, site
+key.
 
 Each check is the one that the stage itself makes, so that both tell the same; only what the stages to come need is looked at.
 """
@@ -14,6 +15,7 @@ from genopipe.errors import BadConfiguration, BadEnvironment, BadInput
 from genopipe.interpret.evidence import open_set
 from genopipe.interpret.ontology import load_ontology
 from genopipe.interpret.subject import Subject, check_terms, load_subject
+from genopipe.interpret.tiers import Panels
 from genopipe.store import check_access
 
 
@@ -25,7 +27,9 @@ def check_case(plan: Plan, last: str | None = None) -> None:
     subject = load_subject(plan.case.path)
     _check_samples(plan, subject)
     if "interpret" in to_come:
-        check_terms(subject, load_ontology(open_set(plan.case.evidence)))
+        evidence = open_set(plan.case.evidence)
+        check_terms(subject, load_ontology(evidence))
+        Panels(evidence, subject.panels)
     if "archive" in to_come:
         _check_archive(plan)
     if "ehr" in to_come:

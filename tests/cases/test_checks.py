@@ -59,6 +59,7 @@ FAULTS = {
     "no line for reads": ("family.ped", ("F\tS1\t0\tS2\t2\t2\nF\tS2\t0\t0\t2\t1", "F\tS1\t0\t0\t2\t2"), "sample S2 of the case is not in"),
     "broken line": ("family.ped", ("F\tS2", "F S2"), "family.ped:2: 5 columns; wanted six"),
     "unknown term": ("case.yaml", ("HP:0000001", "HP:9999999"), "case.yaml: phenotypes: unknown or obsolete HPO term 'HP:9999999'"),
+    "no such panel": ("case.yaml", ("evidence/now\n", "evidence/now\npanels: [Hearts]\n"), "panels: no panel or gene list 'Hearts'"),
     "no evidence set": ("case.yaml", ("evidence/now", "site.key"), "site.key: this is no evidence set"),
     "archive is a file": ("case.yaml", ("archive: archive", "archive: site.key"), "archive: .*site.key is a file; wanted a folder"),
 }
