@@ -187,20 +187,20 @@ def ensembl_lines(transcripts: Sequence[Transcript]) -> Iterator[str]:
     genes: dict[tuple[str, str], list[Transcript]] = {}
     for transcript in transcripts:
         genes.setdefault((transcript.gene_id, transcript.contig), []).append(transcript)
-    for (gene_id, _), members in genes.items():
+    for number, members in enumerate(genes.values()):  # a gene on X and Y has the same id on both
         first = members[0]
         start, end = min(member.start for member in members), max(member.end for member in members)
         biotype = "protein_coding" if any(member.coding for member in members) else first.biotype
-        yield _line(first, "gene", (start, end), ".", f"ID=gene:{gene_id};Name={first.gene};biotype={biotype}")
+        yield _line(first, "gene", (start, end), ".", f"ID=gene:{number};Name={first.gene};biotype={biotype}")
         for member in members:
-            yield from _transcript_lines(member, gene_id)
+            yield from _transcript_lines(member, number)
 
 
-def _transcript_lines(transcript: Transcript, gene_id: str) -> Iterator[str]:
+def _transcript_lines(transcript: Transcript, gene: int) -> Iterator[str]:
     biotype = "protein_coding" if transcript.coding else transcript.biotype
     parent = f"Parent=transcript:{transcript.id}"
     span = (transcript.start, transcript.end)
-    yield _line(transcript, "mRNA", span, ".", f"ID=transcript:{transcript.id};Parent=gene:{gene_id};biotype={biotype}")
+    yield _line(transcript, "mRNA", span, ".", f"ID=transcript:{transcript.id};Parent=gene:{gene};biotype={biotype}")
     for exon in transcript.exons:
         yield _line(transcript, "exon", exon, ".", parent)
         for kind, part in _untranslated(transcript, exon):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -251,3 +253,16 @@ def test_without_a_reference_only_places_are_told(setting: Setting, tmp_path) ->
 )
 def test_the_gravest_impact_counts(terms: list[str], impact: str) -> None:
     assert impact_of(terms) == impact
+
+
+def test_a_gene_on_two_contigs_is_called_on_both(setting: Setting, tmp_path: Path) -> None:
+    """As those of the pseudoautosomal regions: the same gene id on X and Y."""
+    one, other = setting.world.transcripts["GENA"], setting.world.transcripts["GENC"]
+    twins = [replace(one, gene_id="G", gene="TWIN"), replace(other, gene_id="G", gene="TWIN", id="OTHER.1")]
+    places = [setting.world.codon_change(gene, 20, "TAA") for gene in ("GENA", "GENC")]
+    variants = read_variants(
+        write_family_vcf(tmp_path / "v.vcf", ["S"], [(place, ["0/1"]) for place in places]), ["S"], genome=setting.genome
+    )
+    found = consequences(variants, range(len(variants)), twins, genome=setting.genome, reference=setting.reference)
+    assert {row: found[row]["TWIN"].transcript for row in found} == {0: one.id, 1: "OTHER.1"}
+    assert all("stop_gained" in found[row]["TWIN"].terms for row in found)
