@@ -61,9 +61,8 @@ def _put_tag(out, at, first, second):
 
 @inner
 def _put_pair(out, at, call, column, tags, letter):
-    """A tag with the bases of columns, and the one with their qualities; `tags` are their four letters."""
-    if len(column) == 0:
-        return at
+    """A tag with the bases of columns, and the one with their qualities, or nothing without columns; `tags` are their four letters."""
+    start = at
     at = _put_tag(out, at, tags[0], tags[1])
     for i in range(len(column)):
         out[at + i] = _DASH if column[i] == PLUS else letter[call[column[i]]]
@@ -75,7 +74,7 @@ def _put_pair(out, at, call, column, tags, letter):
         else:
             out[at + i] = 33 + (_NO_CALL_QUALITY if call[column[i]] == NO_CALL else call[column[i]] >> 2)
     out[at + len(column)] = 0
-    return at + len(column) + 1
+    return at + len(column) + 1 if len(column) else start
 
 
 @inner
