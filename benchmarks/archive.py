@@ -1,10 +1,13 @@
-"""What `genopipe archive` needs for the reads of one genome, and how long it takes, beside CRAM, zstd and gzip; as JSON.
+"""What `genopipe archive` needs for reads, second alignments and regions, and how long it takes, beside CRAM, zstd and gzip; as JSON.
 
     benchmarks/archive.py [--data DIR] [--work DIR] [--repeats N] [--output benchmarks/results/archive.json]
 
-Input: R1 and R2 of `na12878_chr21` as they are, the BAM that came with them, and the BAM that `genopipe align` makes of them. Every set
-goes into an archive of its own and is got back; `identical` says whether all files came back bit for bit. `stored` counts every object but
-the reference, manifests too. Seconds are CPU time of the whole program, start-up and verification included, the least of the repeats;
+Sets: R1 and R2 of `na12878_chr21` as they are, the BAM that came with them, the BAM that `genopipe align` makes of them, the BAM with 41
+quality levels, HiFi reads. Every set goes into an archive of its own and is got back; `identical` says whether all files came back bit for
+bit. `stored` counts every object but the reference, manifests too. Layers: what another BAM of the same reads adds to an archive of
+genopipe's BAM, as a share of what that took (bwa, samtools of Debian; left out without them). Quality streams: a FASTQ of real quality
+strings with N as bases, beside the published sizes. Speed: genopipe's BAM four times over, with names of their own. Region: the bytes
+read of that BAM's objects. Seconds are CPU time of the whole program, start-up and verification included, the least of the repeats;
 kernels are compiled before. Peers: `samtools view` of pysam to CRAM 3.1 (its records, not the bytes of the BAM), zstd -19 and gzip -9 of
 the plain content of each file.
 """
@@ -17,12 +20,20 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from measure import cpu_seconds, options, report, versions, work_folder
 
 _MAIN = "from genopipe.cli import main; main()"
+_IMPORT = "import sys, pysam; pysam.samtools.fqimport(*sys.argv[1:], catch_stdout=False)"
 _VIEW = "import sys, pysam; pysam.view(*sys.argv[1:], catch_stdout=False)"
+
+
+COPIES = 4
+QUALITIES = {"DERIVED_q4": 726_974, "DERIVED_q8": 2_877_628, "DERIVED_q40+dir": 3_197_066}
+"""Published sizes. The third was made knowing which mate a string is of, which the file does not say."""
 
 
 def main() -> None:
@@ -30,17 +41,25 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     with work_folder(arguments.work) as work:
-        reference, sets = inputs(arguments.data / "na12878_chr21", work)
+        reference, sets = inputs(arguments.data, work)
+        own = sets["genopipe's BAM alone"][0]
+        large = copies(own, work / "large.bam")
+        aligned = ("--align", "--threads", "1")
         result = {
             "sets": {name: measured(files, reference, work, arguments.repeats) for name, files in sets.items()},
+            "reads alone, aligned on the way in": measured(sets["reads alone"], reference, work, arguments.repeats, *aligned),
+            "layers": layers(own, reference, arguments.data / "na12878_chr21", work),
+            "qualities": {name: qualities(arguments.data / "quality_streams" / f"{name}.qual.gz", work) for name in QUALITIES},
+            "speed": {"bytes": large.stat().st_size, "result": measured([large], reference, work, 1)},
+            "region": region(large, reference, work),
             "peers": {path.name: peers(path, reference, work) for path in sorted({path for files in sets.values() for path in files})},
         }
     report(result, arguments, versions("pysam", "deflate", "zstandard"))
 
 
-def inputs(data: Path, work: Path) -> tuple[Path, dict[str, list[Path]]]:
+def inputs(folder: Path, work: Path) -> tuple[Path, dict[str, list[Path]]]:
     """The reference folder, and the files of each set."""
-    reference, own = work / "reference", work / "genopipe.bam"
+    data, reference, own = folder / "na12878_chr21", work / "reference", work / "genopipe.bam"
     reads = [data / "reads_R1.fastq.gz", data / "reads_R2.fastq.gz"]
     if not reference.exists():
         genopipe("reference", "build", data / "GRCh38.chr21.partial.fa.gz", "-o", reference)
@@ -51,15 +70,170 @@ def inputs(data: Path, work: Path) -> tuple[Path, dict[str, list[Path]]]:
         "reads and the BAM they came from": [*reads, data / "reads.bam"],
         "reads alone": reads,
         "genopipe's BAM alone": [own],
+        "a BAM with 41 quality levels": [folder / "na12878_chr20_unbinned" / "gatk_mini_bundle_extract.bam"],
+        "HiFi reads": [folder / "long_reads" / "nfcore_test_hifi.fastq.gz"],
     }
 
 
-def measured(files: list[Path], reference: Path, work: Path, repeats: int) -> dict:
+def layers(own: Path, reference: Path, data: Path, work: Path) -> dict:
+    """Bytes that each further BAM adds, and their share of the first's."""
+    archive, made = work / "layered", further(own, reference, data, work)
+    shutil.rmtree(archive, ignore_errors=True)
+    given = ("--archive", archive, "--sample", "S1", "--reference", reference, "--profile", "archive")
+    genopipe("archive", "put", own, *given)
+    first = folder_size(archive) - reference_size(archive)
+    result = {"first": first}
+    for name, path in made.items():
+        before = folder_size(archive)
+        genopipe("archive", "put", path, *given)
+        added = folder_size(archive) - before
+        genopipe("archive", "get", path.name, "--archive", archive, "-o", work / "back")
+        same = gzip.decompress((work / "back").read_bytes()) == gzip.decompress(path.read_bytes())
+        result[name] = {"added": added, "share": round(added / first, 4), "content_identical": same}
+    return result
+
+
+def further(own: Path, reference: Path, data: Path, work: Path) -> dict[str, Path]:
+    """Other BAMs of the same reads."""
+    import pysam
+
+    flagged, named = work / "flagged.bam", work / "by_name.bam"
+    with pysam.AlignmentFile(str(own)) as source:
+        header = source.header.to_dict() | {"CO": ["another header"]}
+        with pysam.AlignmentFile(str(flagged), "wb", header=header) as target:
+            for i, record in enumerate(source):
+                record.is_duplicate = i % 12 == 0
+                target.write(record)
+    pysam.sort("-n", "--no-PG", "-o", str(named), str(own))
+    made = {"duplicate flags and header changed": flagged, "sorted by name": named}
+    if shutil.which("bwa"):
+        made |= {name: aligned_by_bwa(work, reference, data, name, settings) for name, settings in BWA.items()}
+    return made
+
+
+BWA = {"another aligner and reference": (), "another aligner, other settings, another reference": ("-B", "6", "-O", "5", "-k", "25")}
+
+
+def aligned_by_bwa(work: Path, reference: Path, data: Path, name: str, settings: tuple[str, ...]) -> Path:
+    """The reads on a slice of the reference under another name."""
+    import pysam
+
+    slice_, bam = work / "slice.fa", work / f"{name.replace(' ', '_').replace(',', '')}.bam"
+    if not slice_.exists():
+        slice_.write_text(">21\n" + pysam.faidx(str(reference / "genome.fa.gz"), "chr21:16500001-16900000").partition("\n")[2])
+        subprocess.run(["bwa", "index", str(slice_)], check=True, capture_output=True)
+    reads = [str(data / f"reads_R{mate}.fastq.gz") for mate in (1, 2)]
+    command = ["bwa", "mem", "-R", r"@RG\tID:L1\tSM:NA12878", *settings, str(slice_), *reads]
+    (work / "bwa.sam").write_bytes(subprocess.run(command, check=True, capture_output=True).stdout)
+    pysam.sort("--no-PG", "-o", str(bam), str(work / "bwa.sam"))
+    return bam
+
+
+def qualities(path: Path, work: Path) -> dict:
+    """A FASTQ of the quality strings, put with the archive profile."""
+    fastq, archive = work / "qualities.fastq", work / "qualities"
+    shutil.rmtree(archive, ignore_errors=True)
+    with gzip.open(path, "rt") as lines, open(fastq, "w") as out:
+        for i, line in enumerate(lines):
+            out.write(f"@r{i}\n{'N' * (len(line) - 1)}\n+\n{line}")
+    genopipe("archive", "put", fastq, "--archive", archive, "--profile", "archive")
+    stored, published = folder_size(archive), QUALITIES[path.name.removesuffix(".qual.gz")]
+    return {"stored": stored, "published": published, "ratio": round(stored / published, 4)}
+
+
+def copies(bam: Path, out: Path) -> Path:
+    """The BAM several times over, sorted as it is, names told apart."""
+    import pysam
+
+    from genopipe.formats.bgzf import BgzfWriter
+
+    if out.exists():
+        return out
+    plain = out.with_suffix(".plain")
+    with pysam.AlignmentFile(str(bam)) as source, pysam.AlignmentFile(str(plain), "wb", template=source) as target:
+        for record in source:
+            name = record.query_name
+            for copy in range(COPIES):
+                record.query_name = f"{name}{copy}"
+                target.write(record)
+    with BgzfWriter(out) as writer:
+        writer.write(gzip.decompress(plain.read_bytes()))
+    plain.unlink()
+    return out
+
+
+def region(bam: Path, reference: Path, work: Path) -> dict:
+    """Bytes of the archive's objects that a region of 2,000 bases reads; those of the reference apart."""
+    from genopipe.archive.opened import Archive
+    from genopipe.archive.regions import get_region
+    from genopipe.store import FolderStore
+
+    archive = work / "regions"
+    shutil.rmtree(archive, ignore_errors=True)
+    genopipe("archive", "put", bam, "--archive", archive, "--sample", "S1", "--reference", reference)
+    read: dict[str, int] = {}
+    parts, whole = FolderStore.open_parts, FolderStore.read
+
+    def counted(store: FolderStore, digest: str) -> Any:
+        source = parts(store, digest)
+        plain_read = source.read
+
+        class Counted:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(source, name)
+
+            def read(self, size: int = -1) -> bytes:
+                found = plain_read(size)
+                read[digest] = read.get(digest, 0) + len(found)
+                return found
+
+            def __enter__(self) -> Counted:
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                source.close()
+
+        return Counted()
+
+    def counted_whole(store: FolderStore, digest: str) -> bytes:
+        found = whole(store, digest)
+        read[digest] = read.get(digest, 0) + len(found)
+        return found
+
+    FolderStore.open_parts, FolderStore.read = counted, counted_whole  # type: ignore[method-assign, assignment]
+    get_region(archive, bam.name, work / "part.bam", region="chr21:16700001-16702000", form="bam")
+    role = {entry["digest"]: (entry["role"], entry["size"]) for entry in Archive.existing(archive).find(bam.name).objects}
+    mine = sum(n for digest, n in read.items() if role[digest][0] != "reference")
+    stored = sum(size for kind, size in role.values() if kind != "reference")
+    of_reference = sum(n for digest, n in read.items() if role[digest][0] == "reference")
+    index = next(size for kind, size in role.values() if kind == "index")
+    return {"stored": stored, "read": mine, "share": round(mine / stored, 4), "of_it_index": index, "of_the_reference": of_reference}
+
+
+def sizes(archive: Path) -> Iterator[tuple[Path, int]]:
+    yield from (
+        (path, path.stat().st_size) for folder in ("objects", "manifests") for path in (archive / folder).rglob("*") if path.is_file()
+    )
+
+
+def folder_size(archive: Path) -> int:
+    """Bytes of objects and manifests."""
+    return sum(size for _, size in sizes(archive))
+
+
+def reference_size(archive: Path) -> int:
+    """Bytes of the objects of references."""
+    manifests = [json.loads(path.read_text()) for path in (archive / "manifests").glob("*.json")]
+    objects = {entry["digest"]: entry["size"] for m in manifests for entry in m["objects"] if entry["role"] == "reference"}
+    return sum(objects.values())
+
+
+def measured(files: list[Path], reference: Path, work: Path, repeats: int, *more: str) -> dict:
     """Of each profile: bytes before and after, and CPU seconds of put and get."""
     given = sum(path.stat().st_size for path in files)
     results: dict = {"bytes": given}
     for profile in ("fast", "archive"):
-        rounds = [one_round(files, reference, work, profile) for _ in range(repeats)]
+        rounds = [one_round(files, reference, work, profile, *more) for _ in range(repeats)]
         stored, identical = rounds[0]["stored"], all(one["identical"] for one in rounds)
         put, get = min(one["put"] for one in rounds), min(one["get"] for one in rounds)
         results[profile] = {
@@ -74,12 +248,12 @@ def measured(files: list[Path], reference: Path, work: Path, repeats: int) -> di
     return results
 
 
-def one_round(files: list[Path], reference: Path, work: Path, profile: str) -> dict:
+def one_round(files: list[Path], reference: Path, work: Path, profile: str, *more: str) -> dict:
     archive, back = work / "archive", work / "back"
     for folder in (archive, back):
         shutil.rmtree(folder, ignore_errors=True)
     options = ("--archive", archive, "--sample", "S1", "--reference", reference, "--profile", profile, "--receipt", work / "receipt.json")
-    put = genopipe("archive", "put", *files, *options)
+    put = genopipe("archive", "put", *files, *options, *more)
     get, identical = 0.0, True
     for path in files:
         get += genopipe("archive", "get", path.name, "--archive", archive, "-o", back / path.name)
@@ -102,7 +276,14 @@ def peers(path: Path, reference: Path, work: Path) -> dict:
     if path.suffix == ".bam":
         for profile in ("normal", "archive"):
             results[f"CRAM 3.1 {profile}"] = cram(path, reference, work / "peer.cram", profile)
+    else:
+        results["CRAM 3.1 archive, unaligned"] = unaligned_cram(path, work / "peer.cram")
     return results
+
+
+def unaligned_cram(path: Path, out: Path) -> dict:
+    seconds = cpu_seconds(sys.executable, "-c", _IMPORT, "-0", path, "-O", "cram,version=3.1,archive", "-o", out)
+    return {"bytes": out.stat().st_size, "cpu_seconds": round(seconds, 2)}
 
 
 def cram(path: Path, reference: Path, out: Path, profile: str) -> dict:

@@ -19,10 +19,11 @@ from typing import Any, BinaryIO
 import numpy as np
 import zstandard
 
-from genopipe.archive.bam_records import STREAMS, Noted, OrderTable, differences, restored, without_tags
+from genopipe.archive.bam_records import STREAMS, Noted, OrderTable, differences, restored
 from genopipe.archive.bam_stream import Batch, Bytes, NotBam, PlainBam, Records, all_covered
 from genopipe.archive.containers import containers, make_index
 from genopipe.archive.htslib import decode_cram, encode_cram
+from genopipe.archive.pool_reads import without_tags
 from genopipe.archive.references import Reference, contigs_of, cram_header, known_contigs, link_reference
 from genopipe.archive.workshop import Workshop
 

@@ -11,6 +11,7 @@ Per record one byte of marks says what follows in which stream:
     tags   length (uint32) and bytes of all tags as they were
     order  for each tag its place (uint8) among the tags of the CRAM's record, and 0 or the integer type it had (uint8); then 255 and 0
            for each tag that only the CRAM's record has (MD and NM, which decoding adds)
+One more mark says that the CIGAR is that of the CRAM's record with each M cut into = and X by its MD tag.
 
 Source: SAM/BAM format specification, section 4.2.
 """
@@ -22,12 +23,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from genopipe.archive.bam_stream import CORE_BYTES, Batch, Bytes, NotBam, Offsets, int32
+from genopipe.archive.match_cigars import match_cigar
 
 MOST_TAGS = 64
 _DROPPED = 255
 ORDER_SLOTS = 4096
 STREAMS = ("core", "name", "cigar", "sequence", "quality", "tags", "order")
 _ORDER = 6
+_BY_MD = 128
+_LONGEST_CIGAR = 4 * 65535
 _WIDEST_GROWTH = 3
 
 
@@ -61,17 +65,13 @@ def differences(original: Batch, decoded: Batch, table: OrderTable) -> tuple[Byt
 
 def restored(decoded: Batch, mark: Bytes, noted: Noted) -> bytes:
     """The original records from those of the CRAM and what `differences` noted; goes on where the last call with `noted` ended."""
-    size = int(decoded.start[-1] - decoded.start[0]) + sum(len(part) for part in noted.stream) + _WIDEST_GROWTH * MOST_TAGS * len(decoded)
+    given = int(decoded.start[-1] - decoded.start[0])
+    given *= 5 if (mark & _BY_MD).any() else 1  # an MD text makes at most one operation of four bytes for each of its letters
+    size = given + sum(len(part) for part in noted.stream) + _WIDEST_GROWTH * MOST_TAGS * len(decoded)
     out = np.empty(size, np.uint8)
     table = noted.table
     used = _restored(decoded.byte, decoded.start, table.signature, table.order, mark, out, noted.used, *noted.stream)
     return out[:used].tobytes()
-
-
-def without_tags(batch: Batch) -> bytes:
-    """The records without any tags."""
-    out = np.empty(int(batch.start[-1] - batch.start[0]), np.uint8)
-    return out[: _without_tags(batch.byte, batch.start, out)].tobytes()
 
 
 @njit(cache=True, nogil=True)
@@ -81,7 +81,7 @@ def put_uint32(out: Bytes, at: int, value: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _field_ends(byte: Bytes, core: int, base: int, out: Offsets) -> None:
+def field_ends(byte: Bytes, core: int, base: int, out: Offsets) -> None:
     """Ends of name, cigar, sequence and quality of a record whose fields begin at `base`."""
     n_bases = int32(byte, core + 16)
     out[0] = base
@@ -92,15 +92,13 @@ def _field_ends(byte: Bytes, core: int, base: int, out: Offsets) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _without_tags(byte: Bytes, start: Offsets, out: Bytes) -> int:
-    field = np.empty(5, np.int64)
-    at = 0
-    for r in range(len(start) - 1):
-        core = start[r] + 4
-        _field_ends(byte, core, core + CORE_BYTES, field)
-        put_uint32(out, at, field[4] - core)
-        at = _copy(out, at + 4, byte, core, field[4])
-    return at
+def _cigar_by_md(byte: Bytes, field: Offsets, tag: Offsets, n: int, out: Bytes) -> int:
+    """Fills `out` with a record's CIGAR cut by its MD tag; gives its bytes, -1 where that cannot be."""
+    for i in range(n):
+        start = tag[i]
+        if byte[start] == ord("M") and byte[start + 1] == ord("D") and byte[start + 2] == ord("Z"):
+            return match_cigar(byte, field[1], field[2], byte, start + 3, out)
+    return -1
 
 
 @njit(cache=True, nogil=True)
@@ -167,7 +165,7 @@ def same_bytes(one: Bytes, one_start: int, one_end: int, other: Bytes, other_sta
 
 
 @njit(cache=True, nogil=True)
-def _copy(out: Bytes, at: int, byte: Bytes, start: int, end: int) -> int:
+def copied(out: Bytes, at: int, byte: Bytes, start: int, end: int) -> int:
     for i in range(start, end):
         out[at + i - start] = byte[i]
     return at + end - start
@@ -259,7 +257,7 @@ def _find_order(want: Bytes, want_tag: Offsets, m: int, have: Bytes, have_tag: O
 def _put_tag(out: Bytes, at: int, have: Bytes, start: int, end: int, kind: int) -> int:
     """Copies a tag, turned into the integer type `kind` (0: as it is); gives where it ends."""
     if kind == 0:
-        return _copy(out, at, have, start, end)
+        return copied(out, at, have, start, end)
     value = tag_integer(have, start)
     out[at], out[at + 1], out[at + 2] = have[start], have[start + 1], kind
     for i in range(tag_width(kind)):
@@ -288,24 +286,33 @@ def _differences(
     want_field, have_field = np.empty(5, np.int64), np.empty(5, np.int64)
     want_tag, have_tag = np.empty(MOST_TAGS + 1, np.int64), np.empty(MOST_TAGS + 1, np.int64)
     places = np.empty(2 * MOST_TAGS, np.uint8)
+    fixed, cut = np.empty(CORE_BYTES, np.uint8), np.empty(_LONGEST_CIGAR, np.uint8)
     for r in range(len(mark)):
         w, h = want_start[r] + 4, have_start[r] + 4
         w_end, h_end = want_start[r + 1], have_start[r + 1]
-        _field_ends(want, w, w + CORE_BYTES, want_field)
-        _field_ends(have, h, h + CORE_BYTES, have_field)
+        field_ends(want, w, w + CORE_BYTES, want_field)
+        field_ends(have, h, h + CORE_BYTES, have_field)
         if want_field[3] < want_field[2] or want_field[4] < want_field[3] or want_field[4] > w_end:
             return False
-        if not same_bytes(want, w, w + CORE_BYTES, have, h, h + CORE_BYTES):
+        n = tag_starts(have, have_field[4], h_end, have_tag)
+        fixed[:] = have[h : h + CORE_BYTES]
+        if not same_bytes(want, want_field[1], want_field[2], have, have_field[1], have_field[2]):
+            size = _cigar_by_md(have, have_field, have_tag, n, cut)
+            if same_bytes(want, want_field[1], want_field[2], cut, 0, size):
+                mark[r] |= _BY_MD
+                fixed[12], fixed[13] = size // 4 & 255, size // 4 >> 8
+        if not same_bytes(want, w, w + CORE_BYTES, fixed, 0, CORE_BYTES):
             mark[r] |= 1
             for i in range(CORE_BYTES):
-                core[end[0] + i] = want[w + i] ^ have[h + i]
+                core[end[0] + i] = want[w + i] ^ fixed[i]
             end[0] += CORE_BYTES
         for f in range(4):
+            if f == 1 and mark[r] & _BY_MD:
+                continue
             if not same_bytes(want, want_field[f], want_field[f + 1], have, have_field[f], have_field[f + 1]):
                 mark[r] |= 2 << f
                 out = name if f == 0 else cigar if f == 1 else sequence if f == 2 else quality
-                end[1 + f] = _copy(out, end[1 + f], want, want_field[f], want_field[f + 1])
-        n = tag_starts(have, have_field[4], h_end, have_tag)
+                end[1 + f] = copied(out, end[1 + f], want, want_field[f], want_field[f + 1])
         m = tag_starts(want, want_field[4], w_end, want_tag)
         if 0 <= m <= n:
             value = _signature(have, have_tag, n)
@@ -314,12 +321,12 @@ def _differences(
                 continue
             if _find_order(want, want_tag, m, have, have_tag, n, places):
                 mark[r] |= 64
-                end[6] = _copy(orders, end[6], places, 0, 2 * n)
+                end[6] = copied(orders, end[6], places, 0, 2 * n)
                 _remember(value, signature, order, n, places)
                 continue
         mark[r] |= 32
         put_uint32(tags, end[5], w_end - want_field[4])
-        end[5] = _copy(tags, end[5] + 4, want, want_field[4], w_end)
+        end[5] = copied(tags, end[5] + 4, want, want_field[4], w_end)
     return True
 
 
@@ -343,34 +350,40 @@ def _restored(
     field, have_field = np.empty(5, np.int64), np.empty(5, np.int64)
     have_tag = np.empty(MOST_TAGS + 1, np.int64)
     places = np.empty(2 * MOST_TAGS, np.uint8)
+    cut = np.empty(_LONGEST_CIGAR, np.uint8)
     at = 0
     for r in range(len(mark)):
         h, h_end = have_start[r] + 4, have_start[r + 1]
         begin = at + 4
-        _field_ends(have, h, h + CORE_BYTES, have_field)
-        at = _copy(out, begin, have, h, h + CORE_BYTES)
+        field_ends(have, h, h + CORE_BYTES, have_field)
+        at = copied(out, begin, have, h, h + CORE_BYTES)
+        n = tag_starts(have, have_field[4], h_end, have_tag)
+        if mark[r] & _BY_MD:
+            size = _cigar_by_md(have, have_field, have_tag, n, cut)
+            out[begin + 12], out[begin + 13] = size // 4 & 255, size // 4 >> 8
         if mark[r] & 1:
             for i in range(CORE_BYTES):
                 out[begin + i] ^= core[used[0] + i]
             used[0] += CORE_BYTES
-        _field_ends(out, begin, 0, field)
+        field_ends(out, begin, 0, field)
         for f in range(4):
-            if mark[r] & (2 << f):
+            if f == 1 and mark[r] & _BY_MD:
+                at = copied(out, at, cut, 0, size)
+            elif mark[r] & (2 << f):
                 size = field[f + 1] - field[f]
                 source = name if f == 0 else cigar if f == 1 else sequence if f == 2 else quality
-                at = _copy(out, at, source, used[1 + f], used[1 + f] + size)
+                at = copied(out, at, source, used[1 + f], used[1 + f] + size)
                 used[1 + f] += size
             else:
-                at = _copy(out, at, have, have_field[f], have_field[f + 1])
+                at = copied(out, at, have, have_field[f], have_field[f + 1])
         if mark[r] & 32:
             size = int32(tags, used[5])
-            at = _copy(out, at, tags, used[5] + 4, used[5] + 4 + size)
+            at = copied(out, at, tags, used[5] + 4, used[5] + 4 + size)
             used[5] += 4 + size
         else:
-            n = tag_starts(have, have_field[4], h_end, have_tag)
             value = _signature(have, have_tag, n)
             if mark[r] & 64:
-                used[6] += _copy(places, 0, orders, used[6], used[6] + 2 * n)
+                used[6] += copied(places, 0, orders, used[6], used[6] + 2 * n)
                 _remember(value, signature, order, n, places)
             else:
                 _predict(value, signature, order, n, places)

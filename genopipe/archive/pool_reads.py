@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from genopipe.archive.bam_records import copied, field_ends, put_uint32
 from genopipe.archive.bam_stream import CORE_BYTES, Batch, Bytes, Offsets, int32
 from genopipe.archive.fastq_text import Rows, hash_bytes, hash_name
 
@@ -71,6 +72,12 @@ def unaligned_records(mates: list[Rows]) -> bytes:
     first, second = mates[0], mates[1] if len(mates) == 2 else mates[0].part(0, 0)
     used = _alternate(first.byte, first.line, first.name_end, second.byte, second.line, second.name_end, out)
     return out[:used].tobytes()
+
+
+def without_tags(batch: Batch) -> bytes:
+    """The records without any tags."""
+    out = np.empty(int(batch.start[-1] - batch.start[0]), np.uint8)
+    return out[: _without_tags(batch.byte, batch.start, out)].tobytes()
 
 
 def _empty_keys(n: int) -> _Keys:
@@ -190,6 +197,18 @@ def _entries(byte: Bytes, start: Offsets, mate: int, out: Bytes, size: Offsets) 
         size[n] = at - begin
         n += 1
     return n, at
+
+
+@njit(cache=True, nogil=True)
+def _without_tags(byte: Bytes, start: Offsets, out: Bytes) -> int:
+    field = np.empty(5, np.int64)
+    at = 0
+    for r in range(len(start) - 1):
+        core = start[r] + 4
+        field_ends(byte, core, core + CORE_BYTES, field)
+        put_uint32(out, at, field[4] - core)
+        at = copied(out, at + 4, byte, core, field[4])
+    return at
 
 
 @njit(cache=True, nogil=True)

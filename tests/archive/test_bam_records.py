@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
 from pathlib import Path
 
@@ -89,6 +90,46 @@ def test_dropped_and_kept_tags_alternate() -> None:
 def test_a_changed_cigar_is_kept_as_it_was() -> None:
     original, decoded = batch(record(cigar=b"\x47\0\0\0")), batch(record(cigar=b"\x40\0\0\0"))
     assert sizes(original, decoded) == {"cigar": 4}
+    assert round_trip(original, decoded) == original.byte.tobytes()
+
+
+def cigar(text: str) -> bytes:
+    """Operations as in a record."""
+    return b"".join(struct.pack("<I", int(n) << 4 | "MIDNSHP=X".index(op)) for n, op in re.findall(r"(\d+)(\D)", text))
+
+
+@pytest.mark.parametrize(
+    ("plain", "md", "cut"),
+    [
+        ("20M", "20", "20="),
+        ("20M", "0A18C0", "1X18=1X"),
+        ("3S10M2I5M4S", "4AG9", "3S4=2X4=2I5=4S"),
+        ("10M3D10M", "10^ACG0T9", "10=3D1X9="),
+        ("5M100N5M1H", "7G2", "5=100N2=1X2=1H"),
+    ],
+)
+def test_a_cigar_of_matches_and_mismatches_follows_from_md(plain: str, md: str, cut: str) -> None:
+    tag = b"MDZ" + md.encode() + b"\0"
+    original, decoded = batch(*[record(cigar=cigar(cut), tags=(tag,))] * 3), batch(*[record(cigar=cigar(plain), tags=(tag,))] * 3)
+    assert sizes(original, decoded) == {}
+    assert round_trip(original, decoded) == original.byte.tobytes()
+
+
+@pytest.mark.parametrize("md", ["3", "20^", "A", "", "10^ACG", "999999999999999999999"])
+def test_an_md_of_another_cigar_changes_nothing(md: str) -> None:
+    tag = b"MDZ" + md.encode() + b"\0"
+    original, decoded = batch(record(cigar=cigar("20="), tags=(tag,))), batch(record(cigar=cigar("20M"), tags=(tag,)))
+    assert round_trip(original, decoded) == original.byte.tobytes()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    plain=st.text("0123456789MIDSH", max_size=12), cut=st.text("0123456789=XIDSH", max_size=12), md=st.text("0123456789ACGT^", max_size=12)
+)
+def test_any_cigar_and_any_md_are_mended(plain: str, cut: str, md: str) -> None:
+    tag = b"MDZ" + md.encode() + b"\0"
+    safe = [text if not any(int(n) >> 28 for n in re.findall(r"\d+", text)) else "" for text in (plain, cut)]
+    original, decoded = (batch(record(cigar=cigar(text), tags=(tag,))) for text in (safe[1], safe[0]))
     assert round_trip(original, decoded) == original.byte.tobytes()
 
 
