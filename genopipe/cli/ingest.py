@@ -35,8 +35,8 @@ def ingest() -> None:
     type=click.Choice(["fastq", "bam", "cram"]),
     help="Also pass the reads on, all lanes in one file: FASTQ as it is, or an unaligned BAM or CRAM.  [default: measure only]",
 )
-@click.option("--library", help="With --as: library of reads without a read group; the sample's name when not given.")
-@click.option("--read-group", help="With --as: read group of reads that have none; the sample's name when not given.")
+@click.option("--library", help="With --as bam or cram: library of reads without a read group; the sample's name when not given.")
+@click.option("--read-group", help="With --as bam or cram: read group of reads that have none; the sample's name when not given.")
 @platform_option
 @click.option("-o", "--output", type=OutputFolder, required=True, help="Folder for SAMPLE.qc.json and SAMPLE.qc.html.")
 @threads_option
@@ -71,6 +71,8 @@ def fastq(
         r1, r2 = files[:1], files[1:]
     if len(r2) not in (0, len(r1)) or (r2 and interleaved):
         raise click.UsageError("Give -2 once for each -1, or not at all; with --interleaved, not at all.")
+    if form not in ("bam", "cram") and (library or read_group):
+        raise click.UsageError("Give --library and --read-group with --as bam or --as cram.")
     check_each_once([*r1, *r2])
     pass_on = PassOn(form, ReadGroup(read_group or sample, sample, library or sample, platform)) if form else None
     measure_fastq(paired_lanes(r1, r2, interleaved=interleaved), sample, output, reference=reference, pass_on=pass_on, threads=threads)

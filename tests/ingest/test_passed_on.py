@@ -147,6 +147,15 @@ def test_what_a_bam_cannot_hold_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "S.bam").exists()
 
 
+def test_a_read_group_without_records_to_hold_it_is_a_wrong_command_line(tmp_path: Path) -> None:
+    (tmp_path / "a.fq").write_text("@r\nA\n+\nI\n")
+    arguments = ["ingest", "fastq", str(tmp_path / "a.fq"), "--sample", "S", "--read-group", "g", "-o", str(tmp_path)]
+    for more in ([], ["--as", "fastq"]):
+        result = CliRunner().invoke(genopipe, arguments + more)
+        assert result.exit_code == 2
+        assert "Give --library and --read-group with --as bam or --as cram." in result.output
+
+
 def test_aligned_records_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.bam"
     with pysam.AlignmentFile(str(path), "wb", header=pysam.AlignmentHeader.from_dict({"SQ": [{"SN": "c", "LN": 9}]})) as out:
