@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from genopipe.errors import BadInput
 from genopipe.formats.bam_index import FNV_OFFSET, FNV_PRIME, Bam, bad_bam
 from genopipe.formats.bgzf import read_blocks
 from genopipe.formats.cram_stretch import stretch_pieces
@@ -154,13 +155,27 @@ def _pieces(bam: Bam, contig: int, start: int) -> Iterator[bytes]:
     virtual = int(known[0])
     held = bytearray()
     skip = virtual & 0xFFFF
-    for _, payload in read_blocks(bam.path, start=virtual >> 16):
+    for payload in _blocks_from(bam, virtual >> 16):
         held += memoryview(payload)[skip:]
         skip = 0
         if len(held) >= _PIECE:
             yield bytes(held)
             held.clear()
     yield bytes(held)
+
+
+def _blocks_from(bam: Bam, offset: int) -> Iterator[bytes]:
+    """What the blocks from an offset on hold. Raises BadInput, with a word about the index that gave it, where none can be read there."""
+    blocks = read_blocks(bam.path, start=offset)
+    try:
+        first = next(blocks, None)
+    except BadInput:
+        came = f"no sound block begins at byte {offset}, where the index says one does"
+        again = f"Make the index again: samtools index {bam.path.name}; if that fails, copy or make the file again."
+        raise bad_bam(bam.path, came, "a whole BAM, and its own index", again) from None
+    if first is not None:
+        yield first[1]
+        yield from (payload for _, payload in blocks)
 
 
 @njit(cache=True, nogil=True)

@@ -80,6 +80,13 @@ def test_a_bam_without_an_index(world, donor_bam, tmp_path):
     refused(world, copied(donor_bam, tmp_path, name="x.bam", index=False), tmp_path, r"the BAM has no index; wanted x\.bam\.bai or \.csi")
 
 
+def test_the_index_of_another_bam(world, donor_bam, tmp_path):
+    path = copied(donor_bam, tmp_path, name="x.bam")
+    other = write_reads(world, Person("other", ([], [])), tmp_path / "other.bam", depth=20, seed=9)
+    (tmp_path / "x.bam.bai").write_bytes(other.with_name("other.bam.bai").read_bytes())
+    refused(world, path, tmp_path, r"no sound block begins at byte \d+, where the index says one does.*samtools index x\.bam")
+
+
 def test_a_cram_without_an_index(world, donor_cram, tmp_path):
     refused(world, copied(donor_cram, tmp_path, name="x.cram", index=False), tmp_path, r"the CRAM has no index; wanted x\.cram\.crai")
 
