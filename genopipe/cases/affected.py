@@ -33,7 +33,7 @@ from genopipe.cases.changes import LEAST_STEP
 from genopipe.interpret.criteria import FITTING_PHENOTYPE, FREQUENT, FREQUENT_MITOCHONDRIAL, MOST_HOMOZYGOTES_DOMINANT, RARE
 from genopipe.interpret.evidence import GENE_MODELS, SCORE_KINDS, VARIANT_KINDS, EvidenceSet
 from genopipe.interpret.evidence_diff import changed_records
-from genopipe.interpret.findings import CANDIDATE, GRAVE_CANDIDATE
+from genopipe.interpret.findings import CANDIDATE, CERTAIN_CANDIDATE, CHANCE, GRAVE_CANDIDATE, candidate_if_grave
 from genopipe.interpret.gene_names import load_gene_names
 from genopipe.interpret.inheritance import LIMIT
 from genopipe.interpret.normalise import contig_key
@@ -182,7 +182,8 @@ SELECT case_id, 'panels' FROM cases WHERE case_id IN (SELECT case_id FROM wanted
 """
 _NEARLY = f"""
 SELECT DISTINCT case_id, gene FROM findings WHERE case_id IN (SELECT case_id FROM wanted) AND gene IN (SELECT unnest(?))
-    AND (candidate OR (phenotype_score >= {FITTING_PHENOTYPE} AND variant_score >= {GRAVE_CANDIDATE})) ORDER BY ALL
+    AND (candidate OR (phenotype_score >= {FITTING_PHENOTYPE} AND variant_score >= {GRAVE_CANDIDATE})
+        OR (phenotype_score > {CHANCE} AND variant_score >= {CERTAIN_CANDIDATE})) ORDER BY ALL
 """
 _INSIDE = """
 SELECT DISTINCT s.contig, s.position, s.ref, s.alt, false AS anyhow FROM sites s
@@ -252,7 +253,7 @@ def _moves(fit: float, before: float, variant: float, *, other_mode: bool) -> bo
     now = min(2 * variant, 1.0) if other_mode else variant
     scores = [variant * max(before, LEAST_PHENOTYPE), now * max(fit, LEAST_PHENOTYPE)]
     near = [
-        score >= CANDIDATE or (phenotype >= FITTING_PHENOTYPE and weight >= GRAVE_CANDIDATE)
+        score >= CANDIDATE or candidate_if_grave(phenotype, weight)
         for score, phenotype, weight in zip(scores, (before, fit), (variant, now), strict=True)
     ]
     return near[0] != near[1] or (any(near) and (other_mode or abs(scores[1] - scores[0]) >= LEAST_STEP))

@@ -20,7 +20,6 @@ from genopipe.archive.get import get_file
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
 from genopipe.cases.case_record import CASE_FILE, read_case_record
-from genopipe.cases.changes import is_candidate
 from genopipe.errors import BadInput
 from genopipe.formats.contig_names import resolve_contig
 from genopipe.formats.vcf_genotypes import VcfSamples, open_vcf
@@ -166,8 +165,8 @@ def findings_table(document: dict[str, Any]) -> pa.Table:
 
 
 def _finding_rows(case: str, finding: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    kept = ("gene", "rank", "score", "phenotype_score", "variant_score", "mode")
-    of_gene = {"case_id": case, "candidate": is_candidate(finding)} | {key: finding[key] for key in kept}
+    kept = ("gene", "rank", "score", "phenotype_score", "variant_score", "mode", "candidate")
+    of_gene = {"case_id": case} | {key: finding[key] for key in kept}
     if not finding["hits"]:
         yield of_gene
     for hit in finding["hits"]:

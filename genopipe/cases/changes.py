@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from genopipe.archive.manifests import canonical
-from genopipe.interpret.criteria import FITTING_PHENOTYPE
-from genopipe.interpret.findings import CANDIDATE, GRAVE_CANDIDATE
 
 LEAST_STEP = 0.05
 """What a term of the ontology tells shifts a little with every release; smaller steps of a score are no news."""
@@ -23,22 +21,10 @@ Finding = Mapping[str, Any]
 """One of the `findings` of a findings.json."""
 
 
-def is_candidate(finding: Finding) -> bool:
-    """True for a finding that its report tells as a candidate."""
-    if finding["mode"] is None or finding["variant_score"] is None:
-        return False
-    return finding["score"] >= CANDIDATE or (is_near(finding) and any(_pathogenic(hit) for hit in finding["hits"]))
-
-
-def is_near(finding: Mapping[str, Any]) -> bool:
-    """True where a fitting gene lacks nothing but a (likely) pathogenic class to be a candidate."""
-    return finding["phenotype_score"] >= FITTING_PHENOTYPE and (finding["variant_score"] or 0) >= GRAVE_CANDIDATE
-
-
 def compared(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The changes from one findings.json to another of the same case, by gene."""
     before, after = ({f["gene"]: f for f in document["findings"] if not _structural(f)} for document in (old, new))
-    was, now = ({gene for gene, finding in ranked.items() if is_candidate(finding)} for ranked in (before, after))
+    was, now = ({gene for gene, finding in ranked.items() if finding["candidate"]} for ranked in (before, after))
     return [change for gene in sorted(was | now) if (change := _change(before.get(gene), after.get(gene), gene in was, gene in now))]
 
 
@@ -135,9 +121,3 @@ def _codes(hit: Mapping[str, Any]) -> list[str]:
 def _clinvar(hit: Mapping[str, Any]) -> str | None:
     known = hit["clinvar"]
     return f"{known['significance'].replace('_', ' ')}, {known['stars']} stars" if known else None
-
-
-def _pathogenic(hit: Mapping[str, Any]) -> bool:
-    known = hit["clinvar"]
-    in_clinvar = known is not None and known["significance"] in ("pathogenic", "likely_pathogenic") and known["stars"] >= 1
-    return in_clinvar or hit["acmg"]["class"] in ("pathogenic", "likely pathogenic")

@@ -36,6 +36,12 @@ that is incomplete, as a newborn's is, does not clear such a variant either.
 """
 
 
+def candidate_if_grave(phenotype_score: float, variant_score: float) -> bool:
+    """True where a (likely) pathogenic variant makes a gene a candidate, whatever its score."""
+    fitting = phenotype_score >= FITTING_PHENOTYPE and variant_score >= GRAVE_CANDIDATE
+    return fitting or (phenotype_score > CHANCE and variant_score >= CERTAIN_CANDIDATE)
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One variant of a finding: its consequence on the gene, what evidence says, and its ACMG points.
@@ -101,8 +107,7 @@ class Finding:
             return False
         if self.score >= CANDIDATE or not any(hit.pathogenic for hit in self.hits):
             return self.score >= CANDIDATE
-        fitting = self.phenotype_score >= FITTING_PHENOTYPE and self.variant_score >= GRAVE_CANDIDATE
-        return fitting or (self.phenotype_score > CHANCE and self.variant_score >= CERTAIN_CANDIDATE)
+        return candidate_if_grave(self.phenotype_score, self.variant_score)
 
 
 @dataclass(frozen=True, slots=True)

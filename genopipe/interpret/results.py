@@ -137,6 +137,7 @@ def evidence_document(result: Interpretation) -> dict[str, Any]:
 def _detail(finding: Finding, history: History, issued: str | None) -> dict[str, Any]:
     hits = [_hit(hit) for hit in finding.hits]
     return {
+        "candidate": finding.candidate,
         "reasons": list(finding.reasons),
         "diseases": list(finding.diseases),
         "loeuf": finding.loeuf,
