@@ -35,11 +35,12 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What went with a sample, and how many of its objects other files still need."""
+    """What went, how many objects other files still need, and the names of files that still hold variants of the sample."""
 
     files: int
     objects: int
     shared: int
+    elsewhere: tuple[str, ...] = ()
 
 
 def hold(archive: Archive, sample: str, *, reason: str, until: date | None = None, report: str | None = None) -> Hold:
@@ -76,15 +77,16 @@ def holds(archive: Archive) -> Iterator[Hold]:
         yield Hold(identifier, document["sample"], document["reason"], document["until"], document["report"])
 
 
-def forget(archive: Archive, sample: str, *, reason: str) -> Forgotten:
-    """Removes the files of a sample. Raises BadInput for an unknown sample, and while a hold stands."""
+def forget(archive: Archive, wanted: str, *, reason: str, only_file: bool = False) -> Forgotten:
+    """Removes the files of a sample, or one file with all its versions. Raises BadInput where there is none, and while a hold stands."""
     with collecting(archive) as collection:
         finish_forgetting(collection)
-        manifests = _files_of(archive, sample)
-        _check_holds(archive, sample, instant(collection.now)[:10])
+        manifests = _versions_of(archive, wanted) if only_file else _files_of(archive, wanted)
+        _check_holds(archive, manifests, instant(collection.now)[:10])
         document = {
             "tombstone": 1,
-            "sample": sample,
+            "sample": manifests[0].sample,
+            "name": manifests[0].name if only_file else None,
             "reason": reason,
             "at": instant(collection.now),
             "manifests": sorted(manifest.file for manifest in manifests),
@@ -104,12 +106,12 @@ def finish_forgetting(collection: Collecting) -> Forgotten:
         document = archive.document(found.name)
         for name in document["manifests"]:
             collection.delete_file(name)
-        _uncatalogue(collection, document)
+        elsewhere = _uncatalogue(collection, document)
         doomed = collection.unneeded(document["objects"])
         for digest in doomed:
             collection.delete_object(digest)
-        done = Forgotten(len(document["manifests"]), len(doomed), len(document["objects"]) - len(doomed))
-        record(archive, "forget", collection.now, sample=document["sample"], reason=document["reason"], files=document["files"])
+        done = Forgotten(len(document["manifests"]), len(doomed), len(document["objects"]) - len(doomed), elsewhere)
+        record(archive, "forget", collection.now, **{key: document[key] for key in ("sample", "name", "reason", "files")})
         archive.files.add(found.name.replace(_PENDING, _TOMBSTONES), canonical(document))
         archive.files.delete(found.name)
     return done
@@ -127,17 +129,21 @@ def check_not_being_forgotten(archive: Archive, sample: str | None) -> None:
             )
 
 
-def _uncatalogue(collection: Collecting, document: dict[str, Any]) -> None:
-    """Takes the sample out of the catalogue: what was read from its files, and its column of others."""
+def _uncatalogue(collection: Collecting, document: dict[str, Any]) -> tuple[str, ...]:
+    """Takes files, or a sample with its columns of other files, out of the catalogue; gives the names of those others."""
     from genopipe.archive.catalogue import Catalogue
     from genopipe.archive.query import database_path
 
     database_path(collection.archive.root).unlink(missing_ok=True)
     catalogue = Catalogue(collection.archive.files)
     catalogue.forget(set(document["files"]))
-    for part in catalogue.parts():
-        if catalogue.entry(part).get("sample") == document["sample"]:
+    elsewhere = set()
+    for part in catalogue.parts() if document["name"] is None else ():
+        entry = catalogue.entry(part)
+        if entry.get("sample") == document["sample"]:
+            elsewhere.add(entry["file"]["name"])
             catalogue.remove(part)
+    return tuple(sorted(elsewhere))
 
 
 def _files_of(archive: Archive, sample: str) -> list[Manifest]:
@@ -151,21 +157,29 @@ def _files_of(archive: Archive, sample: str) -> list[Manifest]:
     return manifests
 
 
+def _versions_of(archive: Archive, wanted: str) -> list[Manifest]:
+    """Every manifest of a file's name. Raises BadInput where there is none."""
+    found = archive.find(wanted)
+    return archive.ledger.every("sample = ? AND name = ?", found.sample or "", found.name)
+
+
 def _unknown(archive: Archive, sample: str) -> str:
     for found in archive.files.listed(_TOMBSTONES):
         document = archive.document(found.name)
-        if document["sample"] == sample:
+        if document["sample"] == sample and document["name"] is None:
             return f"sample {sample!r} was forgotten on {document['at'][:10]} already"
     return f"there is no sample {sample!r} in the archive"
 
 
-def _check_holds(archive: Archive, sample: str, today: str) -> None:
-    standing = [each for each in holds(archive) if each.sample == sample and (each.until is None or each.until > today)]
+def _check_holds(archive: Archive, manifests: list[Manifest], today: str) -> None:
+    samples, digests = {manifest.sample for manifest in manifests}, {manifest.digest for manifest in manifests}
+    concerned = [each for each in holds(archive) if each.sample in samples or each.report in digests]
+    standing = [each for each in concerned if each.until is None or each.until > today]
     if standing:
         each = standing[0]
         kind = f"signed report {each.report[:12]} rests on it" if each.report else f"it is held until {each.until or 'it is released'}"
         raise BadInput(
-            f"sample {sample!r} must stay: {kind} ({each.reason})",
+            f"sample {each.sample!r} must stay: {kind} ({each.reason})",
             wanted="a sample without holds",
             do=f"Have the hold released (`genopipe archive release {each.id}`), if whoever set it agrees.",
             path=archive.root,

@@ -89,20 +89,24 @@ def gc(root: Location, grace: float) -> None:
 
 
 @click.command()
-@click.argument("sample")
+@click.argument("wanted", metavar="SAMPLE|NAME")
 @archive_option
 @reason_option
-def forget(sample: str, root: Location, reason: str) -> None:
+@click.option("--file", "only_file", is_flag=True, help="Forget one file, NAME or SAMPLE/NAME, with all its versions.")
+def forget(wanted: str, root: Location, reason: str, only_file: bool) -> None:
     """Remove the files of a sample for good, and its reads, unless a hold stands.
 
     \b
     genopipe archive forget S1 --archive A --reason "consent withdrawn"
+    genopipe archive forget NICU-0001.vcf.gz --file --archive A --reason "consent withdrawn"
     """
-    from genopipe.archive.forget import forget as forget_sample
+    from genopipe.archive.forget import forget as forget_files
     from genopipe.archive.opened import Archive
 
-    done = forget_sample(Archive.existing(root), sample, reason=reason)
+    done = forget_files(Archive.existing(root), wanted, reason=reason, only_file=only_file)
     click.echo(f"removed {done.files} files and {done.objects} objects; {done.shared} objects stay, other files need them", err=True)
+    if done.elsewhere:
+        click.echo(f"variants of the sample are still in {', '.join(done.elsewhere)}: forget them with --file", err=True)
 
 
 @click.command()

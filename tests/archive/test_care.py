@@ -169,6 +169,45 @@ def test_forget_removes_a_sample_and_leaves_a_tombstone(root: Location, tmp_path
     assert text_of(root, "S1/a.txt", tmp_path) == "mine"
 
 
+def vcf(samples: str) -> str:
+    """A VCF with one variant that everybody has."""
+    head = '##fileformat=VCFv4.2\n##contig=<ID=1,length=248956422>\n##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
+    columns = "#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT".replace(" ", "\t")
+    return f"{head}{columns}\t{samples}\n1\t100\t.\tA\tG\t50\tPASS\t.\tGT" + "\t0/1" * (samples.count("\t") + 1) + "\n"
+
+
+def test_a_sample_leaves_the_catalogue_and_files_that_still_have_it_are_named(tmp_path: Path) -> None:
+    from genopipe.cases.keep import keep
+
+    root = tmp_path / "A"
+    put_text(root, tmp_path, "a.txt", "mine")
+    (tmp_path / "family.vcf").write_text(vcf("S1\tS2"))
+    keep(root, [tmp_path / "family.vcf"], PutOptions(), case=None, receipts=())
+    archive = Archive.existing(root)
+    assert len(list(archive.files.listed("catalogue/entries/"))) == 2
+    assert forget(archive, "S1", reason="test").elsewhere == ("family.vcf",)
+    assert len(list(archive.files.listed("catalogue/entries/"))) == 1
+    assert forget(archive, "family.vcf", reason="test", only_file=True).files == 1
+    assert list(archive.store.digests()) == []
+    assert list(archive.files.listed("catalogue/entries/")) == []
+
+
+def test_one_file_is_forgotten_with_all_its_versions_unless_a_report_is_held(root: Location, tmp_path: Path) -> None:
+    put_text(root, tmp_path, "a.txt", "first")
+    put_text(root, tmp_path, "a.txt", "second")
+    report = put_text(root, tmp_path, "r.html", "signed", None)
+    archive = Archive.existing(root)
+    signed = hold(archive, "S1", reason="final", report=report.digest)
+    for wanted in ("r.html", "S1/a.txt"):
+        with pytest.raises(BadInput, match="must stay: signed report"):
+            forget(archive, wanted, reason="test", only_file=True)
+    release(archive, signed.id, reason="test")
+    assert forget(archive, "S1/a.txt", reason="test", only_file=True).files == 2
+    assert [m.name for m in archive.manifests()] == ["r.html"]
+    with pytest.raises(BadInput, match="there is no sample 'S1'"):
+        forget(archive, "S1", reason="test")
+
+
 def test_a_forgetting_that_was_killed_is_finished(root: Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_text(root, tmp_path, "a.txt", "mine")
     archive = Archive.existing(root)
