@@ -35,7 +35,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What went, how many objects other files still need, and the names of files that still hold variants of the sample."""
+    """What went, how many objects other files still need, and the names of files that still hold data of the sample."""
 
     files: int
     objects: int
@@ -140,10 +140,16 @@ def _uncatalogue(collection: Collecting, document: dict[str, Any]) -> tuple[str,
     elsewhere = set()
     for part in catalogue.parts() if document["name"] is None else ():
         entry = catalogue.entry(part)
-        if entry.get("sample") == document["sample"]:
-            elsewhere.add(entry["file"]["name"])
+        if document["sample"] in (entry.get("sample"), entry.get("record", {}).get("proband")):
+            elsewhere |= _files_in(collection.archive, entry)
             catalogue.remove(part)
     return tuple(sorted(elsewhere))
+
+
+def _files_in(archive: Archive, entry: dict[str, Any]) -> set[str]:
+    """The names of the archived files of an entry: a VCF, or a case record with its VCF and findings."""
+    digests = {entry["file"]["digest"], *entry.get("record", {}).get("files", {}).values()}
+    return {manifest.name for digest in digests if digest for manifest in archive.ledger.manifests("digest = ?", digest)}
 
 
 def _files_of(archive: Archive, sample: str) -> list[Manifest]:

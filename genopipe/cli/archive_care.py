@@ -106,7 +106,7 @@ def forget(wanted: str, root: Location, reason: str, only_file: bool) -> None:
     done = forget_files(Archive.existing(root), wanted, reason=reason, only_file=only_file)
     click.echo(f"removed {done.files} files and {done.objects} objects; {done.shared} objects stay, other files need them", err=True)
     if done.elsewhere:
-        click.echo(f"variants of the sample are still in {', '.join(done.elsewhere)}: forget them with --file", err=True)
+        click.echo(f"data of the sample are still in {', '.join(done.elsewhere)}: forget them with --file", err=True)
 
 
 @click.command()
