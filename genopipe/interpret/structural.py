@@ -123,18 +123,22 @@ def _described(record: pysam.VariantRecord, allele: int) -> tuple[str, int] | No
 
 def _end(record: pysam.VariantRecord) -> int:
     """INFO/END, or POS and SVLEN where there is none."""
-    length = record.info.get("SVLEN")
-    if record.stop <= record.start + 1 and length is not None:
+    if record.stop <= record.start + 1 and "SVLEN" in record.info:
+        length = record.info["SVLEN"]
         return int(record.start + 1 + abs(length[0] if isinstance(length, tuple) else length))
     return record.stop
 
 
 def _together(small: Variants, large: Variants, *, n_records: int) -> Variants:
-    """Both in one order: contigs as they come, positions, REF and ALT."""
-    contig = small.contig + large.contig
-    rank = {name: number for number, name in enumerate(dict.fromkeys(contig))}
-    position, ref, alt = (np.concatenate([small.position, large.position]), small.ref + large.ref, small.alt + large.alt)
-    order = sorted(range(len(contig)), key=lambda row: (rank[contig[row]], position[row], ref[row], alt[row]))
+    """Both in one order: contigs as they come, positions, REF and ALT. The small ones, which may be millions, are in it already."""
+    rank = {name: number for number, name in enumerate(dict.fromkeys(small.contig + large.contig))}
+    place, other = (np.array([rank[name] for name in some.contig], np.int64) << 32 | some.position for some in (small, large))
+    rows = sorted(range(len(large)), key=lambda row: (other[row], large.ref[row], large.alt[row]))
+    before = []
+    for row in rows:
+        first, last = (int(np.searchsorted(place, other[row], side)) for side in ("left", "right"))
+        before.append(first + sum((small.ref[i], small.alt[i]) < (large.ref[row], large.alt[row]) for i in range(first, last)))
+    order = np.insert(np.arange(len(small)), np.array(before, np.int64), len(small) + np.array(rows, np.int64))
 
     def joined(name: str) -> Any:
         if name == "samples":

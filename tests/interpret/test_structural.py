@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from genopipe.formats.gff import Transcript
 from genopipe.interpret.findings import Finding
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.results import write_results
-from genopipe.interpret.structural import _term, kind_of
+from genopipe.interpret.structural import _term, kind_of, with_structural
+from genopipe.interpret.variants import read_variants
 from tests.interpret.conftest import Setting
 from tests.interpret.test_interpret import case_file, request
 from tests.interpret.world import write_family_vcf
@@ -133,3 +135,23 @@ def test_equal_places_of_two_contigs_stay_apart(setting: Setting, tmp_path: Path
 def test_a_structural_vcf_without_the_proband_is_refused(setting: Setting, tmp_path: Path, case: Path, small: Path) -> None:
     with pytest.raises(BadInput, match="sample KID of the case is not in the VCF of structural variants"):
         ranked(setting, case, small, structural_vcf(tmp_path / "large.vcf", samples="OTHER"))
+
+
+def test_both_kinds_come_in_one_order(tmp_path: Path) -> None:
+    """Oracle: all rows sorted by contig as it comes, position, REF and ALT."""
+    draw = random.Random(4)
+    head = '##fileformat=VCFv4.3\n##FORMAT=<ID=GT,Number=1,Type=String,Description="x">\n'
+    head += '##INFO=<ID=END,Number=1,Type=Integer,Description="x">\n'
+    head += "".join(f"##contig=<ID={name}>\n" for name in "XYZ") + "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS\n"
+    places = sorted((name, draw.randrange(1, 30)) for name in "XYZ" for _ in range(40))
+    small = "".join(f"{name}\t{at}\t.\tC\t{draw.choice('AGT')}\t.\t.\t.\tGT\t0/1\n" for name, at in places if name != "X")
+    large = "".join(f"{name}\t{at}\t.\tC\t{draw.choice(['<DEL>', '<DUP>'])}\t.\t.\tEND=90\tGT\t0/1\n" for name, at in places[::7])
+    for name, text in (("small", small), ("large", large)):
+        (tmp_path / f"{name}.vcf").write_text(head + text)
+    few = read_variants(tmp_path / "small.vcf", ["S"])
+    both = with_structural(few, tmp_path / "large.vcf", genome=None)
+    rows = [(both.contig[i], int(both.position[i]), both.ref[i], both.alt[i]) for i in range(len(both))]
+    assert rows == sorted(rows, key=lambda row: ("YZX".index(row[0]), *row[1:]))
+    assert len(rows) == len(few) + len({(*line.split("\t")[:2], line.split("\t")[4]) for line in large.splitlines()})
+    assert both.structural.tolist() == [row[3].startswith("<") for row in rows]
+    assert sorted(both.record[both.structural].tolist())[0] > int(few.record.max())
