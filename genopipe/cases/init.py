@@ -25,7 +25,7 @@ proband:
   sex: unknown                  # female | male | unknown
   phenotypes: []                # HPO terms seen, such as [HP:0001250, HP:0001252]
   excluded: []                  # HPO terms looked for and not found
-{family}{reads}archive: archive                # a folder; remove this line to archive nothing
+{family}{reads}archive: archive                # a folder or s3://bucket/prefix; remove this line to archive nothing
 """
 
 PARENTS = (("mother", "female"), ("father", "male"))
