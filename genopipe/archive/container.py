@@ -31,7 +31,8 @@ MOST_MEMBERS = 4096
 """A gzip file of more members is kept as it is, unless it is BGZF."""
 
 OWN_ENCODER = Encoder("libdeflate", 6)
-"""What `genopipe.formats.bgzf` writes with."""
+OWN_ENCODERS = (OWN_ENCODER, Encoder("libdeflate", 1))
+"""What genopipe writes with: results, and alignments."""
 
 _MAGIC = b"\x1f\x8b\x08"
 _BGZF_HEADER = 18

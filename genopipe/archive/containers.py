@@ -36,12 +36,14 @@ Rows = NDArray[np.void]
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container: where it begins, its bytes, the contig of its records (SEVERAL_CONTIGS, -1 for none), and how many they are."""
+    """A container: where it begins, its bytes, the contig of its records (SEVERAL_CONTIGS, -1 for none), how many, from where to where."""
 
     offset: int
     size: int
     contig: int
     n_records: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def containers(cram: BinaryIO) -> Iterator[Container]:
         for _ in range(n_landmarks):
             _, end = _itf8(head, end)
         size = end + 4 + length
-        yield Container(at, size, numbers[0], numbers[3])
+        contig, start, span, n_records = numbers
+        yield Container(at, size, contig, n_records, start - 1, start - 1 + span)
         at += size
 
 
@@ -114,7 +117,7 @@ def make_index(cram: Path, patch: Path, frame: list[int], folder: Path) -> Index
         part["patch"] = np.cumsum(part["patch_size"]) - part["patch_size"]
         for row in part:
             row["digest"] = np.frombuffer(_digest(*_bytes(row, source, patch_source)), np.uint8)
-    return Index(part, _stretches(cram, folder / "index.crai", offset))
+    return Index(part, _stretches(cram, folder / "index.crai", found))
 
 
 def read_part(row: np.void, cram: BinaryIO, patch: BinaryIO) -> tuple[bytes, bytes]:
@@ -139,8 +142,15 @@ def _digest(cram: bytes, patch: bytes) -> bytes:
     return hashlib.sha256(cram + patch).digest()[:16]
 
 
-def _stretches(cram: Path, index: Path, offset: list[int]) -> Rows:
-    """What htslib's index says of each container; of a CRAM that is not sorted by position, that each may have records anywhere."""
+def _stretches(cram: Path, index: Path, found: list[Container]) -> Rows:
+    """What each container covers: as its header says, or as htslib's index does where one has records on several contigs.
+
+    A container of a CRAM that is not sorted by position may have records anywhere.
+    """
+    offset = [container.offset for container in found]
+    if all(container.contig != SEVERAL_CONTIGS for container in found[1:-1]):
+        rows = [(part, c.contig, c.start, c.end) for part, c in enumerate(found[1:-1], 1) if c.contig >= 0]
+        return np.array(rows, _STRETCH)
     try:
         index_cram(cram, index)
     except HtslibFailed:

@@ -18,7 +18,7 @@ from typing import Any
 
 from genopipe import outputs
 from genopipe.archive.collection import pinned
-from genopipe.archive.container import OWN_ENCODER, Recipe, RecipeFailed, Unwrapped, container_kind, own_recipe, unwrap, wrap
+from genopipe.archive.container import OWN_ENCODERS, Recipe, RecipeFailed, Unwrapped, container_kind, own_recipe, unwrap, wrap
 from genopipe.archive.contents import describe_recipe, digest_of, file_bytes, object_roles
 from genopipe.archive.forget import check_not_being_forgotten
 from genopipe.archive.manifests import Manifest
@@ -119,7 +119,7 @@ def _examine(path: Path, require: str) -> Examined:
 
 def _recipe(path: Path, recipes: list[Recipe], digest: str) -> Recipe | None:
     """The recipe that makes the file; genopipe's own way is left to the check that every put ends with."""
-    if len(recipes) == 1 and recipes[0].encoder == OWN_ENCODER:
+    if len(recipes) == 1 and recipes[0].encoder in OWN_ENCODERS:
         return recipes[0]
     return next((recipe for recipe in recipes if _wraps(path, recipe, digest)), None)
 
