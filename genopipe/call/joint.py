@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+from genopipe.call.bias import strand_odds
 from genopipe.call.copies import Call, Person, in_copies, people_of, unseen
 from genopipe.call.family import Trio, consistent, judge_trio
 from genopipe.call.ploidy import is_mitochondrial, sex_chromosome
-from genopipe.call.sites import DELETED, MAX_LIKELIHOOD, MAX_QUALITY, genotypes
+from genopipe.call.sites import DELETED, MAX_LIKELIHOOD, MAX_QUALITY, fisher_phred, genotypes
 from genopipe.errors import BadInput
 from genopipe.formats.gvcf import Gvcf, GvcfRecord, open_gvcf, read_gvcf
 from genopipe.formats.ped import Member, read_ped
@@ -26,19 +27,21 @@ from genopipe.progress import log
 
 FILTERS = ("LowQual", "StrandBias", "Learnt")
 _FORMATS = ("GT", "AD", "DP", "GQ", "PL", "DNM", "PS")
-KINDS = (*(f"FILTER/{name}" for name in FILTERS), "INFO/AC", "INFO/AN", "INFO/MENDEL", *(f"FORMAT/{name}" for name in _FORMATS))
+_INFOS = ("AC", "AN", "FS", "MENDEL", "SOR")
+KINDS = (*(f"FILTER/{name}" for name in FILTERS), *(f"INFO/{name}" for name in _INFOS), *(f"FORMAT/{name}" for name in _FORMATS))
 _SURE = 30
 
 
 @dataclass(slots=True)
 class JointSite:
-    """One record over all samples; `filters` are those that it fails in every sample with a variant."""
+    """One record over all samples; `filters` are those that it fails in every sample with a variant, `strand` the reads of all of these."""
 
     contig: int
     position: int
     alleles: tuple[str, ...]
     quality: int
     filters: tuple[str, ...]
+    strand: tuple[int, ...]
     calls: list[Call]
 
     @property
@@ -145,7 +148,8 @@ def _site(position: int, variants: list[tuple[int, GvcfRecord]], over: list[list
         for sample, records in enumerate(over)
     ]
     records = [record for _, record in variants]
-    return JointSite(records[0].contig, position, alleles, max(record.quality for record in records), _filters(records), calls)
+    strand = tuple(map(sum, zip(*(record.strand for record in records if record.strand), strict=True)))
+    return JointSite(records[0].contig, position, alleles, max(record.quality for record in records), _filters(records), strand, calls)
 
 
 def _filters(records: list[GvcfRecord]) -> tuple[str, ...]:
@@ -247,7 +251,7 @@ def _with_used_alleles(site: JointSite) -> JointSite:
         depths = tuple(call.allele_depth[allele] for allele in used)
         calls.append(replace(call, genotype=genotype, order=order, allele_depth=depths, likelihood=_from_zero(kept)))
     position, alleles = _trimmed(site.position, tuple(site.alleles[allele] for allele in used))
-    return JointSite(site.contig, position, alleles, site.quality, site.filters, calls)
+    return JointSite(site.contig, position, alleles, site.quality, site.filters, site.strand, calls)
 
 
 def _trimmed(position: int, alleles: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
@@ -263,7 +267,8 @@ def site_line(contig: str, site: JointSite, contradictions: int) -> str:
     """The record."""
     called = [allele for call in site.calls for allele in call.genotype or ()]
     counts = ",".join(str(called.count(allele)) for allele in range(1, len(site.alleles)))
-    info = f"AC={counts};AN={len(called)}" + (f";MENDEL={contradictions}" if contradictions else "")
+    bias = (f";FS={fisher_phred(*site.strand)}", f";SOR={strand_odds(*site.strand):.3f}") if site.strand else ("", "")
+    info = f"AC={counts};AN={len(called)}{bias[0]}" + (f";MENDEL={contradictions}" if contradictions else "") + bias[1]
     place = f"{contig}\t{site.position + 1}\t.\t{site.alleles[0]}\t{','.join(site.alleles[1:])}"
     samples = "\t".join(map(_sample_text, site.calls))
     return f"{place}\t{site.quality}\t{';'.join(site.filters) or 'PASS'}\t{info}\tGT:AD:DP:GQ:PL:DNM:PS\t{samples}\n"

@@ -26,6 +26,7 @@ class GvcfRecord:
     genotype    phased in the order of the copies
     likelihood  PL in the order of the VCF specification, over `alleles`
     phase_set   None where the genotype is not phased
+    strand      reads by strand (SB): reference forward and reverse, alternative forward and reverse; none where that is not told
     """
 
     contig: int
@@ -40,6 +41,7 @@ class GvcfRecord:
     allele_depth: tuple[int, ...]
     likelihood: tuple[int, ...]
     phase_set: int | None = None
+    strand: tuple[int, ...] = ()
 
     @property
     def is_block(self) -> bool:
@@ -139,6 +141,7 @@ def _record(columns: list[str], row: dict[str, int]) -> GvcfRecord:
         _numbers(sample["AD"]) if "AD" in sample else (int(sample["DP"]), 0),
         likelihood,
         int(sample["PS"]) if "|" in sample["GT"] and sample.get("PS", ".") != "." else None,
+        _numbers(sample["SB"]) if "SB" in sample else (),
     )
 
 

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genopipe.call.bias import strand_odds
 from genopipe.call.caller import Outputs, call_variants
 from genopipe.call.family import Trio, inheritance_cost, judge_trio
 from genopipe.call.joint import joint_genotypes
 from genopipe.call.ploidy import copies_at
+from genopipe.call.sites import fisher_phred
 from genopipe.errors import BadInput
 from genopipe.formats.gvcf import open_gvcf, read_gvcf
 from genopipe.formats.vcf import VcfContig, header, vcf_writer
@@ -19,7 +21,13 @@ from tests.oracles import genotype as oracle
 
 PL = st.lists(st.integers(0, 200), min_size=3, max_size=3).map(lambda values: tuple(v - min(values) for v in values))
 CONTIGS = [VcfContig("c", 1000, "0" * 32), VcfContig("chrX", 500, None)]
-KINDS = ("FILTER/LowQual", "FILTER/StrandBias", "ALT/NON_REF", "INFO/END", *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL")))
+KINDS = (
+    "FILTER/LowQual",
+    "FILTER/StrandBias",
+    "ALT/NON_REF",
+    "INFO/END",
+    *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "SB")),
+)
 HET = "0/1:15,15,0:30:99:600,0,600,700,700,900"
 
 
@@ -105,6 +113,16 @@ def test_a_record_fails_what_it_fails_in_everyone(kid, mom, expected, tmp_path):
     family(tmp_path, lines[0], [block(1, 99)], lines[1])
     with pysam.VariantFile(str(tmp_path / "f.vcf.gz")) as file:
         assert [list(record.filter) for record in file] == [expected]
+
+
+def test_strand_bias_is_that_of_the_reads_of_everyone_with_the_variant(tmp_path):
+    """Tables 8, 7, 15, 0 and 7, 8, 5, 10 together; the father's reads show no variant."""
+    lines = []
+    for strand in ("8,7,15,0", "7,8,5,10"):
+        line = variant(10).replace("PL 0/1", "PL:SB 0/1")
+        lines.append([f"{line}:{strand}"])
+    info = family(tmp_path, lines[0], [block(1, 99)], lines[1])[0][4]
+    assert (info["FS"], info["SOR"]) == (fisher_phred(15, 15, 20, 10), pytest.approx(strand_odds(15, 15, 20, 10), abs=6e-4))
 
 
 def test_an_inherited_variant_is_not(tmp_path):
