@@ -14,7 +14,8 @@ from genopipe.archive.ledger import Ledger
 from genopipe.archive.manifests import READABLE, VERSION, Manifest, canonical, damaged, other_version
 from genopipe.errors import BadInput
 from genopipe.outputs import make_folder
-from genopipe.store import FolderStore, Location, inside, open_files, open_store, seal
+from genopipe.store import SEALED, FolderStore, Location, inside, open_files, open_store, seal
+from genopipe.store.sealed import SealedFiles
 
 MARKER = "archive.json"
 _HEX = frozenset("0123456789abcdef")
@@ -48,7 +49,8 @@ class Archive:
         """Opens an archive for writing, a new one where there is none."""
         archive = cls(root)
         if archive.files.found(MARKER) is None:
-            archive.files.add(MARKER, canonical({"archive": VERSION}))
+            sealed = {"encrypted": True} if isinstance(archive.files, SealedFiles) else {}
+            archive.files.add(MARKER, canonical({"archive": VERSION, **sealed}))
         archive._check_version()
         return archive
 
@@ -105,11 +107,14 @@ class Archive:
     def _check_version(self) -> None:
         place = inside(self.root, MARKER)
         try:
-            version = json.loads(self.files.read(MARKER))["archive"]
+            mark = json.loads(self.files.read(MARKER))
+            version, encrypted = mark["archive"], mark.get("encrypted", False)
         except (ValueError, KeyError, TypeError) as error:
             raise damaged(place, "this is no mark of an archive") from error
         if version not in READABLE:
             raise other_version(place, version)
+        if encrypted and not isinstance(self.files, SealedFiles):
+            raise damaged(place, f"the archive is encrypted, but {SEALED} is not there")
 
     def _unknown(self, wanted: str) -> BadInput:
         near = difflib.get_close_matches(

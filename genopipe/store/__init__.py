@@ -13,6 +13,7 @@ from genopipe.store.files import Files, FolderFiles, Found, Location, file_diges
 from genopipe.store.objects import FolderStore, Objects, Store, inside, is_digest
 
 __all__ = [
+    "SEALED",
     "Files",
     "FolderStore",
     "Found",

@@ -197,6 +197,13 @@ def test_what_would_stop_a_put_can_be_looked_for_before(tmp_path: Path, keys: ob
         check_access(tmp_path / "A")
 
 
+def test_an_encrypted_archive_is_never_taken_for_a_plain_one(tmp_path: Path, keys: object) -> None:
+    Archive.create(tmp_path / "A", encrypt=True)
+    (tmp_path / "A" / "sealed.json").unlink()
+    with pytest.raises(BadInput, match=r"the archive is encrypted, but sealed\.json is not there"):
+        put_note(tmp_path / "A", tmp_path)
+
+
 def test_no_key_is_ever_logged(tmp_path: Path, keys: tuple[Path, Path], caplog: pytest.LogCaptureFixture) -> None:
     secret = crypt4gh.keys.get_private_key(keys[0], lambda: "")
     with caplog.at_level(logging.DEBUG):
