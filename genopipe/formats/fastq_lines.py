@@ -5,7 +5,7 @@ them to the arrays of a batch, the mates of a pair one after the other. Blocks a
 read, so texts and arrays have `SPARE` bytes after their end. Where a record is not sound, `parse` says of which kind the fault is;
 `genopipe.formats.fastq_source` puts it into words.
 
-Functions called for every record have no branch around an array: Numba would count references there, which costs more than the record.
+Functions called for every record have no branch around an array: Numba would count references there, which costs as much as the record.
 """
 
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
@@ -110,15 +110,17 @@ def _found(text, start, end):
         fault = INCOMPLETE
     elif text[last] != 10:
         fault = OTHER_LENGTH
-    if repeated > 0 and fault != INCOMPLETE:
-        other = repeated != header_end - start - 1 or not _same_bytes(text, start + 1, plus + 1, repeated)
-        fault = OTHER_NAME if other else fault
+    compared = repeated if repeated == header_end - start - 1 and fault != INCOMPLETE else 0
+    if not _same_bytes(text, start + 1, plus + 1, compared) or (repeated > compared and fault != INCOMPLETE):
+        fault = OTHER_NAME
     if plus < end and text[plus] != 43:
         fault = NO_PLUS
     if plus < end and header_end == start + 1:
         fault = NO_NAME
-    if start < end and text[start] != 64:
-        fault = INCOMPLETE if _blank(text, start, end) else NO_AT
+    begins = start == end or text[start] == 64
+    blank = _blank(text, start, start if begins else end)
+    if not begins:
+        fault = INCOMPLETE if blank else NO_AT
     return fault, (header_end, sequence, sequence_end, quality, last + 1)
 
 
@@ -139,9 +141,9 @@ def _put_header(text, start, end, header, at):
             header[target + k] = text[source + k]
         blank = equal64(text, start + i, 32) | equal64(text, start + i, 9)
         name = min(name, i + np.int64(trailing_zeros(blank))) if blank else name
-    if name > 2 and text[start + name - 2] == 47 and (text[start + name - 1] == 49 or text[start + name - 1] == 50):
-        name -= 2
-    return name
+    last = start + max(name, 2)
+    is_mate = (text[last - 2] == 47) & ((text[last - 1] == 49) | (text[last - 1] == 50))
+    return name - 2 * np.int64((name > 2) & is_mate)
 
 
 @inner
