@@ -121,7 +121,8 @@ def aligned_by_bwa(work: Path, reference: Path, data: Path, name: str, settings:
 
     slice_, bam = work / "slice.fa", work / f"{name.replace(' ', '_').replace(',', '')}.bam"
     if not slice_.exists():
-        slice_.write_text(">21\n" + pysam.faidx(str(reference / "genome.fa.gz"), "chr21:16500001-16900000").partition("\n")[2])
+        with pysam.FastaFile(str(reference / "genome.fa.gz")) as fasta:
+            slice_.write_text(f">21\n{fasta.fetch('chr21', 16_500_000, 16_900_000)}\n")
         subprocess.run(["bwa", "index", str(slice_)], check=True, capture_output=True)
     reads = [str(data / f"reads_R{mate}.fastq.gz") for mate in (1, 2)]
     command = ["bwa", "mem", "-R", r"@RG\tID:L1\tSM:NA12878", *settings, str(slice_), *reads]
