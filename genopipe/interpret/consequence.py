@@ -238,19 +238,24 @@ def _by_place(variants: Variants, rows: Sequence[int], transcripts: Sequence[Tra
 
 def _near_exons(variants: Variants, rows: Sequence[int], transcripts: Sequence[Transcript]) -> Iterator[tuple[Transcript, int]]:
     """Transcripts with the rows that begin in them and may reach an exon or the splice sites beside it, each pair once."""
-    of_contig: dict[str, list[int]] = {}
+    rows_on: dict[str, list[int]] = {}
     for row in rows:
-        of_contig.setdefault(variants.contig[row], []).append(row)
-    placed = {contig: sorted(of, key=lambda row: (variants.position[row], row)) for contig, of in of_contig.items()}
-    position = {contig: variants.position[of] for contig, of in placed.items()}
-    longest = {contig: int((variants.end[of] - variants.position[of]).max()) for contig, of in placed.items()}
+        rows_on.setdefault(variants.contig[row], []).append(row)
+    transcripts_on: dict[str, list[Transcript]] = {}
     for transcript in transcripts:
-        if transcript.contig in placed:
-            at = position[transcript.contig]
-            exons = np.add(transcript.exons, (-longest[transcript.contig] - SPLICE_SITE, SPLICE_SITE))
-            bounds = np.searchsorted(at, np.clip(exons, transcript.start, transcript.end))
-            near = dict.fromkeys(i for first, last in bounds.tolist() for i in range(first, last))
-            yield from ((transcript, placed[transcript.contig][i]) for i in near)
+        transcripts_on.setdefault(transcript.contig, []).append(transcript)
+    for contig in (name for name in rows_on if name in transcripts_on):
+        here = sorted(rows_on[contig], key=lambda row: variants.position[row])
+        before = SPLICE_SITE + int((variants.end[here] - variants.position[here]).max())
+        exons = [
+            (number, max(start - before, transcript.start), min(end + SPLICE_SITE, transcript.end))
+            for number, transcript in enumerate(transcripts_on[contig])
+            for start, end in transcript.exons
+        ]
+        bounds = np.searchsorted(variants.position[here], np.array(exons)[:, 1:])
+        hit = np.flatnonzero(bounds[:, 1] > bounds[:, 0])
+        pairs = dict.fromkeys((exons[exon][0], here[i]) for exon in hit for i in range(*bounds[exon]))
+        yield from ((transcripts_on[contig][number], row) for number, row in pairs)
 
 
 def _term_by_place(transcript: Transcript, position: int, ref: str, alt: str) -> str | None:
