@@ -1,6 +1,6 @@
 """What `genopipe archive` needs for reads, second alignments and regions, and how long it takes, beside CRAM, zstd and gzip; as JSON.
 
-    benchmarks/archive.py [--data DIR] [--work DIR] [--repeats N] [--output benchmarks/results/archive.json]
+    benchmarks/archive.py [--data DIR] [--work DIR] [--repeats N] [--part NAME]... [--output benchmarks/results/archive.json]
 
 Sets: R1 and R2 of `na12878_chr21` as they are, the BAM that came with them, the BAM that `genopipe align` makes of them, the BAM with 41
 quality levels, HiFi reads. Every set goes into an archive of its own and is got back; `identical` says whether all files came back bit for
@@ -40,21 +40,27 @@ QUALITIES = {"DERIVED_q4": 726_974, "DERIVED_q8": 2_877_628, "DERIVED_q40+dir": 
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--part", action="append", help="Only this part of the result; may be given several times.")
     arguments = parser.parse_args()
     with work_folder(arguments.work) as work:
         reference, sets = inputs(arguments.data, work)
         own = sets["genopipe's BAM alone"][0]
         large, its_reference = simulated(arguments, work)
         aligned = ("--align", "--threads", "1")
-        result = {
-            "sets": {name: measured(files, reference, work, arguments.repeats) for name, files in sets.items()},
-            "reads alone, aligned on the way in": measured(sets["reads alone"], reference, work, arguments.repeats, *aligned),
-            "layers": layers(own, reference, arguments.data / "na12878_chr21", work),
-            "qualities": {name: qualities(arguments.data / "quality_streams" / f"{name}.qual.gz", work) for name in QUALITIES},
-            "speed": {"bytes": large.stat().st_size, "result": measured([large], its_reference, work, arguments.repeats)},
-            "region": region(large, its_reference, work),
-            "peers": {path.name: peers(path, reference, work) for path in sorted({path for files in sets.values() for path in files})},
+        repeats = arguments.repeats
+        given = sorted({path for files in sets.values() for path in files})
+        parts = {
+            "sets": lambda: {name: measured(files, reference, work, repeats) for name, files in sets.items()},
+            "reads aligned on the way in": lambda: measured(sets["reads alone"], reference, work, repeats, *aligned),
+            "layers": lambda: layers(own, reference, arguments.data / "na12878_chr21", work),
+            "speed": lambda: {"bytes": large.stat().st_size, "result": measured([large], its_reference, work, repeats)},
+            "region": lambda: region(large, its_reference, work),
+            "qualities": lambda: {name: qualities(arguments.data / "quality_streams" / f"{name}.qual.gz", work) for name in QUALITIES},
+            "peers": lambda: {
+                path.name: peers(path, reference, work) for path in sorted({path for files in sets.values() for path in files})
+            },
         }
+        result = {name: part() for name, part in parts.items() if name in (arguments.part or parts)}
     report(result, arguments, versions("pysam", "deflate", "zstandard"))
 
 
@@ -88,8 +94,8 @@ def layers(own: Path, reference: Path, data: Path, work: Path) -> dict:
         before = folder_size(archive)
         genopipe("archive", "put", path, *given)
         added = folder_size(archive) - before
-        genopipe("archive", "get", path.name, "--archive", archive, "-o", work / "back")
-        same = gzip.decompress((work / "back").read_bytes()) == gzip.decompress(path.read_bytes())
+        genopipe("archive", "get", path.name, "--archive", archive, "-o", work / "again.bam")
+        same = gzip.decompress((work / "again.bam").read_bytes()) == gzip.decompress(path.read_bytes())
         result[name] = {"added": added, "share": round(added / first, 4), "content_identical": same}
     return result
 
