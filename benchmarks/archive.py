@@ -48,7 +48,6 @@ def main() -> None:
         large, its_reference = simulated(arguments, work)
         aligned = ("--align", "--threads", "1")
         repeats = arguments.repeats
-        given = sorted({path for files in sets.values() for path in files})
         parts = {
             "sets": lambda: {name: measured(files, reference, work, repeats) for name, files in sets.items()},
             "reads aligned on the way in": lambda: measured(sets["reads alone"], reference, work, repeats, *aligned),
