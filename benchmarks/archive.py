@@ -1,15 +1,16 @@
 """What `genopipe archive` needs for reads, second alignments and regions, and how long it takes, beside CRAM, zstd and gzip; as JSON.
 
-    benchmarks/archive.py [--data DIR] [--work DIR] [--repeats N] [--part NAME]... [--output benchmarks/results/archive.json]
+    benchmarks/archive.py [--data DIR] [--work DIR] [--repeats N] [--part NAME]... [--bam B --reference R]
+                          [--output benchmarks/results/archive.json]
 
 Sets: R1 and R2 of `na12878_chr21` as they are, the BAM that came with them, the BAM that `genopipe align` makes of them, the BAM with 41
-quality levels, HiFi reads. Every set goes into an archive of its own and is got back; `identical` says whether all files came back bit for
-bit. `stored` counts every object but the reference, manifests too. Layers: what another BAM of the same reads adds to an archive of
+quality levels, HiFi reads. Every set goes into an archive of its own and is got back; `identical` says whether all files came back bit
+for bit. `stored` counts every object but the reference, manifests too. Layers: what another BAM of the same reads adds to an archive of
 genopipe's BAM, as a share of what that took (bwa, samtools of Debian; left out without them). Quality streams: a FASTQ of real quality
-strings with N as bases, beside the published sizes. Speed: a simulated BAM of 200,000 reads (ART, 30x over a megabase). Region: the bytes
-read of that BAM's objects. Seconds are CPU time of the whole program, start-up and verification included, the least of the repeats;
-kernels are compiled before. Peers: `samtools view` of pysam to CRAM 3.1 (its records, not the bytes of the BAM), zstd -19 and gzip -9 of
-the plain content of each file.
+strings with N as bases, beside the published sizes. Speed: a simulated BAM of 200,000 reads (ART, 30x over a megabase), or the BAM given
+with the folder of its reference. Region: the bytes read of that BAM's objects. Seconds are CPU time of the whole program, start-up and
+verification included, the least of the repeats; kernels are compiled before. Peers: `samtools view` of pysam to CRAM 3.1 (its records,
+not the bytes of the BAM), zstd -19 and gzip -9 of the plain content of each file.
 """
 
 from __future__ import annotations
@@ -41,11 +42,13 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--part", action="append", help="Only this part of the result; may be given several times.")
+    parser.add_argument("--bam", type=Path, help="A coordinate-sorted BAM for speed and region.")
+    parser.add_argument("--reference", type=Path, help="The reference folder of that BAM.")
     arguments = parser.parse_args()
     with work_folder(arguments.work) as work:
         reference, sets = inputs(arguments.data, work)
         own = sets["genopipe's BAM alone"][0]
-        large, its_reference = simulated(arguments, work)
+        large, its_reference = (arguments.bam, arguments.reference) if arguments.bam else simulated(arguments, work)
         aligned = ("--align", "--threads", "1")
         repeats = arguments.repeats
         parts = {
@@ -162,7 +165,9 @@ def simulated(arguments: Any, work: Path) -> tuple[Path, Path]:
 
 
 def region(bam: Path, reference: Path, work: Path) -> dict:
-    """Bytes of the archive's objects that a region of 2,000 bases reads; those of the reference apart."""
+    """Bytes of the archive's objects that 2,000 bases in the middle of the first contig read; those of the reference apart."""
+    import pysam
+
     from genopipe.archive.opened import Archive
     from genopipe.archive.regions import get_region
     from genopipe.store import FolderStore
@@ -200,7 +205,9 @@ def region(bam: Path, reference: Path, work: Path) -> dict:
         return found
 
     FolderStore.open_parts, FolderStore.read = counted, counted_whole  # type: ignore[method-assign, assignment]
-    get_region(archive, bam.name, work / "part.bam", region="chr21:500001-502000", form="bam")
+    with pysam.AlignmentFile(str(bam)) as source:
+        contig, middle = source.references[0], source.lengths[0] // 2
+    get_region(archive, bam.name, work / "part.bam", region=f"{contig}:{middle + 1}-{middle + 2000}", form="bam")
     role = {entry["digest"]: (entry["role"], entry["size"]) for entry in Archive.existing(archive).find(bam.name).objects}
     mine = sum(n for digest, n in read.items() if role[digest][0] != "reference")
     stored = sum(size for kind, size in role.values() if kind != "reference")
