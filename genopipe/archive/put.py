@@ -112,7 +112,6 @@ def _examine(path: Path, require: str) -> Examined:
     exact = Examined(path, digest, size, plain_digest, plain=found.kind == "plain", recipe=recipe, returned=digest)
     if exact.plain or recipe or require == "bytes" or not (path.suffix == ".bam" or FASTQ.search(path.name)):
         return exact
-    log.warning("%s: no encoder here makes its gzip; its content will come back, in other bytes", path.name)
     recipe = own_recipe(sum(map(len, unwrap(path, Unwrapped()))))
     return replace(exact, recipe=recipe, returned=digest_of(wrap(unwrap(path, Unwrapped()), recipe)))
 
@@ -160,6 +159,8 @@ def _put_new(run: Run, file: Examined, group: list[Examined]) -> Manifest:
                 log.debug("%s: %s is not kept as %s: %s", file.path.name, file.digest[:12], attempt.func.__name__, reason)
                 continue
             if _kept(run, manifest, staging):
+                if manifest.exactness == "content":
+                    log.warning("%s: no encoder here makes its gzip; its content will come back, in other bytes", file.path.name)
                 return manifest
     raise BadEnvironment(
         "objects that the file shares with others were removed while it was put",
