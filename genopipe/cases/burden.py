@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from genopipe.archive.query import cohort
 from genopipe.archive.questions import Table
 from genopipe.errors import BadInput
-from genopipe.interpret.evidence import GENE_MODELS, EvidenceSet
-from genopipe.interpret.gene_names import load_gene_names
+from genopipe.interpret.evidence import EvidenceSet
 from genopipe.interpret.normalise import contig_key
+from genopipe.interpret.transcripts import gene_models
 from genopipe.store import Location
 
 SPLICE_SITE = 2
@@ -73,23 +72,14 @@ def _check_assembly(evidence: EvidenceSet, assemblies: list[str | None]) -> None
 
 
 def _coding_spans(evidence: EvidenceSet, genes: tuple[str, ...]) -> pa.Table:
-    dataset = next((found for kind in GENE_MODELS if (found := evidence.one(kind)) is not None), None)
-    if dataset is None:
-        raise BadInput(
-            f"the evidence set {evidence.name} has no gene models",
-            wanted="data of kind genes or coding-exons",
-            do="Add gene models and lock a new set.",
-            path=evidence.store.root / evidence.name,
-        )
-    table = pq.read_table(evidence.table(dataset), columns=["gene", "ncbi_id", "contig", "coding_start", "coding_end"])
-    names: list[str] = load_gene_names(evidence).renamed(table["gene"], table["ncbi_id"]).to_pylist()
-    for gene in set(genes) - set(names):
+    columns = ["gene", "contig", "coding_start", "coding_end"]
+    rows: list[dict[str, Any]] = gene_models(evidence).select(columns).to_pylist()
+    for gene in set(genes) - {row["gene"] for row in rows}:
         raise BadInput(f"no gene {gene!r} in {evidence.name}", wanted="a symbol of its gene models", do="Correct it.", key="--gene")
-    rows: list[dict[str, Any]] = table.to_pylist()
     spans = [
-        {"gene": name, "contig": contig_key(row["contig"]), "start": start - SPLICE_SITE, "finish": end + SPLICE_SITE}
-        for name, row in zip(names, rows, strict=True)
-        if not genes or name in genes
+        {"gene": row["gene"], "contig": contig_key(row["contig"]), "start": start - SPLICE_SITE, "finish": end + SPLICE_SITE}
+        for row in rows
+        if not genes or row["gene"] in genes
         for start, end in zip(row["coding_start"], row["coding_end"], strict=True)
     ]
     return pa.Table.from_pylist(spans, schema=pa.schema(_SPAN_TYPES))

@@ -32,7 +32,7 @@ def touched_transcripts(evidence: EvidenceSet, variants: Variants, rows: Iterabl
 
     Raises BadInput when the set has no gene models.
     """
-    table = _gene_models(evidence)
+    table = gene_models(evidence)
     contig = table["contig"].combine_chunks().dictionary_encode()
     code_of = {contig_key(str(name)): code for code, name in enumerate(contig.dictionary.to_pylist())}
     code, start, end = contig.indices.to_numpy(), table["start"].to_numpy() - FLANK, table["end"].to_numpy() + FLANK
@@ -55,14 +55,15 @@ def touched_transcripts(evidence: EvidenceSet, variants: Variants, rows: Iterabl
 
 def transcripts_of(evidence: EvidenceSet, genes: Iterable[str]) -> tuple[Transcript, ...]:
     """The transcripts of the named genes, their contigs named by `contig_key`. Raises BadInput when the set has no gene models."""
-    table = _gene_models(evidence)
+    table = gene_models(evidence)
     chosen = table.filter(pa.array(np.isin(table["gene"].to_numpy(), list(genes)))).to_pylist()
     keys = {contig_key(str(row["contig"])) for row in chosen}
     return tuple(_transcript(row, {key: key for key in keys}) for row in chosen)
 
 
 @lru_cache(maxsize=2)
-def _gene_models(evidence: EvidenceSet) -> pa.Table:
+def gene_models(evidence: EvidenceSet) -> pa.Table:
+    """The table of gene models, genes under the names of the set. Raises BadInput when the set has none."""
     dataset = next((found for kind in GENE_MODELS if (found := evidence.one(kind)) is not None), None)
     if dataset is None:
         raise BadInput(
