@@ -18,6 +18,7 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -95,10 +96,8 @@ class S3Files:
         self._tried(lambda: self._store.put(name, source, use_multipart=size_of(source) > SINGLE_PUT_BYTES, chunk_size=_PART_BYTES))
 
     def delete(self, name: str) -> None:
-        try:
+        with suppress(FileNotFoundError):
             self._tried(lambda: self._store.delete(name))
-        except FileNotFoundError:
-            pass
 
     def part(self, name: str, start: int, end: int) -> bytes:
         """The bytes from start to end (0-based, half-open) of a file."""
