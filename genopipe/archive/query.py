@@ -22,7 +22,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,14 +130,9 @@ def _known(path: Path) -> set[str]:
     """The parts that a database has taken in; of a database of another version, which is deleted, none."""
     if not path.exists():
         return set()
-    connection = _connected(path, read_only=True)
-    try:
+    with closing(_connected(path, read_only=True)) as connection, suppress(duckdb.CatalogException):  # no such table
         if connection.execute("SELECT value FROM about").fetchall() == [(_SCHEMA_VERSION,)]:
             return {part for (part,) in connection.execute("SELECT part FROM parts").fetchall()}
-    except duckdb.CatalogException:
-        pass
-    finally:
-        connection.close()
     path.unlink()
     return set()
 

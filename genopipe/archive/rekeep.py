@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,12 +59,11 @@ def migrate(archive: Archive) -> Rekept:
     return done
 
 
-def _kept_anew(archive: Archive, groups: Iterable[list[Manifest]], anew: Anew, action: str) -> Rekept:
+def _kept_anew(archive: Archive, groups: list[list[Manifest]], anew: Anew, action: str) -> Rekept:
     faults: list[GenopipeError] = []
     pairs: list[tuple[Manifest, Manifest]] = []
-    todo = list(groups)
-    with archive.folder() as fetched, progress("kept anew", total=len(todo), unit="groups") as counter:
-        for group in todo:
+    with archive.folder() as fetched, progress("kept anew", total=len(groups), unit="groups") as counter:
+        for group in groups:
             with archive.folder() as folder:
                 staging = Staging(folder, archive.store, fetched)
                 try:
