@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -52,46 +51,87 @@ def missing_program() -> str | None:
     return next((program for program in PROGRAMS if shutil.which(program) is None), None)
 
 
+class ServerError(Exception):
+    """A program of the server did not do what it was started for."""
+
+
 @contextmanager
 def s3_server(folder: Path) -> Iterator[str]:
-    """Starts the server in `folder`, a short path, and gives its address; ends it afterwards."""
-    gateway = _free_port()
-    address, fsid, osd = f"http://127.0.0.1:{gateway}", uuid.uuid4(), uuid.uuid4()
+    """Starts the server in `folder`, a short path, and gives its address; ends it afterwards.
+
+    A port can be taken between being found free and being used, so a start that fails is made again with others, twice.
+    """
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        for attempt in range(3):
+            place = folder / str(attempt)
+            place.mkdir()
+            try:
+                address = _start(place, running)
+                break
+            except (ServerError, subprocess.TimeoutExpired):
+                _end(running)
+                if attempt == 2:
+                    raise
+        yield address
+    finally:
+        _end(running)
+
+
+def _start(folder: Path, running: list[subprocess.Popen[bytes]]) -> str:
+    gateway, monitor = _free_port(), _free_port()
+    fsid, osd = uuid.uuid4(), uuid.uuid4()
     config = folder / "ceph.conf"
     for part in ("mon", "osd", "rgw"):
         (folder / part).mkdir()
-    monitor = _free_port()
     config.write_text(_CONFIG.format(fsid=fsid, monitor=monitor, gateway=gateway, folder=folder))
-    running: list[subprocess.Popen[bytes]] = []
 
     def start(*command: str) -> None:
-        log = open(folder / f"{command[0]}.out", "wb")  # noqa: SIM115
-        running.append(subprocess.Popen([command[0], "-c", str(config), "-f", *command[1:]], stdout=log, stderr=log))
+        with open(folder / f"{command[0]}.out", "wb") as log:
+            running.append(subprocess.Popen([command[0], "-c", str(config), "-f", *command[1:]], stdout=log, stderr=log))
+
+    def ended() -> list[object]:
+        return [process.args for process in running if process.poll() is not None]
 
     def do(*command: str) -> None:
-        done = subprocess.run([command[0], "-c", str(config), *command[1:]], capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, (command, done.stderr[-2000:])
+        """A monitor that is not yet elected refuses commands, so each is given two minutes."""
+        last = time.monotonic() + 120
+        while True:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            if done.returncode == 0:
+                return
+            if ended() or time.monotonic() > last:
+                raise ServerError(f"{command} gave {done.returncode}: {done.stderr[-2000:]}; ended before: {ended()}")
+            time.sleep(1)
 
-    try:
-        subprocess.run(
-            ["monmaptool", "--create", "--addv", "a", f"[v1:127.0.0.1:{monitor}]", "--fsid", str(fsid), str(folder / "monmap")],
-            capture_output=True,
-            check=True,
-        )
-        do("ceph-mon", "--mkfs", "-i", "a", "--monmap", str(folder / "monmap"))
-        start("ceph-mon", "-i", "a")
-        do("ceph", "--connect-timeout", "30", "osd", "create", str(osd))
-        do("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", str(osd))
-        start("ceph-osd", "-i", "0")
-        do("ceph", "osd", "crush", "add", "osd.0", "1", "root=default", "host=localhost")
-        start("radosgw", "-n", "client.rgw.a")
-        _wait_for(gateway)
-        do("radosgw-admin", "user", "create", "--uid=t", "--display-name=t", f"--access-key={ACCESS_KEY}", f"--secret={SECRET_KEY}")
-        yield address
-    finally:
-        for process in reversed(running):
-            process.kill()
-            process.wait()
+    configured = ("-c", str(config))
+    do("monmaptool", "--create", "--addv", "a", f"[v1:127.0.0.1:{monitor}]", "--fsid", str(fsid), str(folder / "monmap"))
+    do("ceph-mon", *configured, "--mkfs", "-i", "a", "--monmap", str(folder / "monmap"))
+    start("ceph-mon", "-i", "a")
+    do("ceph", *configured, "--connect-timeout", "30", "osd", "create", str(osd))
+    do("ceph-osd", *configured, "-i", "0", "--mkfs", "--osd-uuid", str(osd))
+    start("ceph-osd", "-i", "0")
+    do("ceph", *configured, "osd", "crush", "add", "osd.0", "1", "root=default", "host=localhost")
+    start("radosgw", "-n", "client.rgw.a")
+    for _ in range(900):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", gateway)) == 0:
+                break
+        if ended():
+            raise ServerError(f"ended instead of serving: {ended()}")
+        time.sleep(0.1)
+    else:
+        raise ServerError("radosgw did not listen within 90 seconds")
+    user = ("--uid=t", "--display-name=t", f"--access-key={ACCESS_KEY}", f"--secret={SECRET_KEY}")
+    do("radosgw-admin", *configured, "user", "create", *user)
+    return f"http://127.0.0.1:{gateway}"
+
+
+def _end(running: list[subprocess.Popen[bytes]]) -> None:
+    while running:
+        process = running.pop()
+        process.kill()
+        process.wait()
 
 
 def environment(address: str) -> dict[str, str]:
@@ -134,12 +174,3 @@ def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(900):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise TimeoutError(os.strerror(110))
