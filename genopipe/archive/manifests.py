@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from genopipe.errors import BadInput
+from genopipe.formats.json_schema import fault
 from genopipe.store import Location
 
 VERSION = 2
@@ -92,9 +91,9 @@ def decode_manifest(content: bytes, digest: str, path: Location) -> Manifest:
         raise damaged(path, "this is no manifest") from error
     if version not in READABLE:
         raise other_version(path, version)
-    fault = next(_validator().iter_errors({"manifest": version, **document}), None)
-    if fault is not None:
-        raise damaged(path, f"the manifest breaks its schema: {fault.message[:200]}")
+    found = fault({"manifest": version, **document}, "manifest")
+    if found is not None:
+        raise damaged(path, f"the manifest breaks its schema: {found}")
     return parse_manifest(content)
 
 
@@ -103,14 +102,6 @@ def parse_manifest(content: bytes) -> Manifest:
     document = json.loads(content)
     version = document.pop("manifest")
     return Manifest(**{"revision": 0} | document, format=version)
-
-
-@cache
-def _validator() -> Any:
-    import jsonschema
-
-    schema = json.loads(resources.files("genopipe").joinpath("schemas/manifest.schema.json").read_text())
-    return jsonschema.Draft202012Validator(schema)
 
 
 def damaged(path: Location, came: str) -> BadInput:

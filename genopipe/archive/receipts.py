@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from genopipe import outputs
 from genopipe.archive.manifests import Manifest
 from genopipe.errors import BadInput
+from genopipe.formats.json_schema import fault
 
 VERSION = 1
 
@@ -32,16 +32,13 @@ def write_receipt(path: Path, manifests: Iterable[Manifest], merged: Iterable[Pa
 
 def read_receipt(path: Path) -> dict[str, Any]:
     """A receipt, checked. Raises BadInput for something else."""
-    import jsonschema
-
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise _bad(path, f"this cannot be read as JSON ({error})") from error
-    schema = json.loads(resources.files("genopipe").joinpath("schemas/receipt.schema.json").read_text())
-    fault = next(jsonschema.Draft202012Validator(schema).iter_errors(document), None)
-    if fault is not None:
-        raise _bad(path, f"this is no receipt: {fault.message[:200]}")
+    found = fault(document, "receipt")
+    if found is not None:
+        raise _bad(path, f"this is no receipt: {found}")
     checked: dict[str, Any] = document
     return checked
 

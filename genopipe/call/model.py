@@ -10,7 +10,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from genopipe.call.gap_errors import SCALE
 from genopipe.call.ploidy import Sex
 from genopipe.call.recalibration import Recalibration
 from genopipe.errors import BadInput
+from genopipe.formats.json_schema import fault
 from genopipe.kernels.recalibration import MOST_CYCLES, N_CYCLES
 from genopipe.model import Genome
 from genopipe.outputs import whole_file
@@ -118,8 +118,6 @@ def _without_end(values: NDArray[np.int64]) -> list[int]:
 
 def read_model(path: Path) -> Model:
     """The model in a file. Raises BadInput where it is none of this version."""
-    import jsonschema
-
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError):
@@ -127,10 +125,9 @@ def read_model(path: Path) -> Model:
     version = document.get("model") if isinstance(document, dict) else None
     if version != MODEL_VERSION:
         raise _no_model(path, f"the model has version {version}")
-    schema = json.loads(resources.files("genopipe").joinpath("schemas/model.schema.json").read_text())
-    fault = next(jsonschema.Draft202012Validator(schema).iter_errors(document), None)
-    if fault is not None:
-        raise _no_model(path, f"{'.'.join(map(str, fault.absolute_path)) or 'the model'}: {fault.message[:200]}")
+    found = fault(document, "model")
+    if found is not None:
+        raise _no_model(path, found)
     return _model(document)
 
 

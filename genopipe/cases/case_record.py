@@ -13,8 +13,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import cache
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from typing import Any
 from genopipe import __version__
 from genopipe.archive.manifests import canonical
 from genopipe.errors import BadInput
+from genopipe.formats.json_schema import fault
 from genopipe.formats.ped import Member
 from genopipe.interpret.subject import Subject, load_subject
 from genopipe.outputs import whole_file
@@ -79,9 +78,9 @@ def read_case_record(path: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(path.read_bytes())
     except ValueError as error:
         raise _bad(path, f"this cannot be read as JSON ({error})") from error
-    fault = next(_validator().iter_errors(record), None)
-    if fault is not None:
-        raise _bad(path, f"this is no case record: {fault.message[:200]}")
+    found = fault(record, "case_record")
+    if found is not None:
+        raise _bad(path, f"this is no case record: {found}")
     return record
 
 
@@ -92,14 +91,6 @@ def subject_of(record: Mapping[str, Any], path: Path) -> Subject:
     observed, excluded = tuple(record["phenotypes"]), tuple(record["excluded"])
     panels = tuple(record["panels"])
     return Subject(record["case"], proband.sample, proband.sex, observed, excluded, record["onset"], family, path, panels)
-
-
-@cache
-def _validator() -> Any:
-    import jsonschema
-
-    schema = json.loads(resources.files("genopipe").joinpath("schemas/case_record.schema.json").read_text())
-    return jsonschema.Draft202012Validator(schema)
 
 
 def _variants_of(subject: Subject, archived: Sequence[Entry], path: Path) -> str:

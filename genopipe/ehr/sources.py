@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from genopipe.errors import BadInput
+from genopipe.formats.json_schema import fault
 from genopipe.store import Location, open_store
 
 
 def archived_files(receipt: Path, archive: Location) -> list[dict[str, Any]]:
     """The files of a receipt. Raises BadInput when it is none, or when an object it names is not in the archive."""
-    import jsonschema
-
     document = read_json(receipt, "a receipt written by `genopipe archive put --receipt`")
-    schema = json.loads(resources.files("genopipe").joinpath("schemas/receipt.schema.json").read_text())
-    fault = next(jsonschema.Draft202012Validator(schema).iter_errors(document), None)
-    if fault is not None:
+    found = fault(document, "receipt")
+    if found is not None:
         raise BadInput(
-            f"this is no receipt: {fault.message[:200]}",
+            f"this is no receipt: {found}",
             wanted="a receipt written by `genopipe archive put --receipt`",
             do="Archive the files again.",
             path=receipt,

@@ -7,16 +7,15 @@ not fit with what would. The schemas are in `genopipe/schemas/`.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from genopipe.errors import BadConfiguration
+from genopipe.formats.json_schema import schema, validator
 
 
 class Lines:
@@ -94,58 +93,58 @@ def _check_twice(node: yaml.Node | None, kind: str, path: Path) -> None:
             _check_twice(value, kind, path)
 
 
-@cache
-def _schema(kind: str) -> Mapping[str, Any]:
-    return json.loads(resources.files("genopipe.schemas").joinpath(f"{kind}.schema.json").read_text())
-
-
 def check(document: dict[str, Any], lines: Lines, kind: str, path: Path) -> None:
     """Raises BadConfiguration for the first fault the schema finds, an unknown key before all others."""
-    import jsonschema
-
-    faults = [_leaf(fault) for fault in jsonschema.Draft202012Validator(_schema(kind)).iter_errors(document)]
-    for leaf in sorted(faults, key=lambda leaf: (leaf.validator != "additionalProperties", lines.at(list(leaf.absolute_path)))):
-        place = list(leaf.absolute_path)
+    faults = [_leaf(fault) for fault in validator(kind).iter_errors(document)]
+    for leaf in sorted(faults, key=lambda leaf: (leaf.kind.name != "additionalProperties", lines.at(leaf.instance_path))):
+        place, broken = leaf.instance_path, _part(kind, leaf.schema_path[:-1])
         key = ".".join(map(str, place)) or None
-        if leaf.validator == "additionalProperties":
-            raise _unknown_key(leaf, lines, path)
-        if leaf.validator == "required":
-            missing = next(name for name in leaf.validator_value if name not in leaf.instance)
+        if leaf.kind.name == "additionalProperties":
+            raise _unknown_key(leaf, broken, lines, path)
+        if leaf.kind.name == "required":
+            missing = leaf.kind.property
             raise BadConfiguration(
                 f"`{missing}` is missing",
-                wanted=_wanted(leaf.schema["properties"][missing]),
+                wanted=_wanted(broken["properties"][missing], kind),
                 do=f"Add `{missing}:` here.",
                 path=path,
                 line=lines.at(place),
                 key=key,
             )
         raise BadConfiguration(
-            f"{leaf.instance!r} does not fit", wanted=_wanted(leaf.schema), do="Mend this value.", path=path, line=lines.at(place), key=key
+            f"{leaf.instance!r} does not fit", wanted=_wanted(broken, kind), do="Mend this value.", path=path, line=lines.at(place), key=key
         )
 
 
 def _leaf(fault: Any) -> Any:
     """The deepest fault behind one of several alternatives."""
-    while fault.context:
-        fault = max(fault.context, key=lambda inner: len(inner.absolute_path))
+    while inner := list(chain.from_iterable(getattr(fault.kind, "context", ()))):
+        fault = max(inner, key=lambda one: len(one.instance_path))
     return fault
 
 
-def _unknown_key(fault: Any, lines: Lines, path: Path) -> BadConfiguration:
-    known = list(fault.schema["properties"])
+def _part(kind: str, place: Sequence[str | int]) -> Any:
+    part: Any = schema(kind)
+    for name in place:
+        part = part[name]
+    return part
+
+
+def _unknown_key(fault: Any, broken: Mapping[str, Any], lines: Lines, path: Path) -> BadConfiguration:
+    known = list(broken["properties"])
     unknown = next(name for name in fault.instance if name not in known)
     near = difflib.get_close_matches(str(unknown), known, n=1, cutoff=0.5)
-    place = [*fault.absolute_path, str(unknown)]
+    place = [*fault.instance_path, str(unknown)]
     do = f"Did you mean `{near[0]}`?" if near else "Remove it."
     return BadConfiguration(f"unknown key `{unknown}`", wanted="one of " + ", ".join(known), do=do, path=path, line=lines.at(place))
 
 
-def _wanted(schema: Mapping[str, Any]) -> str:
-    if "$ref" in schema:
-        schema = _schema("case")["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-    if "enum" in schema:
-        return "one of " + ", ".join(map(str, schema["enum"]))
-    text = schema.get("description", "").rstrip(".")
-    if "pattern" in schema:
-        text += f" matching {schema['pattern']}"
-    return text.strip() or f"a {schema.get('type', 'value')}"
+def _wanted(part: Mapping[str, Any], kind: str) -> str:
+    if "$ref" in part:
+        part = _part(kind, part["$ref"].split("/")[1:])
+    if "enum" in part:
+        return "one of " + ", ".join(map(str, part["enum"]))
+    text = part.get("description", "").rstrip(".")
+    if "pattern" in part:
+        text += f" matching {part['pattern']}"
+    return text.strip() or f"a {part.get('type', 'value')}"

@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from functools import cache
-from importlib import resources
 from math import isnan
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from genopipe import __version__
+from genopipe.formats.json_schema import validator
 from genopipe.formats.vcf import vcf_writer
 from genopipe.interpret.consequence import Consequence
 from genopipe.interpret.evaluation import unevaluated
@@ -111,19 +108,8 @@ def findings_document(result: Interpretation, issued: str | None, history: Histo
     }
     if issued is not None:
         document["issued"] = issued
-    _validator().validate(document)
+    validator("findings").validate(document)
     return document
-
-
-@cache
-def _validator() -> Any:
-    return jsonschema.Draft202012Validator(findings_schema())
-
-
-def findings_schema() -> Mapping[str, Any]:
-    """The JSON schema of findings.json."""
-    schema: Mapping[str, Any] = json.loads(resources.files("genopipe").joinpath("schemas/findings.schema.json").read_text())
-    return schema
 
 
 def evidence_document(result: Interpretation) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def test_a_model_of_something_else_is_refused(what, world, donor_bam, model_file
         ({"model": 2}, "the model has version 2"),
         ({"depth": -1}, "depth: -1 is less than the minimum"),
         ({"gap_rates": []}, "gap_rates"),
-        ({"more": 1}, "the model: Additional properties"),
+        ({"more": 1}, "Additional properties"),
     ],
 )
 def test_a_file_that_is_no_model(change, message, model_file, tmp_path):
