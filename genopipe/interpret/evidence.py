@@ -336,7 +336,8 @@ def _check_licences(chosen: list[DataSet], folder: Path) -> None:
 def open_set(path: Path) -> EvidenceSet:
     """The locked set at `E/NAME`. Raises BadInput when there is none, or when its digest is not that of its content."""
     if not path.is_file():
-        locked = sorted(other.name for other in path.parent.glob("*") if other.is_file()) if path.parent.is_dir() else []
+        is_evidence = (path.parent / "datasets").is_dir()
+        locked = sorted(other.name for other in path.parent.iterdir() if other.is_file()) if is_evidence else []
         wanted = f"a locked set, such as {', '.join(locked)}" if locked else "a set made by `genopipe evidence lock`"
         raise BadInput(f"no evidence set {path.name!r}", wanted=wanted, do="Check the name, or lock one.", path=path)
     try:

@@ -122,6 +122,11 @@ def test_a_set_that_was_changed_or_lost_its_records_is_named(tmp_path: Path) -> 
     with pytest.raises(BadInput, match="changed after it was locked"):
         open_set(store / "a")
     (store / "a").write_text("{}")
+    with pytest.raises(BadInput, match=r"no evidence set 'other'; wanted a locked set, such as a\."):
+        open_set(store / "other")
+    (tmp_path / "private.txt").touch()
+    with pytest.raises(BadInput, match=r"no evidence set 'a'; wanted a set made by `genopipe evidence lock`"):
+        open_set(tmp_path / "a")
     with pytest.raises(BadInput, match="this is no evidence set"):
         open_set(store / "a")
     locked.store.delete(dataset.object)
