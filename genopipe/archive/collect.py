@@ -37,7 +37,7 @@ def collect(archive: Archive, *, grace_hours: float = GRACE_HOURS) -> Collected:
             for digest in unneeded:
                 collection.delete_object(digest)
                 counter.advance()
-        return Collected(len(unneeded), sum(old[digest] for digest in unneeded), manifests, _delete_leftovers(archive, before))
+        return Collected(len(unneeded), sum(old[digest] for digest in unneeded), manifests, delete_leftovers(archive, before))
 
 
 def _delete_outdated(collection: Collecting, before: float) -> int:
@@ -51,7 +51,7 @@ def _delete_outdated(collection: Collecting, before: float) -> int:
     return len(doomed)
 
 
-def _delete_leftovers(archive: Archive, before: float) -> int:
+def delete_leftovers(archive: Archive, before: float) -> int:
     """Empties `partial/` of what was not touched since; only a folder has one."""
     if not isinstance(archive.root, Path):
         return 0

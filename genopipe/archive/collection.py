@@ -56,12 +56,12 @@ class Collecting:
 
     def delete_object(self, digest: str) -> None:
         """Removes an object, as long as the mark stands."""
-        self._renew()
+        self.renew()
         self.archive.store.delete(digest)
 
     def delete_file(self, name: str) -> None:
         """Removes another file, as long as the mark stands."""
-        self._renew()
+        self.renew()
         self.archive.files.delete(name)
 
     def _pins(self) -> set[str]:
@@ -78,7 +78,8 @@ class Collecting:
                 continue
         return pins
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
+        """Keeps the mark fresh. Raises BadEnvironment where it may have become stale."""
         silent = time.monotonic() - self._renewed
         if silent > _MARK_SECONDS / 2:
             raise BadEnvironment(
@@ -93,11 +94,18 @@ class Collecting:
 
 
 @contextmanager
-def collecting(archive: Archive) -> Iterator[Collecting]:
-    """The right to delete. Raises BadInput while another collection runs, BadEnvironment where the clock went backwards."""
+def collecting(archive: Archive, *, wait_seconds: float = 0) -> Iterator[Collecting]:
+    """The right to delete. Raises BadInput while another collection runs, after a wait, BadEnvironment where the clock went backwards."""
     own = uuid.uuid4().hex.encode()
-    if not archive.files.add(_MARK, own):
-        _replace_stale_mark(archive, own)
+    deadline = time.monotonic() + wait_seconds
+    while not archive.files.add(_MARK, own):
+        try:
+            _replace_stale_mark(archive, own)
+            break
+        except BadInput:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
     try:
         mark = archive.files.found(_MARK)
         assert mark is not None, "the mark was just written"

@@ -117,6 +117,14 @@ def finish_forgetting(collection: Collecting) -> Forgotten:
     return done
 
 
+def delete_forgotten(collection: Collecting) -> None:
+    """Removes objects of forgotten files that came back, as they were just being written anew when they were removed."""
+    archive = collection.archive
+    forgotten = {digest for found in archive.files.listed(_TOMBSTONES) for digest in archive.document(found.name)["objects"]}
+    for digest in collection.unneeded(forgotten.intersection(archive.store.digests()) if forgotten else ()):
+        collection.delete_object(digest)
+
+
 def check_not_being_forgotten(archive: Archive, sample: str | None) -> None:
     """Raises BadInput for a sample whose forgetting was cut short: what is put now would go with it."""
     for found in archive.files.listed(_PENDING):

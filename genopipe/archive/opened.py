@@ -14,8 +14,7 @@ from genopipe.archive.ledger import Ledger
 from genopipe.archive.manifests import READABLE, VERSION, Manifest, canonical, damaged, other_version
 from genopipe.errors import BadInput
 from genopipe.outputs import make_folder
-from genopipe.store import SEALED, FolderStore, Location, inside, open_files, open_store, seal
-from genopipe.store.sealed import SealedFiles
+from genopipe.store import SEALED, FolderStore, Location, SealedFiles, inside, open_files, open_store, seal
 
 MARKER = "archive.json"
 _HEX = frozenset("0123456789abcdef")

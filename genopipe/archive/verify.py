@@ -11,7 +11,7 @@ from genopipe.archive.manifests import Manifest, decode_manifest
 from genopipe.archive.opened import Archive
 from genopipe.errors import BadInput, GenopipeError
 from genopipe.progress import progress
-from genopipe.store import Location, inside
+from genopipe.store import Location, SealedFiles, inside
 
 
 def verify(root: Location, *, deep: bool = False) -> Iterator[GenopipeError]:
@@ -29,6 +29,7 @@ def verify(root: Location, *, deep: bool = False) -> Iterator[GenopipeError]:
         except BadInput as fault:
             yield fault
     yield from _damaged_objects(archive, manifests)
+    yield from _to_other_keys(archive)
     if deep:
         yield from _not_restored(archive, manifests)
 
@@ -42,6 +43,17 @@ def _damaged_objects(archive: Archive, manifests: list[Manifest]) -> Iterator[Ge
             except BadInput as fault:
                 yield BadInput(f"{fault.came} ({manifest.name} needs it)", wanted=fault.wanted, do=fault.do, path=fault.path)
             counter.advance()
+
+
+def _to_other_keys(archive: Archive) -> Iterator[GenopipeError]:
+    left = archive.files.to_other_keys() if isinstance(archive.files, SealedFiles) else []
+    if left:
+        yield BadInput(
+            f"{len(left)} files are not, or not only, encrypted to the keys of the archive",
+            wanted="an exchange of keys that was carried through",
+            do="Run `genopipe archive rekey`, with the old secret key and the new one.",
+            path=archive.root,
+        )
 
 
 def _not_restored(archive: Archive, manifests: list[Manifest]) -> Iterator[GenopipeError]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from genopipe.store import Location
 
 if TYPE_CHECKING:
     from genopipe.archive.rekeep import Rekept
+    from genopipe.errors import GenopipeError
 
 
 class Line(click.ParamType[str]):
@@ -205,15 +207,40 @@ def migrate(root: Location) -> None:
     _tell(migrate_all(Archive.existing(root)), root)
 
 
+@click.command()
+@archive_option
+@click.option("--encrypt", is_flag=True, help="Encrypt an archive that is not encrypted.")
+def rekey(root: Location, encrypt: bool) -> None:
+    """Exchange the keys of an encrypted archive: all is written anew to the keys of GENOPIPE_ARCHIVE_PUBLIC_KEYS, and to no other.
+
+    GENOPIPE_ARCHIVE_SECRET_KEY_FILE names a secret key that opens the archive now and one of the new, `:` between them. What is encrypted
+    stays as it is, only its header is made again. Killed, it is run again.
+
+    \b
+    export GENOPIPE_ARCHIVE_PUBLIC_KEYS=site.pub:new-colleague.pub GENOPIPE_ARCHIVE_SECRET_KEY_FILE=site.sec
+    genopipe archive rekey --archive A
+    """
+    from genopipe.archive.rekey import rekey as rekey_all
+
+    done = rekey_all(root, encrypt=encrypt)
+    click.echo(f"wrote {done.files} files to the new keys", err=True)
+    _tell_faults(done.faults, root)
+
+
 def _tell(done: Rekept, root: Location) -> None:
     """Says what was kept anew. Raises BadInput where files stay as they were."""
+    click.echo(f"kept {done.files} files anew: {done.before} bytes before, {done.after} after", err=True)
+    _tell_faults(done.faults, root)
+
+
+def _tell_faults(faults: Sequence[GenopipeError], root: Location) -> None:
+    """Lists what is wrong. Raises BadInput where anything is."""
     from genopipe.errors import BadInput
 
-    click.echo(f"kept {done.files} files anew: {done.before} bytes before, {done.after} after", err=True)
-    for fault in done.faults:
+    for fault in faults:
         click.echo(f"error: {fault}", err=True)
-    if done.faults:
-        raise BadInput(f"{len(done.faults)} faults", wanted="none", do="See above; the files named stay as they were.", path=root)
+    if faults:
+        raise BadInput(f"{len(faults)} faults", wanted="none", do="See above; the files named stay as they were.", path=root)
 
 
-COMMANDS = (init, stat, gc, forget, hold, holds, release, audit, repack, migrate)
+COMMANDS = (init, stat, gc, forget, hold, holds, release, audit, repack, migrate, rekey)

@@ -11,6 +11,7 @@ from pathlib import Path
 from genopipe.errors import BadConfiguration
 from genopipe.store.files import Files, FolderFiles, Found, Location, file_digest
 from genopipe.store.objects import FolderStore, Objects, Store, inside, is_digest
+from genopipe.store.sealed import SEALED, SealedFiles, SealedObjects, sealed_mark
 
 __all__ = [
     "SEALED",
@@ -19,6 +20,8 @@ __all__ = [
     "Found",
     "Location",
     "Objects",
+    "SealedFiles",
+    "SealedObjects",
     "Store",
     "check_access",
     "file_digest",
@@ -29,10 +32,6 @@ __all__ = [
     "open_store",
     "seal",
 ]
-
-
-SEALED = "sealed.json"
-"""The file by which a store is known to be encrypted."""
 
 
 def open_files(location: Location) -> Files:
@@ -48,32 +47,30 @@ def open_store(location: Location) -> Objects:
     """The objects at a location. Raises as `open_files`."""
     files = open_files(location)
     if files.found(SEALED) is not None:
-        from genopipe.store.sealed import SealedFiles, SealedObjects
-
         return SealedObjects(SealedFiles(files))
     return FolderStore(files.root) if isinstance(files, FolderFiles) else Objects(files)
 
 
-def seal(location: Location) -> None:
-    """Makes a new, empty store one that is encrypted. Raises BadConfiguration without public keys, or where there are objects already."""
+def seal(location: Location, *, empty: bool = True) -> None:
+    """Makes a store one that is encrypted. Raises BadConfiguration without public keys, or for objects in what should be empty."""
     from genopipe.store.keys import public_keys
 
-    files = open_files(location)
-    public_keys()
-    if next(files.listed("objects/"), None) is not None:
+    files, public = open_files(location), public_keys()
+    if empty and next(files.listed("objects/"), None) is not None:
         raise BadConfiguration(
             "there are objects here that are not encrypted", wanted="an empty place", do="Choose another place.", path=location
         )
-    files.add(SEALED, b"{}\n")
+    files.add(SEALED, sealed_mark(public))
 
 
 def check_access(location: Location) -> None:
     """Raises BadEnvironment or BadConfiguration for what would stop a put: no server, no credentials, no keys."""
-    from genopipe.store.keys import public_keys, secret_key
+    from genopipe.store.keys import secret_keys
 
-    if open_files(location).found(SEALED) is not None:
-        public_keys()
-        secret_key()
+    files = open_files(location)
+    if files.found(SEALED) is not None:
+        SealedFiles(files).check_keys()
+        secret_keys()
 
 
 def is_s3(location: Location) -> bool:

@@ -73,6 +73,12 @@ def object_name(digest: str) -> str:
     return f"objects/{digest[:2]}/{digest[2:]}"
 
 
+def digest_in(name: str) -> str | None:
+    """The digest of the object in a file; None for a file that is none."""
+    digest = name.removeprefix("objects/").replace("/", "", 1)
+    return digest if is_digest(digest) and name == object_name(digest) else None
+
+
 class Objects:
     """The objects among `files`. A `Store`."""
 
@@ -139,8 +145,7 @@ class Objects:
     def stored(self) -> Iterator[tuple[str, Found]]:
         """Digest and file of all objects, sorted."""
         for found in self.files.listed("objects/"):
-            digest = found.name.removeprefix("objects/").replace("/", "", 1)
-            if is_digest(digest) and found.name == object_name(digest):
+            if digest := digest_in(found.name):
                 yield digest, found
 
     def _keep(self, digest: str, source: bytes | Path) -> None:

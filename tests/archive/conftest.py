@@ -1,4 +1,4 @@
-"""A small reference, and alignments and reads made from it."""
+"""A small reference, alignments and reads made from it, and keys."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gzip
 import random
 from pathlib import Path
 
+import crypt4gh.keys.c4gh
 import pysam
 import pytest
 
@@ -98,3 +99,20 @@ def sample(tmp_path_factory: pytest.TempPathFactory, bases: str) -> Path:
         with open(folder / f"S1_R{mate}.fastq.gz", "wb") as out, gzip.GzipFile("", "wb", 6, out, mtime=0) as packed:
             packed.write(text.encode())
     return folder
+
+
+def make_keys(folder: Path, name: str, passphrase: str | None = None) -> tuple[Path, Path]:
+    """A key pair by the reference implementation: secret and public."""
+    secret, public = folder / f"{name}.sec", folder / f"{name}.pub"
+    crypt4gh.keys.c4gh.generate(secret, public, passphrase.encode() if passphrase else None, b"test")
+    return secret, public
+
+
+@pytest.fixture
+def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """The site's keys, set."""
+    secret, public = make_keys(tmp_path, "site")
+    monkeypatch.setenv("GENOPIPE_ARCHIVE_PUBLIC_KEYS", str(public))
+    monkeypatch.setenv("GENOPIPE_ARCHIVE_SECRET_KEY_FILE", str(secret))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return secret, public

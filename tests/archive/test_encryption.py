@@ -7,7 +7,7 @@ import logging
 import os
 from pathlib import Path
 
-import crypt4gh.keys.c4gh
+import crypt4gh.keys
 import crypt4gh.lib
 import pytest
 
@@ -21,27 +21,12 @@ from genopipe.archive.representations import PutOptions
 from genopipe.archive.verify import verify
 from genopipe.errors import BadConfiguration, BadInput
 from genopipe.store import Location, check_access, open_store, seal
-from genopipe.store.sealed import SEGMENT_BYTES, SealedFiles
+from genopipe.store.crypt4gh_files import SEGMENT_BYTES
+from genopipe.store.sealed import SealedFiles
+from tests.archive.conftest import make_keys
 
 PASSPHRASE = "correct horse"
 TEXT = "patient ACGTACGT " * 40
-
-
-def make_keys(folder: Path, name: str, passphrase: str | None = None) -> tuple[Path, Path]:
-    """A key pair by the reference implementation: secret and public."""
-    secret, public = folder / f"{name}.sec", folder / f"{name}.pub"
-    crypt4gh.keys.c4gh.generate(secret, public, passphrase.encode() if passphrase else None, b"test")
-    return secret, public
-
-
-@pytest.fixture
-def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """The site's keys, set."""
-    secret, public = make_keys(tmp_path, "site")
-    monkeypatch.setenv("GENOPIPE_ARCHIVE_PUBLIC_KEYS", str(public))
-    monkeypatch.setenv("GENOPIPE_ARCHIVE_SECRET_KEY_FILE", str(secret))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return secret, public
 
 
 @pytest.fixture(params=["folder", "s3"])
