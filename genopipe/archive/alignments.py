@@ -99,10 +99,10 @@ def plain_alignments(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]
             yield from _mended(decoded.batches(), source, fresh="index" in content)
 
 
-def decoded_pool(content: dict[str, Any], shop: Workshop) -> PlainBam:
-    """The records as the CRAM has them."""
+def decoded_pool(content: dict[str, Any], shop: Workshop, *, names_only: bool = False) -> PlainBam:
+    """The records as the CRAM has them, or little more than their names and flags."""
     reference = link_reference(content["reference"], shop)
-    return PlainBam(decode_cram(shop.local(content["cram"]), reference=reference))
+    return PlainBam(decode_cram(shop.local(content["cram"]), reference=reference, names_only=names_only))
 
 
 def mended_part(frame: bytes, records: Batch) -> bytes:

@@ -36,12 +36,14 @@ Rows = NDArray[np.void]
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container: where it begins, its bytes, the contig of its records (SEVERAL_CONTIGS, -1 for none), how many, from where to where."""
+    """A container: where it begins, its bytes, the contig of its records (SEVERAL_CONTIGS, -1 for none), how many records and bases, from
+    where to where."""
 
     offset: int
     size: int
     contig: int
     n_records: int
+    n_bases: int
     start: int
     end: int
 
@@ -93,15 +95,15 @@ def containers(cram: BinaryIO) -> Iterator[Container]:
         for _ in range(4):
             number, end = _itf8(head, end)
             numbers.append(number)
-        for _ in range(2):
-            end = _ltf8_end(head, end)
+        _, end = _ltf8(head, end)
+        n_bases, end = _ltf8(head, end)
         _, end = _itf8(head, end)
         n_landmarks, end = _itf8(head, end)
         for _ in range(n_landmarks):
             _, end = _itf8(head, end)
         size = end + 4 + length
         contig, start, span, n_records = numbers
-        yield Container(at, size, contig, n_records, start - 1, start - 1 + span)
+        yield Container(at, size, contig, n_records, n_bases, start - 1, start - 1 + span)
         at += size
 
 
@@ -174,6 +176,8 @@ def _itf8(byte: bytes, at: int) -> tuple[int, int]:
     return value - (1 << 32) if value >> 31 else value, at + 1 + more
 
 
-def _ltf8_end(byte: bytes, at: int) -> int:
-    """Where a number of one to nine bytes ends: its first byte has a leading 1 for each byte that follows."""
-    return at + 1 + 8 - (byte[at] ^ 0xFF).bit_length()
+def _ltf8(byte: bytes, at: int) -> tuple[int, int]:
+    """A number of one to nine bytes, and where it ends: its first byte has a leading 1 for each byte that follows."""
+    more = 8 - (byte[at] ^ 0xFF).bit_length()
+    high = byte[at] & (0x7F >> more) if more < 8 else 0
+    return high << (8 * more) | int.from_bytes(byte[at + 1 : at + 1 + more], "big"), at + 1 + more

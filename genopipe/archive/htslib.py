@@ -21,6 +21,7 @@ from isal import igzip
 _COMMAND = "import sys, pysam; getattr(pysam, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
 _PROFILES = {"fast": "normal", "archive": "archive"}
 PIECE_BYTES = 4 << 20
+_NAME_AND_FLAG = 0x3
 
 
 class HtslibFailed(Exception):
@@ -82,9 +83,13 @@ def without_locations(cram: Path, out: Path) -> None:
         _feed([], ["reheader", "--no-PG", str(header), str(cram)], stdout=target.fileno())
 
 
-def decode_cram(cram: Path, *, reference: Path | None) -> Iterator[bytes]:
-    """The BAM that a CRAM holds, in pieces of plain bytes. Raises HtslibFailed when it cannot be decoded."""
+def decode_cram(cram: Path, *, reference: Path | None, names_only: bool = False) -> Iterator[bytes]:
+    """The BAM that a CRAM holds, in pieces of plain bytes; with `names_only` names and flags are right, and little else is decoded.
+
+    Raises HtslibFailed when it cannot be decoded.
+    """
     source = ["-T", str(reference)] if reference else []
+    source += ["--input-fmt-option", f"required_fields={_NAME_AND_FLAG}"] if names_only else []
     with tempfile.TemporaryFile() as messages:
         child = _samtools(["view", "--no-PG", "-u", *source, "-o", "-", str(cram)], stdout=subprocess.PIPE, stderr=messages.fileno())
         assert child.stdout is not None

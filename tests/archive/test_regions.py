@@ -16,7 +16,7 @@ import pysam
 import pytest
 
 from genopipe.archive import htslib
-from genopipe.archive.containers import _itf8, _ltf8_end, containers
+from genopipe.archive.containers import _itf8, _ltf8, containers
 from genopipe.archive.opened import Archive
 from genopipe.archive.put import put_files
 from genopipe.archive.references import Reference
@@ -150,9 +150,18 @@ def test_numbers_of_a_cram(byte: bytes, value: int) -> None:
     assert _itf8(byte, 0) == (value, len(byte))
 
 
-@pytest.mark.parametrize(("byte", "size"), [(b"\x05", 1), (b"\x80", 2), (b"\xc0", 3), (b"\xfe", 8), (b"\xff", 9)])
-def test_where_long_numbers_of_a_cram_end(byte: bytes, size: int) -> None:
-    assert _ltf8_end(byte, 0) == size
+@pytest.mark.parametrize(
+    ("byte", "value", "size"),
+    [
+        (b"\x05", 5, 1),
+        (b"\x81\x02", 258, 2),
+        (b"\xc1\x02\x03", 66051, 3),
+        (b"\xfe" + bytes(6) + b"\7", 7, 8),
+        (b"\xff\1" + bytes(7), 1 << 56, 9),
+    ],
+)
+def test_long_numbers_of_a_cram(byte: bytes, value: int, size: int) -> None:
+    assert _ltf8(byte, 0) == (value, size)
 
 
 def test_cram_can_be_read_alone(tmp_path: Path, archive: Path) -> None:
