@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -120,9 +120,10 @@ class Catalogue:
             self._write(_findings_name(part), findings)
         self._enter(part, about | {"kind": "case", "findings": findings is not None})
 
-    def tables(self, entry: dict[str, Any], folder: Path) -> list[Path]:
-        """The Parquet files of an entry: the catalogue's own, or copies in `folder`."""
-        return [self._local(name, folder / f"{entry['part']}-{number}.parquet") for number, name in enumerate(_names(entry))]
+    def table(self, part: str, stretch: str | None, folder: Path) -> Path:
+        """The Parquet file of a part's variants in a bin, or of its findings: the catalogue's own, or a copy in `folder`."""
+        name = _findings_name(part) if stretch is None else _variants_name(stretch, part)
+        return self._local(name, folder / f"{part}.parquet")
 
     def remove(self, part: str) -> None:
         """Takes a part away, its entry first, and the database with what it holds of it; nothing happens where there is none."""
@@ -171,13 +172,25 @@ def described(manifest: Manifest) -> dict[str, Any]:
     return {"digest": manifest.digest, "name": manifest.name, "sample": manifest.sample, "version": manifest.version}
 
 
+def bin_name(contig: str, number: int) -> str:
+    """The name of the N-th bin of a contig."""
+    return f"{quote(contig, safe='')}_{number}"
+
+
+def place_of(name: str) -> tuple[str, int]:
+    """Contig and number of a bin."""
+    contig, _, number = name.rpartition("_")
+    return unquote(contig), int(number)
+
+
 def _binned(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """Name and variants, sorted, of each bin of one contig."""
-    contig = quote(table["contig"][0].as_py(), safe="")
+    contig = table["contig"][0].as_py()
     ordered = table.sort_by([(name, "ascending") for name in ("position", "ref", "alt")]).select(VARIANTS.names).cast(VARIANTS)
     number = pc.shift_right(ordered["position"], pa.scalar(BIN_BITS, pa.int32()))
-    for each in pc.unique(number).to_pylist():
-        yield f"{contig}_{each}", ordered.filter(pc.equal(number, pa.scalar(each, pa.int32())))
+    numbers: list[Any] = pc.unique(number).to_pylist()
+    for each in numbers:
+        yield bin_name(contig, each), ordered.filter(pc.equal(number, pa.scalar(each, pa.int32())))
 
 
 def _names(entry: dict[str, Any]) -> list[str]:

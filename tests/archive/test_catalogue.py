@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from genopipe.archive import database
 from genopipe.archive.catalogue import BIN_BITS, VARIANTS, Catalogue
 from genopipe.archive.opened import Archive
 from genopipe.archive.query import ask, database_path
@@ -17,7 +20,7 @@ from genopipe.archive.representations import PutOptions
 from genopipe.cases.catalogued import make_again
 from genopipe.cases.keep import keep
 from genopipe.cli import genopipe
-from genopipe.errors import GenopipeError
+from genopipe.errors import BadEnvironment, GenopipeError
 from genopipe.formats import vcf_genotypes
 from genopipe.formats.table_blocks import table_blocks
 from genopipe.store import Location, seal
@@ -110,6 +113,43 @@ def test_a_newer_version_of_a_file_stands_for_the_older(archive: Path, tmp_path:
     (tmp_path / "family.vcf").write_text(FAMILY.replace("chr1\t100\t.\tA\tG", "chr1\t101\t.\tA\tG"))
     keep(archive, [tmp_path / "family.vcf"], PutOptions())
     assert {row[2] for row in ask(archive, "SELECT * FROM variants WHERE ref = 'A'")[1]} == {100}
+
+
+def held(archive: Path) -> list[set[tuple[object, ...]]]:
+    """Everything that questions see."""
+    return [set(ask(archive, f"SELECT * FROM {table}")[1]) for table in ("variants", "sites", "samples", "cases", "phenotypes")]
+
+
+def test_a_database_that_followed_holds_what_one_made_at_once_does(archive: Path, tmp_path: Path) -> None:
+    """New people, one again in another file, a newer version of a file, and more at once than there was before."""
+    ask(archive, "SELECT 1")
+    steps = [["few.vcf:S3:S4"], ["again.vcf:S1:S5"], ["few.vcf:S3:S6"], [f"many{i}.vcf:M{i}:N{i}" for i in range(6)]]
+    for number, step in enumerate(steps):
+        for one in step:
+            name, first, second = one.split(":")
+            text = FAMILY.replace("S1\tS2", f"{first}\t{second}").replace("chr1\t300", f"chr1\t{300 + number}")
+            (tmp_path / name).write_text(text)
+            keep(archive, [tmp_path / name], PutOptions())
+        followed = held(archive)
+        order = list(ask(archive, "SELECT contig, position, ref, alt FROM sites")[1])
+        assert order == sorted(order)
+        database_path(archive).unlink()
+        assert held(archive) == followed
+    order = list(ask(archive, "SELECT contig, position, ref, alt FROM variants")[1])
+    assert order == sorted(order)
+
+
+def test_another_program_that_uses_the_database_is_waited_for(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(archive, "SELECT 1")
+    hold = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
+    command = [sys.executable, "-c", hold, str(database_path(archive))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None and other.stdout is not None and other.stdout.readline() == "held\n"
+        with monkeypatch.context() as patch, pytest.raises(BadEnvironment, match="another program is using"):
+            patch.setattr(database, "BUSY_SECONDS", 0)
+            ask(archive, "SELECT 1")
+        monkeypatch.setattr(database.time, "sleep", lambda _: other.communicate("\n"))
+        assert list(ask(archive, "SELECT 1")[1]) == [(1,)]
 
 
 def test_the_catalogue_is_made_again_as_it_was(archive: Path) -> None:
