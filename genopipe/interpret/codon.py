@@ -9,8 +9,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -134,7 +137,7 @@ def known_in(evidence: EvidenceSet, transcripts: Sequence[Transcript], bases: Ba
             by_contig.setdefault(contig_key(transcript.contig), []).append(transcript)
     for dataset in evidence.of_kind("clinvar"):
         for key, here in by_contig.items():
-            records = list(_records(evidence, dataset, key, here))
+            records = list(_records(evidence.table(dataset), key, here))
             positions = [place[0] for place, *_ in records]
             for transcript in here:
                 found[transcript.id] += _of_transcript(transcript, records, positions, bases)
@@ -144,20 +147,26 @@ def known_in(evidence: EvidenceSet, transcripts: Sequence[Transcript], bases: Ba
 _Record = tuple[tuple[int, str, str], str, str, int]
 
 
-def _records(evidence: EvidenceSet, dataset: object, key: str, transcripts: Sequence[Transcript]) -> Iterator[_Record]:
+def _records(table: Path, key: str, transcripts: Sequence[Transcript]) -> Iterator[_Record]:
     """(place, accession, significance, stars) of one contig within the coding exons, sorted by position."""
     spans = sorted((start - SPLICE_SITE, end + SPLICE_SITE) for transcript in transcripts for start, end in transcript.coding)
     start, end = np.array(spans, np.int64).T
     end = np.maximum.accumulate(end)
-    field = pc.field
-    where = (field("contig") == key) & (field("position") >= int(start[0])) & (field("position") < int(end[-1])) & (field("stars") >= 1)
-    columns = ["position", "ref", "alt", "accession", "significance", "stars"]
-    table = pq.read_table(evidence.table(dataset), columns=columns, filters=where, use_threads=False)  # type: ignore[arg-type]
-    position = table["position"].to_numpy()
+    starred = _starred(table, key)
+    position = starred["position"].to_numpy()
     before = np.searchsorted(start, position, "right") - 1
     inside = (before >= 0) & (position < end[np.maximum(before, 0)])
-    for row in table.take(np.flatnonzero(inside)).to_pylist():
-        yield (row["position"], row["ref"], row["alt"]), row["accession"], row["significance"], row["stars"]
+    column = starred.take(np.flatnonzero(inside)).to_pydict()
+    places = zip(column["position"], column["ref"], column["alt"], strict=True)
+    yield from zip(places, column["accession"], column["significance"], column["stars"], strict=True)
+
+
+@lru_cache(maxsize=64)
+def _starred(table: Path, key: str) -> pa.Table:
+    """The records of one contig that have a star, sorted by position; kept for the cases that come after."""
+    where = (pc.field("contig") == key) & (pc.field("stars") >= 1)
+    columns = ["position", "ref", "alt", "accession", "significance", "stars"]
+    return pq.read_table(table, columns=columns, filters=where, use_threads=False)
 
 
 def _of_transcript(transcript: Transcript, records: Sequence[_Record], positions: Sequence[int], bases: Bases | None) -> Iterable[Known]:

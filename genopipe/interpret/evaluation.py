@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import pyarrow.parquet as pq
 
@@ -114,7 +115,8 @@ def unevaluated(result: Interpretation) -> dict[str, str]:
     return not_evaluated(kinds, genome=request.genome is not None, parents=parents)
 
 
-def constraint(evidence: EvidenceSet) -> dict[str, tuple[float | None, float | None]]:
+@lru_cache(maxsize=2)
+def constraint(evidence: EvidenceSet) -> Mapping[str, tuple[float | None, float | None]]:
     """By gene symbol, LOEUF and pLI."""
     dataset = evidence.one("constraint")
     if dataset is None:

@@ -35,6 +35,8 @@ CHANCE_OF_PERFECT = 0.03
 CHANCE_TERMS = 800
 """From so many annotations, evenly spread from the vaguest to the most informative, is told what a gene shares by chance; with 200 the
 share of cases solved still moves by a hundredth with the draw, from 800 on by a few thousandths."""
+LAST_TERMS = 64
+"""Terms whose similarity with all others is kept: the patient's are compared with one gene after the other."""
 METHODS = ("genopipe", "phenodigm", "resnik")
 
 Float64 = NDArray[np.float64]
@@ -66,6 +68,7 @@ class PhenotypeScorer:
         self._below = np.repeat(np.arange(len(ontology.ids)), self._n_above)[below]
         self._below_start = np.searchsorted(ontology.above[below], np.arange(len(ontology.ids) + 1))
         self._annotated = np.flatnonzero(np.diff(annotations.own_start) > 0)
+        self._similarity = lru_cache(maxsize=LAST_TERMS)(self._similarity_of)
 
     def score(self, observed: Sequence[int], excluded: Sequence[int] = (), *, method: str = "genopipe") -> Float64:
         """(genes) float64 from 0 to 1. All 0 when no term carries information."""
@@ -122,7 +125,7 @@ class PhenotypeScorer:
             score[self._annotated] = np.maximum.reduceat(of_terms, self.annotations.own_start[self._annotated])
         return score
 
-    def _similarity(self, term: int) -> Float64:
+    def _similarity_of(self, term: int) -> Float64:
         """(terms) Phenodigm similarity of `term` with every term."""
         shared = np.zeros(len(self.ontology.ids))
         information = np.zeros(len(self.ontology.ids))

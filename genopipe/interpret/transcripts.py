@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
 from genopipe.formats.gff import Span, Transcript
@@ -32,25 +33,34 @@ def touched_transcripts(evidence: EvidenceSet, variants: Variants, rows: Iterabl
 
     Raises BadInput when the set has no gene models.
     """
-    table = gene_models(evidence)
-    contig = table["contig"].combine_chunks().dictionary_encode()
-    code_of = {contig_key(str(name)): code for code, name in enumerate(contig.dictionary.to_pylist())}
-    code, start, end = contig.indices.to_numpy(), table["start"].to_numpy() - FLANK, table["end"].to_numpy() + FLANK
+    table, reach = gene_models(evidence), _reach(evidence)
     kept = np.zeros(len(table), bool)
     names: dict[str, str] = {}
     of_contig: dict[str, list[int]] = {}
     for row in rows:
         key = variants.key[row]
         names[key] = variants.contig[row]
+        if key not in reach:
+            continue
         if variants.structural[row]:
-            kept |= (code == code_of.get(key, -1)) & (start < int(variants.end[row])) & (end > int(variants.position[row]))
+            models, start, end = reach[key]
+            kept[models[(start < int(variants.end[row])) & (end > int(variants.position[row]))]] = True
         else:
             of_contig.setdefault(key, []).append(int(variants.position[row]))
     for key, positions in of_contig.items():
+        models, start, end = reach[key]
         sorted_positions = np.sort(np.array(positions))
-        inside = np.searchsorted(sorted_positions, end) > np.searchsorted(sorted_positions, start)
-        kept |= inside & (code == code_of.get(key, -1))
+        kept[models[np.searchsorted(sorted_positions, end) > np.searchsorted(sorted_positions, start)]] = True
     return tuple(_transcript(row, names) for row in table.take(np.flatnonzero(kept)).to_pylist())
+
+
+@lru_cache(maxsize=2)
+def _reach(evidence: EvidenceSet) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """By contig key the rows of `gene_models`, and from where to where a variant calls for each."""
+    table = gene_models(evidence)
+    key = np.array([contig_key(str(name)) for name in table["contig"].to_pylist()], object)
+    start, end = table["start"].to_numpy() - FLANK, table["end"].to_numpy() + FLANK
+    return {name: (rows := np.flatnonzero(key == name), start[rows], end[rows]) for name in dict.fromkeys(key)}
 
 
 def transcripts_of(evidence: EvidenceSet, genes: Iterable[str]) -> tuple[Transcript, ...]:
