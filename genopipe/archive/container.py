@@ -2,18 +2,21 @@
 
 `unwrap` reads a file once: its members (headers, sizes, checksums) are checked, the plain content is handed on in pieces, and a sample of
 the compressed bytes is tried against every encoder. What comes out is a recipe: the headers, where members begin, and the encoder that
-wrote them. `wrap` turns content and recipe into the file. A recipe is a promise only after the restored file had the digest of the
-original; that check is the caller's.
+wrote them, or for BGZF the nearest one, whose blocks `correct` then compares with those of the file. `wrap` turns content and recipe into
+the file. A recipe is a promise only after the restored file had the digest of the original; that check is the caller's.
 
 Source: RFC 1952 (gzip); SAM/BAM format specification, section 4.1 (BGZF).
 """
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +24,9 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from genopipe.archive.encoders import Encoder, encoders
+from genopipe.archive.corrections import Block, Corrected, packed, write_corrections
+from genopipe.archive.deflate_tokens import NotDeflate
+from genopipe.archive.encoders import Encoder, encoders, foretellers
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import END_OF_FILE, PAYLOAD, compress_block
 
@@ -34,6 +39,10 @@ OWN_ENCODER = Encoder("libdeflate", 6)
 OWN_ENCODERS = (OWN_ENCODER, Encoder("libdeflate", 1))
 """What genopipe writes with: results, and alignments."""
 
+_NEAR_BLOCKS = 4
+"""Blocks of the sample that tell which encoder is nearest."""
+_NEAR_LEVEL = 1
+
 _MAGIC = b"\x1f\x8b\x08"
 _BGZF_HEADER = 18
 _TAIL = struct.Struct("<II")
@@ -45,10 +54,11 @@ class Recipe:
     """How a gzip file is laid around its content.
 
     kind         "bgzf" or "gzip"
-    encoder      what wrote every member
+    encoder      what wrote every member, or what the corrections start from
     header       the header of every member; of BGZF the one header they share, without the block size
     size         (members) int64: plain bytes of each member
     end_of_file  BGZF: whether the mark of the end is there
+    corrections  BGZF: a file as `genopipe.archive.corrections` writes, None where the encoder makes every block
     """
 
     kind: str
@@ -56,6 +66,7 @@ class Recipe:
     header: tuple[bytes, ...]
     size: NDArray[np.int64]
     end_of_file: bool
+    corrections: Path | None = None
 
 
 def own_recipe(size: int) -> Recipe:
@@ -67,10 +78,17 @@ def own_recipe(size: int) -> Recipe:
 
 @dataclass(slots=True)
 class Unwrapped:
-    """What `unwrap` learns; complete once its pieces are used up. `recipes` are tried in order, none when no encoder fits."""
+    """What `unwrap` learns; complete once its pieces are used up.
+
+    recipes  to be tried in order, none when no encoder fits
+    nearest  BGZF: then the recipe to be corrected
+    share    bytes of its corrections for each byte of the file, told by a sample
+    """
 
     kind: str = "plain"
     recipes: list[Recipe] = field(default_factory=list)
+    nearest: Recipe | None = None
+    share: float = 0.0
 
 
 def container_kind(path: Path) -> str:
@@ -109,33 +127,58 @@ def _is_bgzf_header(start: bytes) -> bool:
     return len(start) == _BGZF_HEADER and start[3] == 4 and start[10:16] == b"\x06\x00BC\x02\x00"
 
 
-def _unwrap_bgzf(path: Path, source: BinaryIO, found: Unwrapped) -> Iterator[bytes]:
-    sizes: list[int] = []
-    sample: list[tuple[bytes, bytes]] = []
-    header, uniform = b"", True
-    offset, last = 0, b""
-    while start := source.read(_BGZF_HEADER):  # the blocks 0, 1, 2, 4, 8, ... are the sample
+def correct(path: Path, recipe: Recipe, corrections: Path) -> Recipe:
+    """The recipe with corrections, which are written, so that it makes this file."""
+    with open(path, "rb", buffering=PIECE_BYTES) as source:
+        blocks = ((payload, rest[: -_TAIL.size]) for _, rest, payload in _bgzf_blocks(path, source))
+        write_corrections(itertools.islice(blocks, len(recipe.size)), recipe.encoder, corrections)
+    return replace(recipe, corrections=corrections)
+
+
+def _bgzf_blocks(path: Path, source: BinaryIO) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """The header of each block, the rest of it, and its content. Raises BadInput for what is cut short or damaged."""
+    offset = 0
+    while start := source.read(_BGZF_HEADER):
         if not _is_bgzf_header(start):
             raise _damaged(path, f"byte {offset} does not begin a BGZF block")
         size = struct.unpack_from("<H", start, 16)[0] + 1
         rest = source.read(size - _BGZF_HEADER)
         if len(rest) != size - _BGZF_HEADER or len(rest) < _TAIL.size:
             raise _damaged(path, f"the file is cut short inside the block at byte {offset}")
+        yield start, rest, _inflate_block(path, rest, offset)
+        offset += size
+
+
+def _unwrap_bgzf(path: Path, source: BinaryIO, found: Unwrapped) -> Iterator[bytes]:
+    sizes: list[int] = []
+    sample: list[Block] = []
+    header, uniform = b"", True
+    last = b""
+    for start, rest, payload in _bgzf_blocks(path, source):  # the blocks 0, 1, 2, 4, 8, ... are the sample
         header = header or start[:16]
         uniform &= start[:16] == header
-        payload = _inflate_block(path, rest, offset)
         if len(sizes) & (len(sizes) - 1) == 0 and payload:
             sample.append((payload, rest[: -_TAIL.size]))
         sizes.append(len(payload))
-        offset, last = offset + size, start + rest
+        last = start + rest
         yield payload
     ended = last == END_OF_FILE
     if not ended and path.suffix == ".bam":
-        raise _damaged(path, f"the file ends at byte {offset} without the end-of-file block")
+        raise _damaged(path, f"the file ends at byte {source.tell()} without the end-of-file block")
     if uniform:
-        size_array = np.array(sizes[:-1] if ended else sizes, np.int64)
-        fitting = (encoder for encoder in encoders() if all(encoder.block(payload) == deflated for payload, deflated in sample))
-        found.recipes = [Recipe("bgzf", encoder, (header,), size_array, ended) for encoder in fitting]
+        size = np.array(sizes[:-1] if ended else sizes, np.int64)
+        _find_encoders(sample, partial(Recipe, "bgzf", header=(header,), size=size, end_of_file=ended), found)
+
+
+def _find_encoders(sample: list[Block], recipe: Callable[..., Recipe], found: Unwrapped) -> None:
+    """Fills `found` with the encoders that make the sample, or with the nearest one."""
+    fitting = (encoder for encoder in encoders() if all(encoder.block(payload) == deflated for payload, deflated in sample))
+    found.recipes = [recipe(encoder=encoder) for encoder in fitting]
+    some = sample[-_NEAR_BLOCKS:]
+    if not found.recipes and some:
+        cost = {encoder: len(packed(some, encoder, _NEAR_LEVEL)) for encoder in foretellers()}
+        nearest = min(cost, key=lambda encoder: cost[encoder])
+        found.nearest, found.share = recipe(encoder=nearest), cost[nearest] / sum(len(deflated) for _, deflated in some)
 
 
 def _inflate_block(path: Path, rest: bytes, offset: int) -> bytes:
@@ -151,13 +194,18 @@ def _inflate_block(path: Path, rest: bytes, offset: int) -> bytes:
 
 def _wrap_bgzf(pieces: _Pieces, recipe: Recipe) -> Iterator[bytes]:
     header = recipe.header[0]
-    for size in recipe.size:
-        payload = pieces.take(int(size))
-        deflated = recipe.encoder.block(payload)
-        total = _BGZF_HEADER + len(deflated) + _TAIL.size
-        if total > 1 << 16:
-            raise RecipeFailed(f"a block of {size} bytes does not fit")
-        yield header + struct.pack("<H", total - 1) + deflated + _TAIL.pack(isal_zlib.crc32(payload), len(payload))
+    with ExitStack() as stack:
+        maker = Corrected(recipe.encoder, stack.enter_context(open(recipe.corrections, "rb"))) if recipe.corrections else recipe.encoder
+        for size in recipe.size:
+            payload = pieces.take(int(size))
+            try:
+                deflated = maker.block(payload)
+            except NotDeflate:
+                raise RecipeFailed("the corrections are not those of this content") from None
+            total = _BGZF_HEADER + len(deflated) + _TAIL.size
+            if total > 1 << 16:
+                raise RecipeFailed(f"a block of {size} bytes does not fit")
+            yield header + struct.pack("<H", total - 1) + deflated + _TAIL.pack(isal_zlib.crc32(payload), len(payload))
     if recipe.end_of_file:
         yield END_OF_FILE
 

@@ -37,7 +37,7 @@ _LEVELS = {"fast": 9, "archive": 17}
 def file_bytes(manifest: Manifest, shop: Workshop) -> Iterator[bytes]:
     """The file in pieces. Raises BadInput or BadEnvironment for what cannot be restored."""
     plain = _PLAIN[manifest.content["kind"]](manifest.content, shop)
-    recipe = described_recipe(manifest.container, shop.store) if manifest.container else None
+    recipe = described_recipe(manifest.container, shop) if manifest.container else None
     return wrap(plain, recipe)
 
 
@@ -68,15 +68,18 @@ def describe_recipe(recipe: Recipe, store: Store) -> dict[str, Any]:
         "header": [header.hex() for header in recipe.header],
         "sizes": _described_sizes(recipe.size, store),
         "end_of_file": recipe.end_of_file,
+        **({"corrections": store.put_file(recipe.corrections)} if recipe.corrections else {}),
     }
 
 
-def described_recipe(container: dict[str, Any], store: Store) -> Recipe:
+def described_recipe(container: dict[str, Any], shop: Workshop) -> Recipe:
     """The recipe again. Raises BadEnvironment when the encoder here writes other bytes than the one that was used."""
     check_vector(container["library"], container["vector"])
     encoder = Encoder(container["library"], container["level"], container["memory_level"])
     header = tuple(map(bytes.fromhex, container["header"]))
-    return Recipe(container["kind"], encoder, header, _sizes(container["sizes"], store), container["end_of_file"])
+    size = _sizes(container["sizes"], shop.store)
+    corrections = shop.local(container["corrections"]) if "corrections" in container else None
+    return Recipe(container["kind"], encoder, header, size, container["end_of_file"], corrections)
 
 
 def object_roles(content: dict[str, Any], container: dict[str, Any] | None) -> dict[str, str]:
@@ -95,6 +98,7 @@ def object_roles(content: dict[str, Any], container: dict[str, Any] | None) -> d
     roles |= {content["object"]: "packed"} if "object" in content else {}
     roles |= dict.fromkeys(content.get("chunks", ()), "chunk")
     roles |= {container["sizes"]: "sizes"} if container and isinstance(container["sizes"], str) else {}
+    roles |= {container["corrections"]: "corrections"} if container and "corrections" in container else {}
     return roles
 
 

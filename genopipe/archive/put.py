@@ -18,7 +18,7 @@ from typing import Any
 
 from genopipe import outputs
 from genopipe.archive.collection import pinned
-from genopipe.archive.container import OWN_ENCODERS, Recipe, RecipeFailed, Unwrapped, container_kind, own_recipe, unwrap, wrap
+from genopipe.archive.container import OWN_ENCODERS, Recipe, RecipeFailed, Unwrapped, container_kind, correct, own_recipe, unwrap, wrap
 from genopipe.archive.contents import describe_recipe, digest_of, file_bytes, object_roles
 from genopipe.archive.forget import check_not_being_forgotten
 from genopipe.archive.manifests import Manifest
@@ -33,6 +33,8 @@ from genopipe.store import Location
 
 _PROMISES_GZIP = re.compile(r"\.(bam|gz|bgz)$")
 _ALIGNMENTS = (".bam", ".cram")
+_MOST_CORRECTED, _MOST_CORRECTED_FOR_BYTES = 0.05, 0.3
+"""Share of a file that corrections of its gzip may take: where its content would do, and where its bytes are wanted."""
 _MATE = re.compile(r"(.*[_.]R?)([12])((?:_\d+)?\.(?:fastq|fq)(?:\.gz|\.bgz)?)")
 
 
@@ -88,7 +90,7 @@ def _groups(files: list[Path]) -> Iterator[list[Path]]:
 
 
 def _put_group(run: Run, paths: list[Path]) -> list[Manifest]:
-    examined = [_examine(path, run.options.require) for path in paths]
+    examined = [_examine(path, run) for path in paths]
     known = [_known(run, file) for file in examined]
     manifests = []
     for i, file in enumerate(examined):
@@ -97,7 +99,7 @@ def _put_group(run: Run, paths: list[Path]) -> list[Manifest]:
     return manifests
 
 
-def _examine(path: Path, require: str) -> Examined:
+def _examine(path: Path, run: Run) -> Examined:
     """Reads a file once. Raises BadInput for damaged gzip where the name promises gzip."""
     found = Unwrapped()
     with open(path, "rb") as source:
@@ -108,9 +110,12 @@ def _examine(path: Path, require: str) -> Examined:
         if _PROMISES_GZIP.search(path.name):
             raise
         return Examined(path, digest, size, digest, plain=False, recipe=None, returned=digest)
-    recipe = _recipe(path, found.recipes, digest)
+    by_content = run.options.require != "bytes" and (path.suffix == ".bam" or FASTQ.search(path.name) is not None)
+    recipe = _recipe(path, found.recipes, digest) or _corrected(path, found, run.fetched / f"{digest}.corrections", by_content)
+    if recipe and recipe.corrections and not _wraps(path, recipe, digest):
+        recipe = None
     exact = Examined(path, digest, size, plain_digest, plain=found.kind == "plain", recipe=recipe, returned=digest)
-    if exact.plain or recipe or require == "bytes" or not (path.suffix == ".bam" or FASTQ.search(path.name)):
+    if exact.plain or recipe or not by_content:
         return exact
     recipe = own_recipe(sum(map(len, unwrap(path, Unwrapped()))))
     return replace(exact, recipe=recipe, returned=digest_of(wrap(unwrap(path, Unwrapped()), recipe)))
@@ -121,6 +126,13 @@ def _recipe(path: Path, recipes: list[Recipe], digest: str) -> Recipe | None:
     if len(recipes) == 1 and recipes[0].encoder in OWN_ENCODERS:
         return recipes[0]
     return next((recipe for recipe in recipes if _wraps(path, recipe, digest)), None)
+
+
+def _corrected(path: Path, found: Unwrapped, corrections: Path, by_content: bool) -> Recipe | None:
+    """The nearest encoder with corrections; None where these are too large for what they gain."""
+    if found.nearest is None or found.share > (_MOST_CORRECTED if by_content else _MOST_CORRECTED_FOR_BYTES):
+        return None
+    return correct(path, found.nearest, corrections)
 
 
 def _wraps(path: Path, recipe: Recipe, digest: str) -> bool:

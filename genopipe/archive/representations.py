@@ -19,10 +19,11 @@ from genopipe.archive.bam_stream import NotBam
 from genopipe.archive.container import Recipe, RecipeFailed, Unwrapped, unwrap, wrap
 from genopipe.archive.contents import digest_of, object_roles, pack
 from genopipe.archive.fastq_text import NotFastq
-from genopipe.archive.fastq_views import NotInPool, Pool, describe_view, make_pool, open_pool
+from genopipe.archive.fastq_views import describe_view, make_pool, open_pool
 from genopipe.archive.htslib import HtslibFailed, decode_cram, without_locations
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
+from genopipe.archive.read_rows import NotInPool, Pool
 from genopipe.archive.realigned import describe_realigned
 from genopipe.archive.references import Reference, link_reference
 from genopipe.archive.staging import Staging
@@ -194,7 +195,8 @@ def _own_pool(run: Run, file: Examined, group: list[Examined], staging: Staging)
 
 def _packed(run: Run, file: Examined, staging: Staging) -> dict[str, Any]:
     content = pack(file.pieces(), staging.shop, profile=run.options.profile)
-    if _size(content, staging) >= file.size:
+    corrections = file.recipe.corrections if file.recipe else None
+    if _size(content, staging) + (corrections.stat().st_size if corrections else 0) >= file.size:
         raise RecipeFailed("the packed content is larger than the file")
     return content
 

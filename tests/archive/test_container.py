@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from genopipe.archive.container import RecipeFailed, Unwrapped, container_kind, unwrap, wrap
 from genopipe.archive.contents import describe_recipe, described_recipe
+from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import BgzfWriter
 from genopipe.store import FolderStore
@@ -32,7 +33,7 @@ def restored(path: Path, folder: Path) -> bool:
     """True when a recipe, taken through its manifest form, makes the same file."""
     plain, found = unwrapped(path)
     store = FolderStore(folder)
-    recipes = [described_recipe(describe_recipe(recipe, store), store) for recipe in found.recipes]
+    recipes = [described_recipe(describe_recipe(recipe, store), Workshop(store, folder)) for recipe in found.recipes]
     return any(b"".join(wrap([plain[:1000], plain[1000:]], recipe)) == path.read_bytes() for recipe in recipes)
 
 
