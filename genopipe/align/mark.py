@@ -84,7 +84,7 @@ def _note_ends(stream: BamStream, libraries: Libraries, joiner: _Joiner) -> NDAr
     examined = np.zeros((len(libraries.name), 4), np.int64)
     with progress("reading", unit="records") as done:
         for batch in stream.batches():
-            row, count = ends(batch.record, batch.start, batch.first + np.arange(len(batch)), libraries)
+            row, count = ends(batch.byte, batch.start, batch.first + np.arange(len(batch)), libraries)
             examined += count
             joiner.add(row)
             done.advance(len(batch))
@@ -161,10 +161,10 @@ def _write(source: Path, output: Path, bits: NDArray[np.uint8], *, threads: int)
             bam.write(_head(stream))
             bam.flush()
             for batch in stream.batches():
-                flag_records(batch.record, batch.start, batch.first + np.arange(len(batch)), bits)
+                flag_records(batch.byte, batch.start, batch.first + np.arange(len(batch)), bits)
                 if index is not None:
-                    index.add(batch.record, batch.start, bam.tell())
-                bam.write(batch.record.data)
+                    index.add(batch.byte, batch.start, bam.tell())
+                bam.write(batch.byte.data)
                 written.advance(len(batch))
         if index is not None:
             with whole_file(table) as partial_table:
@@ -188,5 +188,5 @@ def _head(stream: BamStream) -> bytes:
     line = f"@PG\tID:{name}\tPN:genopipe\tVN:{__version__}" + (f"\tPP:{last[-1]}" if last else "")
     text = (stream.text.rstrip("\n") + "\n" if stream.text else "") + line + "\n"
     encoded = text.encode()
-    old_length = int.from_bytes(stream.head[4:8], "little")
-    return stream.head[:4] + len(encoded).to_bytes(4, "little") + encoded + stream.head[8 + old_length :]
+    old_length = int.from_bytes(stream.header[4:8], "little")
+    return stream.header[:4] + len(encoded).to_bytes(4, "little") + encoded + stream.header[8 + old_length :]

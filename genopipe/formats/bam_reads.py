@@ -79,7 +79,7 @@ def sequenced(stream: BamStream, folder: Path) -> Iterator[tuple[Held, bool]]:
     paired: bool | None = None
     pairing = _Pairing(stream.path, folder)
     for batch in stream.batches():
-        held = Held(batch.record, batch.start, batch.first + np.arange(len(batch)))
+        held = Held(batch.byte, batch.start, batch.first + np.arange(len(batch)))
         _, traits = _described(held.record, held.start)
         held, traits = held.take(np.flatnonzero(traits & _FOLLOWS == 0)), traits[traits & _FOLLOWS == 0]
         if paired is None and len(held):

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.errors import BadInput
 from genopipe.formats.bam import ReadGroup
 from genopipe.formats.bam_index import bad_bam
 from genopipe.formats.bgzf import read_blocks
@@ -29,20 +28,24 @@ _MAKE_AGAIN = "Copy or make the file again."
 
 
 @dataclass(frozen=True, slots=True)
-class RecordBatch:
+class Batch:
     """Whole records.
 
-    record  (bytes) uint8: writable
-    start   (records + 1) int64: where each begins in `record`
+    byte    (bytes) uint8: writable
+    start   (records + 1) int64: where each begins in `byte`, with its block_size
     first   how many records came before
     """
 
-    record: NDArray[np.uint8]
+    byte: NDArray[np.uint8]
     start: NDArray[np.int64]
-    first: int
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.start) - 1
+
+    def part(self, first: int, last: int) -> Batch:
+        """The records first to last."""
+        return Batch(self.byte, self.start[first : last + 1], self.first + first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,11 @@ class BamStream:
     def __init__(self, path: Path, pieces: Iterable[bytes]) -> None:
         self.path = path
         self._pieces = iter(pieces)
-        self._rest = self._ahead = b""
-        self.head = self._read_head()
-        length = struct.unpack_from("<i", self.head, 4)[0]
-        self.text = self.head[8 : 8 + length].rstrip(b"\0").decode(errors="replace")
-        self.contigs = _contigs(self.head, 8 + length)
+        self._rest, self._ahead = b"", memoryview(b"")
+        self.header = self._read_header()
+        length = struct.unpack_from("<i", self.header, 4)[0]
+        self.text = self.header[8 : 8 + length].rstrip(b"\0").decode(errors="replace")
+        self.contigs = _contigs(self.header, 8 + length)
         self.n_records = 0
 
     def header_lines(self, kind: str) -> list[str]:
@@ -82,53 +85,57 @@ class BamStream:
         """The read groups in the order of the header."""
         return [_read_group(line) for line in self.header_lines("@RG")]
 
-    def batches(self) -> Iterator[RecordBatch]:
+    def batches(self) -> Iterator[Batch]:
         """All records, some megabytes at a time."""
-        while self._grow(BATCH_BYTES):
-            record = np.frombuffer(bytearray(self._rest), np.uint8)
-            start, used, sound = _starts(record)
+        while len(content := self._read(BATCH_BYTES)) > len(self._rest):
+            byte = np.frombuffer(content, np.uint8)
+            start, used, sound = _starts(byte)
             if len(start) > 1:
-                yield RecordBatch(record[:used], start, self.n_records)
+                yield Batch(byte[:used], start, self.n_records)
                 self.n_records += len(start) - 1
             if not sound:
-                raise self._bad("contradicts its own length", "a sound BAM")
-            self._rest = self._rest[used:]
+                raise self.bad(f"record {self.n_records + 1:,} contradicts its own length", "a sound BAM", _MAKE_AGAIN)
+            self._rest = bytes(memoryview(content)[used:])
         if self._rest:
-            raise self._bad("is cut short", "a whole BAM")
+            raise self.bad(f"record {self.n_records + 1:,} is cut short", "a whole BAM", _MAKE_AGAIN)
 
-    def _bad(self, what: str, wanted: str) -> BadInput:
-        return bad_bam(self.path, f"record {self.n_records + 1:,} {what}", wanted, _MAKE_AGAIN)
+    def bad(self, came: str, wanted: str, do: str) -> Exception:
+        """The error for what is no whole BAM."""
+        return bad_bam(self.path, came, wanted, do)
 
-    def _read_head(self) -> bytes:
+    def _read_header(self) -> bytes:
         end = 8 + self._head_number(4)
         n_contigs, end = self._head_number(end), end + 4
         for _ in range(n_contigs):
             end += 8 + self._head_number(end)
         self._need(end)
-        head, self._rest = self._rest[:end], self._rest[end:]
-        return head
+        header, self._rest = self._rest[:end], self._rest[end:]
+        return header
 
     def _head_number(self, at: int) -> int:
         self._need(at + 4)
         number = int.from_bytes(self._rest[at : at + 4], "little", signed=True)
         if number < 0 or self._rest[:4] != MAGIC:
-            raise bad_bam(self.path, "the header cannot be read", "a BAM header", "Give a BAM made by an aligner.")
+            raise self.bad("the header cannot be read", "a BAM header", "Give a BAM made by an aligner.")
         return number
 
     def _need(self, size: int) -> None:
-        if len(self._rest) < size and (not self._grow(size - len(self._rest)) or len(self._rest) < size):
-            raise bad_bam(self.path, "the file ends inside its header", "a whole BAM", _MAKE_AGAIN)
+        if len(self._rest) < size:
+            self._rest = bytes(self._read(size - len(self._rest)))
+        if len(self._rest) < size:
+            raise self.bad("the file ends inside its header", "a whole BAM", _MAKE_AGAIN)
 
-    def _grow(self, size: int) -> bool:
-        """Adds `size` bytes to the rest, or what there is; False at the end of the file. So batches do not depend on the pieces."""
-        pieces = [self._ahead]
-        missing = size - len(self._ahead)
-        while missing > 0 and (piece := next(self._pieces, None)) is not None:
-            pieces.append(piece)
-            missing -= len(piece)
-        plain = b"".join(pieces)
-        self._rest, self._ahead = self._rest + plain[:size], plain[size:]
-        return len(plain) > 0
+    def _read(self, size: int) -> bytearray:
+        """The rest, and after it `size` bytes, or what there is: so batches do not depend on the pieces."""
+        content = bytearray(self._rest)
+        while size:
+            while not self._ahead and (piece := next(self._pieces, None)) is not None:
+                self._ahead = memoryview(piece)
+            if not self._ahead:
+                break
+            content += self._ahead[:size]
+            self._ahead, size = self._ahead[size:], max(size - len(self._ahead), 0)
+        return content
 
 
 def fields_of(line: str) -> dict[str, str]:

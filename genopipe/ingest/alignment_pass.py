@@ -72,8 +72,8 @@ def count_alignments(path: Path, wanted: Wanted, *, threads: int = 1) -> Alignme
     with progress(f"measuring {path.name}", unit="reads") as told:
         for batch in bam.batches():
             offset = batch.start[:-1]
-            count_flags(batch.record, offset, counts.flags, counts.template)
-            done.add(batch.record, offset)
+            count_flags(batch.byte, offset, counts.flags, counts.template)
+            done.add(batch.byte, offset)
             told.advance(len(batch))
     done.finish()
     for transcript in wanted.transcripts:

@@ -199,11 +199,11 @@ def test_records_are_found_in_pieces_of_any_size(step: int) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"CRAM" + bytes(100), "no BAM magic"),
-        (plain()[:10], "the header is cut short"),
-        (b"BAM\1\xff\xff\xff\xff" + bytes(30), "a negative length in the header"),
-        (plain(record())[:-3], "bytes that are no records"),
-        (plain(bytes(50)), "bytes that are no records"),
+        (b"CRAM" + bytes(100), "the header cannot be read"),
+        (plain()[:10], "the file ends inside its header"),
+        (b"BAM\1\xff\xff\xff\xff" + bytes(30), "the header cannot be read"),
+        (plain(record())[:-3], "record 1 is cut short"),
+        (plain(bytes(50)), "record 1 contradicts its own length"),
     ],
 )
 def test_what_is_no_bam_is_refused(content: bytes, message: str) -> None:
