@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from genopipe.align.fragment_ends import LIBRARY_SHIFT, LONE, NO_MATE, NO_SPOT, SIGNATURE
 from genopipe.align.sorting import Order
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner, kernel
 from genopipe.outputs import writing
 
 OPTICAL_PIXELS = 100
@@ -148,7 +148,7 @@ def _root(parent, i):
     return i
 
 
-@kernel
+@allocating
 def _in_chains(set_number, place, spot, pixels):
     """True for all but one of each chain of spots that are near each other; rows are sorted by set, place and spot."""
     n = len(spot)

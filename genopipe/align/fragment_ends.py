@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from genopipe.errors import BadInput
 from genopipe.formats.bam import ReadGroup
 from genopipe.formats.bam_stream import int32
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner, kernel
 
 LEAST_QUALITY = 15
 MOST_QUALITY = 16383
@@ -286,7 +286,7 @@ def _follow(row, first, last, primary, link, n):
     return n
 
 
-@kernel
+@allocating
 def _join(row, low, high, spot, first, second, quality, place, link):
     """Fills the columns of the signatures; gives how many there are and how many links, or -1 - row for a row like the one after it."""
     n = n_links = 0

@@ -26,7 +26,7 @@ from genopipe.formats.bam_stream import BamStream, int32
 from genopipe.formats.fastq import read_fastq
 from genopipe.formats.genome import fasta_path
 from genopipe.formats.read_files import kind_of, open_records
-from genopipe.kernels.compiled import kernel
+from genopipe.kernels.compiled import allocating
 from genopipe.model import Reads
 
 BATCH_BASES = 1 << 19
@@ -199,7 +199,7 @@ def _cut(rows: NDArray[np.int64], start: NDArray[np.int64]) -> Iterator[NDArray[
         yield rows[first:last]
 
 
-@kernel
+@allocating
 def _groups(record, start, group_name, group_start):
     """Row of each record's read group, the one after the last where it has none of them."""
     out = np.empty(len(start) - 1, np.int64)

@@ -21,7 +21,7 @@ from genopipe.align.insert_size import InsertSize, no_inserts
 from genopipe.align.placement import SLOTS, Placements, Target, contig_of
 from genopipe.align.read_parts import first_base, last_base, same_part
 from genopipe.align.rescue import insert_of, lie
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner, kernel
 from genopipe.kernels.ungapped import END_BONUS, MATCH, MISMATCH
 from genopipe.model import Reads
 
@@ -109,7 +109,7 @@ def penalties(insert: InsertSize) -> NDArray[np.int32]:
     return np.minimum(penalty, PARTS_OF_POINT * UNPAIRED_PENALTY - 1).astype(np.int32)
 
 
-@kernel
+@allocating
 def name_hash(header, header_start, name_length):
     """FNV-1a of the read names."""
     out = np.empty(len(name_length), np.uint64)
@@ -121,7 +121,7 @@ def name_hash(header, header_start, name_length):
     return out
 
 
-@kernel
+@allocating
 def _count_clear(target, p, length, n_pairs, histogram):
     clear = np.empty(2, np.int64)
     for pair in range(n_pairs):
@@ -226,7 +226,7 @@ def _choose_single(p, length, chance, choice):
         _choose_one(p, read, length[read], chance[read], choice)
 
 
-@kernel
+@allocating
 def _choose_pairs(target, p, length, chance, penalty, insert, orientation, choice):
     """Chooses for both reads of each pair; `best_with[mate, slot]` is the best pair score with that place of that mate."""
     best_with = np.empty((2, SLOTS), np.int64)

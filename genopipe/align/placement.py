@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.kernels import extend as extension
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner, kernel
 from genopipe.kernels.seed import MAX_CANDIDATES, candidates
 from genopipe.kernels.ungapped import END_BONUS, MATCH, MISMATCH, best_stretch, mismatches, pack_read
 from genopipe.model import Genome, Reads
@@ -252,7 +252,7 @@ def _home(base, begin, length, reverse, target, first):
     return home
 
 
-@kernel
+@allocating
 def _score_ungapped(base, base_start, target, placements, jobs):
     """Lays every candidate on the genome without gaps and names those to extend; gives how many these are."""
     words = (LONGEST_READ + 31) >> 5
@@ -328,7 +328,7 @@ def _fill_lane(base, begin, length, reverse, target, contig, window_start, colum
                 window[j, lane] = extension.UNKNOWN_GENOME
 
 
-@kernel
+@allocating
 def _extend_jobs(base, base_start, target, p, job_read, job_slot, width, cigar, used, query, window, length, lanes, ring, result, trace):
     """Extends the jobs 128 at a time and writes what they gave into the placements; gives the operations used."""
     score, best_row, best_band = result

@@ -23,7 +23,7 @@ from genopipe.align.placement import (
     drop_repeated_of,
     run_jobs,
 )
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner
 from genopipe.kernels.extend import NARROW, WIDE
 from genopipe.model import Reads
 
@@ -93,7 +93,7 @@ def _stretch(p, anchor, slot, length, insert, orientation):
     return reverse, first, last + length
 
 
-@kernel
+@allocating
 def _find(base, base_start, target, p, insert, orientation, jobs):
     """Names the extensions to do for reads without a place near an anchor; gives how many."""
     head = np.full(1 << 10, -1, np.int32)

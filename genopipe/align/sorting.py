@@ -7,7 +7,6 @@ in that order, so the result does not depend on how much memory there was.
 Merging takes, again and again, the run whose loaded chunk ends first; everything up to that end is known for all runs and can go out.
 """
 
-# mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
 from __future__ import annotations
 
 import shutil
@@ -23,7 +22,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from genopipe.kernels.compiled import kernel
+from genopipe.kernels.stretches import gathered
 from genopipe.outputs import make_folder, writing
 from genopipe.progress import log
 
@@ -134,7 +133,7 @@ class Sorter:
             before = int(end[first - 1]) if first else 0
             last = max(int(np.searchsorted(end, before + CHUNK, "right")), first + 1)
             rows = order[first:last]
-            yield _gathered(self._arena, self._start, rows, self._key[rows], self._ordinal[rows])
+            yield _chunk(self._arena, self._start, rows, self._key[rows], self._ordinal[rows])
             first = last
 
     def _spill(self) -> None:
@@ -159,22 +158,10 @@ def temporary_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _gathered(
+def _chunk(
     record: NDArray[np.uint8], start: NDArray[np.int64], rows: NDArray[np.int64], key: NDArray[np.int64], ordinal: NDArray[np.int64]
 ) -> Chunk:
-    size = start[rows + 1] - start[rows]
-    out_start = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
-    out = np.empty(out_start[-1], np.uint8)
-    _gather(record, start, rows, out, out_start)
-    return Chunk(out, out_start, key, ordinal)
-
-
-@kernel
-def _gather(record, start, rows, out, out_start):
-    for i in range(len(rows)):
-        shift = start[rows[i]] - out_start[i]
-        for at in range(out_start[i], out_start[i + 1]):
-            out[at] = record[at + shift]
+    return Chunk(*gathered(record, start, rows), key, ordinal)
 
 
 def _write_chunk(out: BinaryIO, chunk: Chunk) -> None:
@@ -239,4 +226,4 @@ def _joined(parts: list[Chunk]) -> Chunk:
     size = np.concatenate([np.diff(part.start) for part in parts])
     order = np.argsort(key, kind="stable")
     start = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
-    return _gathered(np.concatenate([part.record for part in parts]), start, order, key[order], ordinal[order])
+    return _chunk(np.concatenate([part.record for part in parts]), start, order, key[order], ordinal[order])

@@ -28,7 +28,7 @@ from genopipe.align.placement import (
     seed,
 )
 from genopipe.align.read_parts import first_base, last_base, same_part
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner, kernel
 from genopipe.model import Reads
 
 LEAST_PART = 24
@@ -133,7 +133,7 @@ def _part_quality(found, row, best, length):
     return quality_of(found.score[row, best] - rival_score, rivals, found.crowded[row]), second
 
 
-@kernel
+@allocating
 def _adopt(length, p, choice_slot, found, n_rows, parts):
     """Gives each part its place, as a further slot of its read; gives how many have one."""
     n = 0

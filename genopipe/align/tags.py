@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from genopipe.align.pairing import is_rival, own_score
 from genopipe.align.placement import LONGEST_READ, Placements, Target, contig_of, touches_unknown
 from genopipe.formats.bam import Records
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner, kernel
 from genopipe.kernels.extend import CIGAR_CLIP, CIGAR_DELETION, CIGAR_INSERTION, CIGAR_MATCH, MAX_OPERATIONS, WIDE
 from genopipe.model import BASES, Contig, Reads
 
@@ -261,7 +261,7 @@ def _mismatches(base, begin, length, reverse, target, position, end, cigar, firs
     return distance, _digits(out, at, same)
 
 
-@kernel
+@allocating
 def _count_distances(base, base_start, target, p, rows, split, records, letter, distance):
     """Fills the edit distances of the records in `split`."""
     out = np.empty(_LONGEST_MD, np.uint8)
@@ -336,7 +336,7 @@ def _other_places_tag(base, begin, length, target, p, read, slot, cigar, text, l
     return at + 1
 
 
-@kernel
+@allocating
 def _write(base, base_start, target, p, rows, cigar, text, distance, records, letters, out):
     r = records
     letter, operation = letters

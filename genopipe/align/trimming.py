@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner, kernel
+from genopipe.kernels.words import copy_bytes
 from genopipe.model import Reads
 
 LEAST_OVERLAP = 30
@@ -66,7 +67,7 @@ def _mismatches(base, first, second, n_first, n_second, fragment, most):
     return n
 
 
-@kernel
+@allocating
 def _fragment_ends(base, start):
     """Bases of each read that lie on its fragment."""
     length = np.diff(start)
@@ -90,8 +91,7 @@ def _fragment_ends(base, start):
 @kernel
 def _copy(array, old_start, start, out):
     for read in range(len(start) - 1):
-        n = start[read + 1] - start[read]
-        out[start[read] : start[read] + n] = array[old_start[read] : old_start[read] + n]
+        copy_bytes(array, old_start[read], start[read + 1] - start[read], out, start[read])
 
 
 def _kept(array: NDArray[np.uint8], old_start: NDArray[np.int64], start: NDArray[np.int64]) -> NDArray[np.uint8]:

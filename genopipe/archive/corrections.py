@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from genopipe.archive.deflate_tokens import STORED, NotDeflate, Numbers, Stream, Tokens, read_stream, written_stream
 from genopipe.archive.encoders import Encoder
-from genopipe.kernels.compiled import kernel
+from genopipe.kernels.compiled import allocating, kernel
 
 GROUP = 256
 """BGZF blocks that are packed together."""
@@ -153,7 +153,7 @@ def _spread(token: Tokens, out: Tokens) -> None:
         at += length
 
 
-@kernel
+@allocating
 def _misses(foretold: Tokens, token: Tokens) -> Numbers:
     """Which tokens are not the foretold ones."""
     missed = np.empty(len(token), np.int64)

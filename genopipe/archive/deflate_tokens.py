@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner
 
 STORED, FIXED, DYNAMIC = range(3)
 _MOST_BLOCKS = 1 << 12
@@ -103,7 +103,7 @@ def _put(byte: Bytes, at: int, value: int, n: int) -> int:
     return at + n
 
 
-@inner
+@allocating
 def _codes(length: Numbers, code: Numbers) -> None:
     """The code of each symbol, its first bit lowest, as it stands in the stream (RFC 1951, 3.2.2)."""
     count = np.zeros(_LONGEST_CODE + 1, np.int64)
@@ -121,7 +121,7 @@ def _codes(length: Numbers, code: Numbers) -> None:
         code[symbol] = turned
 
 
-@inner
+@allocating
 def _table(length: Numbers, table: Tokens) -> None:
     """Fills `table` with `symbol << 4 | bits` for each value of the next 15 bits; 0 where no code begins so."""
     code = np.zeros(len(length), np.int64)
@@ -133,7 +133,7 @@ def _table(length: Numbers, table: Tokens) -> None:
                 table[i] = symbol << 4 | length[symbol]
 
 
-@inner
+@allocating
 def _code_lengths(byte: Bytes, at: int, kind: int, length: Numbers, table: Tokens) -> int:
     """Fills the code lengths of a block, literals and lengths before distances; gives where they end, -1 for what is none."""
     length[:] = 0
@@ -198,7 +198,7 @@ def _read_tokens(byte: Bytes, at: int, tables: Tokens, token: Tokens, n: int) ->
     return -1, n
 
 
-@kernel
+@allocating
 def _read(byte: Bytes, token: Tokens, block: Numbers, head: Bytes) -> tuple[int, int, int]:
     """Tokens, blocks and bytes of heads; the first is -1 for what is no deflate stream."""
     at = n = n_blocks = n_head = 0
@@ -254,7 +254,7 @@ def _write_match(out: Bytes, at: int, length: Numbers, code: Numbers, token: int
     return _put(out, at, distance - _DISTANCE_BASE[symbol], _DISTANCE_BITS[symbol])
 
 
-@kernel
+@allocating
 def _write(token: Tokens, kind: Numbers, count: Numbers, bits: Numbers, head: Bytes, plain: Bytes, out: Bytes) -> int:
     """Bytes of the stream in `out`; -1 where it cannot be written."""
     at = n = place = n_head = 0

@@ -50,7 +50,7 @@ from genopipe.archive.realigned_tags import (
     recall_tags,
     taken,
 )
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner, kernel
 
 SEQUENCE, SEQUENCE_BYTES, QUALITY, QUALITY_BYTES = range(4)
 NAME, NAME_BYTES, CIGAR, CIGAR_BYTES, SIZE, VALUES = range(N_STREAMS, N_STREAMS + 6)
@@ -298,7 +298,7 @@ def _recall_bases(out: Bytes, at: int, base: Bytes, base_core: int, rows: Parts,
     return at + length
 
 
-@kernel
+@allocating
 def _note(want_part: Parts, base_part: Parts, rows: Parts, memory: Parts, out: Parts) -> int:
     """Fills `out` with bytes and the stream of each; gives how many, -1 where fields or tags cannot be told."""
     want, want_start = want_part
@@ -322,7 +322,7 @@ def _note(want_part: Parts, base_part: Parts, rows: Parts, memory: Parts, out: P
     return at
 
 
-@kernel
+@allocating
 def _recall(base_part: Parts, rows: Parts, memory: Parts, streams: Parts, out_part: Parts) -> None:
     base, base_start = base_part
     out, start = out_part

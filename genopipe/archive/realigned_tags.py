@@ -18,7 +18,7 @@ from genopipe.archive.bam_records import MOST_TAGS, same_bytes, tag_integer, tag
 from genopipe.archive.bam_stream import CORE_BYTES, Bytes, Offsets, int32, whole
 from genopipe.archive.fastq_text import hash_bytes, hash_name
 from genopipe.archive.realigned_core import MAPPING_QUALITY
-from genopipe.kernels.compiled import inner
+from genopipe.kernels.compiled import allocating, inner
 
 MOST_NAMES = 128
 """Tags of different names or types in one file."""
@@ -179,7 +179,7 @@ def _note_list(want: Bytes, tag: Offsets, n: int, base: Parts, memory: Parts, ou
     return number, at
 
 
-@inner
+@allocating
 def _recall_list(base: Parts, memory: Parts, streams: Parts) -> int:
     slot = _list_slot(base, memory)
     code = taken(streams, LIST)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.archive.bam_stream import Bytes, Offsets
-from genopipe.kernels.compiled import kernel
+from genopipe.kernels.compiled import allocating
 
 BUCKET_BYTES = 64 << 20
 MOST_BUCKETS = 256
@@ -74,7 +74,7 @@ def _selected(packed: Bytes, size: Offsets, which: Numbers) -> tuple[Bytes, Offs
     return out, new_start
 
 
-@kernel
+@allocating
 def _select(packed: Bytes, start: Offsets, which: Numbers, out: Bytes) -> None:
     at = 0
     for i in which:

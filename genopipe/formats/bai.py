@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from genopipe.errors import BadInput
 from genopipe.formats.bam import UNMAPPED, bin_of
 from genopipe.formats.bgzf import PAYLOAD, BgzfWriter
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner, kernel
 
 _META_BIN = 37450
 _INTERVAL = 1 << 14
@@ -102,7 +102,7 @@ def _int32(record, at):
     return np.int64(np.int32(value))
 
 
-@kernel
+@allocating
 def _fields(record, start):
     """Contig, position, end, flag and bin of each record."""
     n = len(start) - 1

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
 from genopipe.formats.bam_stream import BamStream, int32
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner, kernel
+from genopipe.kernels.stretches import gathered
 from genopipe.model import BASES, Reads
 from genopipe.outputs import writing
 
@@ -58,10 +59,7 @@ class Held:
 
     def take(self, rows: NDArray[np.int64]) -> Held:
         """Some of the records, copied."""
-        start = np.concatenate((np.zeros(1, np.int64), np.cumsum((self.start[1:] - self.start[:-1])[rows])))
-        out = np.empty(start[-1], np.uint8)
-        _gather(self.record, self.start, rows, out, start)
-        return Held(out, start, self.number[rows])
+        return Held(*gathered(self.record, self.start, rows), self.number[rows])
 
     def name(self, row: int) -> str:
         at = int(self.start[row])
@@ -195,13 +193,7 @@ def _joined(parts: list[Held]) -> Held:
     return Held(record, start, np.concatenate([part.number for part in parts]))
 
 
-@kernel
-def _gather(record, start, rows, out, out_start):
-    for i in range(len(rows)):
-        out[out_start[i] : out_start[i + 1]] = record[start[rows[i]] : start[rows[i] + 1]]
-
-
-@kernel
+@allocating
 def _described(record, start):
     """Name hashes and traits of records."""
     n = len(start) - 1
@@ -260,7 +252,7 @@ def _find_mates(record, start, key, order, last, mate):
     return -1
 
 
-@kernel
+@allocating
 def _lengths(record, start):
     out = np.empty(len(start) - 1, np.int64)
     for i in range(len(out)):

@@ -20,7 +20,7 @@ from genopipe.formats.bam import ReadGroup
 from genopipe.formats.bam_index import bad_bam
 from genopipe.formats.bgzf import read_blocks
 from genopipe.formats.inflate import STANDARD_INPUT, inflated
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner
 
 BATCH_BYTES = 4 << 20
 MAGIC = b"BAM\1"
@@ -176,7 +176,7 @@ def int32(record, at):
     return np.int64(np.int32(word))
 
 
-@kernel
+@allocating
 def _starts(record):
     """Where whole records begin, with the end; the bytes they take; False where the next one contradicts its own length."""
     start = np.empty(len(record) // 36 + 2, np.int64)

@@ -28,7 +28,7 @@ from genopipe.formats.bam_stream import BamStream, fields_of, int32
 from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.fastq import fastq_writer
 from genopipe.ingest.unaligned import to_cram
-from genopipe.kernels.compiled import kernel
+from genopipe.kernels.compiled import allocating, kernel
 from genopipe.model import Reads
 from genopipe.outputs import PARTIAL, whole_file
 
@@ -188,7 +188,7 @@ def _first_aligned(record, start):
     return -1
 
 
-@kernel
+@allocating
 def _with_tag(record, start, tag):
     """The records, with a tag at the end of each."""
     n = len(start) - 1

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from genopipe.kernels.base_calls import NO_CALL
 from genopipe.kernels.bits import popcount
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner
 
 BASES_IN_A_WORD = 16
 UNDETERMINED = -1
@@ -94,7 +94,7 @@ def _pack(call, column, word_of, key):
     return no_calls
 
 
-@kernel
+@allocating
 def assign(calls, column, word_of, barcodes, sample, mismatches):
     """Sets `sample` and `mismatches` (clusters) int32 from calls (clusters, cycles) uint8.
 

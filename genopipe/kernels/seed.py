@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 
 from genopipe.kernels.bits import popcount
-from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.compiled import allocating, inner, kernel
 
 K = 20
 S = 16
@@ -179,7 +179,7 @@ def _sort(hit, n):
             hit[j + gap] = x
 
 
-@kernel
+@allocating
 def candidates(base, base_start, entry, bucket, bucket_bits, diagonal, low, high, reverse, vote, n_candidate, crowded):
     """The places each read of a batch may come from, best first.
 

@@ -1,4 +1,4 @@
-"""Eight bytes of a byte array at once, wherever they begin: the unaligned loads and stores that text is copied and written with.
+"""Bytes of a byte array, eight or many at once, wherever they begin: the unaligned loads and stores that text is copied and written with.
 
 Nothing checks the end of the array: whoever calls has seven bytes to spare there.
 """
@@ -42,6 +42,22 @@ def store64(typing_context: Any, array: Any, at: Any, word: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.int64, types.uint64), build
+
+
+@intrinsic
+def copy_bytes(typing_context: Any, source: Any, start: Any, length: Any, target: Any, at: Any) -> Any:
+    """Copies `length` bytes of a contiguous uint8 array from byte `start` on to byte `at` of another one."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte = ir.IntType(8)
+        taken = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        given = context.make_array(signature.args[3])(context, builder, arguments[3]).data
+        copy = builder.module.declare_intrinsic("llvm.memcpy", [byte.as_pointer(), byte.as_pointer(), _WORD])
+        to, of = builder.gep(given, [arguments[4]]), builder.gep(taken, [arguments[1]])
+        builder.call(copy, [to, of, arguments[2], ir.Constant(ir.IntType(1), 0)])
+        return context.get_dummy_value()
+
+    return types.void(source, types.int64, types.int64, target, types.int64), build
 
 
 @intrinsic
