@@ -20,12 +20,12 @@ import numpy as np
 import zstandard
 
 from genopipe.archive.bam_records import STREAMS, Noted, OrderTable, differences, restored
-from genopipe.archive.bam_stream import Batch, Bytes, NotBam, PlainBam, Records, all_covered
 from genopipe.archive.containers import containers, make_index
-from genopipe.archive.htslib import decode_cram, encode_cram
+from genopipe.archive.plain_bam import Batch, Bytes, NotBam, PlainBam, Records, all_covered
 from genopipe.archive.pool_reads import without_tags
 from genopipe.archive.references import Reference, contigs_of, cram_header, known_contigs, link_reference
 from genopipe.archive.workshop import Workshop
+from genopipe.formats.htslib import decode_cram, encode_cram
 
 _BATCH = struct.Struct(f"<{2 + len(STREAMS)}I")
 PATCH_LEVEL = 19

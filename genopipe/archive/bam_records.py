@@ -22,8 +22,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from genopipe.archive.bam_stream import CORE_BYTES, Batch, Bytes, NotBam, Offsets, int32
 from genopipe.archive.match_cigars import match_cigar
+from genopipe.archive.plain_bam import CORE_BYTES, Batch, Bytes, NotBam, Offsets, int32
 
 MOST_TAGS = 64
 _DROPPED = 255

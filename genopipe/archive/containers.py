@@ -20,8 +20,8 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from genopipe.archive.htslib import HtslibFailed, index_cram
 from genopipe.errors import BadInput
+from genopipe.formats.htslib import HtslibFailed, index_cram
 
 _DEFINITION_BYTES = 26
 _LONGEST_HEADER = 1 << 12

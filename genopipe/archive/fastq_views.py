@@ -23,13 +23,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from genopipe.archive.alignments import decoded_pool
-from genopipe.archive.bam_stream import Bytes, Offsets
 from genopipe.archive.fastq_text import FastqText, NotFastq, Rows, rests, row_keys
-from genopipe.archive.htslib import encode_cram
 from genopipe.archive.orders import Numbers, keep_order, kept_order
+from genopipe.archive.plain_bam import Bytes, Offsets
 from genopipe.archive.pool_reads import ENTRY_HEAD, PoolKeys, entries, pool_keys, unaligned_records
 from genopipe.archive.rearranged import rearranged
 from genopipe.archive.workshop import Workshop
+from genopipe.formats.htslib import encode_cram
 from genopipe.store import Store
 
 SPOOL_BYTES = 256 << 20

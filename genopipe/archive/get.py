@@ -10,14 +10,14 @@ from pathlib import Path
 from zstandard import ZstdError
 
 from genopipe import outputs
-from genopipe.archive.bam_stream import NotBam
 from genopipe.archive.container import RecipeFailed
 from genopipe.archive.contents import file_bytes
-from genopipe.archive.htslib import HtslibFailed
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
+from genopipe.archive.plain_bam import NotBam
 from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput
+from genopipe.formats.htslib import HtslibFailed
 from genopipe.store import Location
 
 

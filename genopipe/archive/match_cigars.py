@@ -5,7 +5,7 @@ Source: SAM optional fields, MD; SAM/BAM format specification, section 1.4.6.
 
 from __future__ import annotations
 
-from genopipe.archive.bam_stream import Bytes, int32, whole
+from genopipe.archive.plain_bam import Bytes, int32, whole
 from genopipe.kernels.compiled import inner
 
 _M, _D, _EQUAL, _X = 0, 2, 7, 8

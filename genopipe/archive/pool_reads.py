@@ -17,8 +17,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from genopipe.archive.bam_records import copied, field_ends, put_uint32
-from genopipe.archive.bam_stream import CORE_BYTES, Batch, Bytes, Offsets, int32
 from genopipe.archive.fastq_text import Rows, hash_bytes, hash_name
+from genopipe.archive.plain_bam import CORE_BYTES, Batch, Bytes, Offsets, int32
 
 _Keys = tuple[Bytes, NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint32], NDArray[np.uint32]]
 

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.archive.alignments import decoded_pool, packed_header, unpacked_header
-from genopipe.archive.bam_stream import CORE_BYTES, Batch, Bytes, Offsets, PlainBam, Records, whole
 from genopipe.archive.fastq_text import hash_bytes, hash_name
 from genopipe.archive.fastq_views import SPOOL_BYTES, NotInPool
+from genopipe.archive.plain_bam import CORE_BYTES, Batch, Bytes, Offsets, PlainBam, Records, whole
 from genopipe.archive.realigned_columns import GROUP_BYTES, Group, groups
 from genopipe.archive.realigned_records import QUALITY_BYTES, SEQUENCE_BYTES, Memory, note, recall
 from genopipe.archive.rearranged import Numbers, rearranged

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 import zstandard
 
-from genopipe.archive.bam_stream import Bytes, Offsets
+from genopipe.archive.plain_bam import Bytes, Offsets
 from genopipe.archive.realigned_records import ALL_STREAMS, Streams, far_values
 from genopipe.archive.rearranged import Numbers
 

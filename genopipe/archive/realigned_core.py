@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.archive.bam_stream import CORE_BYTES, Batch, Bytes, Offsets, int32, whole
 from genopipe.archive.fastq_text import hash_name
+from genopipe.archive.plain_bam import CORE_BYTES, Batch, Bytes, Offsets, int32, whole
 from genopipe.kernels.compiled import kernel
 
 CONTIG, POSITION, MAPPING_QUALITY, FLAG, FLAG_HIGH, BIN, MATE_CONTIG, MATE_POSITION, LENGTH, N_BASES = FIELDS = range(10)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from genopipe.archive.bam_records import MOST_TAGS, put_uint32, same_bytes, tag_starts
-from genopipe.archive.bam_stream import CORE_BYTES, Batch, Bytes, NotBam, Offsets, int32, whole
+from genopipe.archive.plain_bam import CORE_BYTES, Batch, Bytes, NotBam, Offsets, int32, whole
 from genopipe.archive.realigned_core import (
     BIN,
     FIELDS,

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from genopipe.archive.bam_records import MOST_TAGS, same_bytes, tag_integer, tag_width
-from genopipe.archive.bam_stream import CORE_BYTES, Bytes, Offsets, int32, whole
 from genopipe.archive.fastq_text import hash_bytes, hash_name
+from genopipe.archive.plain_bam import CORE_BYTES, Bytes, Offsets, int32, whole
 from genopipe.archive.realigned_core import MAPPING_QUALITY
 from genopipe.kernels.compiled import allocating, inner
 

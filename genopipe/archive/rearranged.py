@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.archive.bam_stream import Bytes, Offsets
+from genopipe.archive.plain_bam import Bytes, Offsets
 from genopipe.kernels.compiled import allocating
 
 BUCKET_BYTES = 64 << 20

@@ -16,8 +16,8 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from genopipe.archive.bam_stream import CORE_BYTES, Batch, Bytes, Offsets, whole
 from genopipe.archive.fastq_text import hash_name
+from genopipe.archive.plain_bam import CORE_BYTES, Batch, Bytes, Offsets, whole
 from genopipe.archive.realigned_core import CONTIG, FLAG, POSITION, fields
 from genopipe.kernels.compiled import kernel
 from genopipe.store import Store

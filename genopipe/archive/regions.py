@@ -21,22 +21,22 @@ from isal import igzip
 
 from genopipe import outputs
 from genopipe.archive.alignments import decoded_pool, mended_part, plain_alignments, unpacked_header
-from genopipe.archive.bam_stream import PlainBam, Records
 from genopipe.archive.containers import Index, read_part
-from genopipe.archive.htslib import (
+from genopipe.archive.manifests import Manifest
+from genopipe.archive.opened import Archive
+from genopipe.archive.plain_bam import PlainBam, Records
+from genopipe.archive.realigned import plain_realigned
+from genopipe.archive.references import contigs_of, link_reference, part_reference
+from genopipe.archive.workshop import Workshop
+from genopipe.errors import BadInput
+from genopipe.formats.bgzf import BgzfWriter
+from genopipe.formats.htslib import (
     PIECE_BYTES,
     decode_cram,
     encode_cram,
     records_within,
     write_fastq,
 )
-from genopipe.archive.manifests import Manifest
-from genopipe.archive.opened import Archive
-from genopipe.archive.realigned import plain_realigned
-from genopipe.archive.references import contigs_of, link_reference, part_reference
-from genopipe.archive.workshop import Workshop
-from genopipe.errors import BadInput
-from genopipe.formats.bgzf import BgzfWriter
 from genopipe.store import Location
 
 _SPAN = re.compile(r"(.+):([\d,]+)-([\d,]+)")

@@ -15,19 +15,19 @@ from typing import Any
 
 from genopipe.archive.alignments import describe_patched
 from genopipe.archive.audit import record
-from genopipe.archive.bam_stream import NotBam
 from genopipe.archive.collection import collecting, pinned
 from genopipe.archive.container import RecipeFailed
 from genopipe.archive.contents import digest_of, file_bytes, object_roles, pack
 from genopipe.archive.encoders import Encoder, encoders, vector
 from genopipe.archive.fastq_views import NotInPool
-from genopipe.archive.htslib import HtslibFailed, decode_cram, encode_cram
 from genopipe.archive.manifests import VERSION, Manifest, canonical
 from genopipe.archive.opened import MARKER, Archive
+from genopipe.archive.plain_bam import NotBam
 from genopipe.archive.realigned import describe_realigned
 from genopipe.archive.references import link_reference
 from genopipe.archive.staging import Staging
 from genopipe.errors import BadEnvironment, BadInput, GenopipeError
+from genopipe.formats.htslib import HtslibFailed, decode_cram, encode_cram
 from genopipe.progress import progress
 
 Anew = Callable[[list[Manifest], Staging], list[Manifest]]

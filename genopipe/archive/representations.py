@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from genopipe.archive.alignments import aligned_pool, describe_alignments, describe_patched
-from genopipe.archive.bam_stream import NotBam
 from genopipe.archive.container import Recipe, RecipeFailed, Unwrapped, unwrap, wrap
 from genopipe.archive.contents import digest_of, object_roles, pack
 from genopipe.archive.fastq_text import NotFastq
 from genopipe.archive.fastq_views import describe_view, make_pool, open_pool
-from genopipe.archive.htslib import HtslibFailed, decode_cram, without_locations
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
+from genopipe.archive.plain_bam import NotBam
 from genopipe.archive.read_rows import NotInPool, Pool
 from genopipe.archive.realigned import describe_realigned
 from genopipe.archive.references import Reference, link_reference
 from genopipe.archive.staging import Staging
 from genopipe.errors import BadInput
+from genopipe.formats.htslib import HtslibFailed, decode_cram, without_locations
 
 NOT_REPRESENTABLE = (NotBam, NotFastq, NotInPool, HtslibFailed, RecipeFailed)
 FASTQ = re.compile(r"\.(fastq|fq)(\.gz|\.bgz)?$")

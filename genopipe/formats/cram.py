@@ -1,6 +1,4 @@
-"""CRAM to BAM and back by htslib: its own process for reading, so that records come as plain BAM bytes through a pipe.
-
-References are given by path only: nothing is looked up in a cache or on the net.
+"""A CRAM as the stages read and write it: as plain BAM bytes, and with an index.
 
 Source: CRAM format specification 3.1; `samtools view` of pysam.
 """
@@ -10,21 +8,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from isal import igzip
-
 from genopipe.errors import BadEnvironment, BadInput
+from genopipe.formats.htslib import HtslibFailed, decode_cram, replace_header
 from genopipe.outputs import whole_file
 
 MAGIC = b"CRAM"
-_VIEW = "import sys, pysam; pysam.view(*sys.argv[1:], catch_stdout=False)"
-_REHEADER = "import sys, pysam; pysam.reheader(*sys.argv[1:], catch_stdout=False)"
-_PIECE = 1 << 20
 LEAST_FREE = 1 << 20
 
 
@@ -33,24 +24,12 @@ def cram_pieces(cram: Path, fasta: Path | None) -> Iterator[bytes]:
 
     Raises BadInput where htslib cannot decode it.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in ("REF_PATH", "REF_CACHE")}
-    reference = [] if fasta is None else ["-T", str(fasta)]
-    command = [sys.executable, "-c", _VIEW, "-u", "--no-PG", *reference, str(cram), "-o", "-"]
-    with tempfile.TemporaryFile() as messages:
-        child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=messages)
-        assert child.stdout is not None
-        try:
-            with igzip.open(child.stdout, "rb") as plain:  # type: ignore[no-untyped-call]
-                yield from iter(lambda: plain.read(_PIECE), b"")
-        except (EOFError, igzip.BadGzipFile):
-            child.wait()
-        finally:
-            child.stdout.close()
-            if child.poll() is None:
-                child.terminate()
-        if child.wait() != 0:
-            messages.seek(0)
-            raise _unreadable(cram, messages.read().decode(errors="replace"))
+    try:
+        yield from decode_cram(cram, reference=fasta)
+    except HtslibFailed as failure:
+        wanted = "a whole CRAM that embeds its reference, needs none, or was made with this one"
+        do = "Make a BAM of it with its own reference."
+        raise BadInput(f"the CRAM cannot be decoded ({failure})", wanted=wanted, do=do, path=cram) from None
 
 
 def write_cram(bam: Path, fasta: Path, output: Path, *, threads: int) -> None:
@@ -68,27 +47,12 @@ def write_cram(bam: Path, fasta: Path, output: Path, *, threads: int) -> None:
             with_path, header = bam.with_name("alignments.cram"), bam.with_name("header.sam")
             pysam.view("-C", "-T", str(fasta), "--no-PG", "-@", str(threads - 1), "-o", str(with_path), str(bam), catch_stdout=False)
             header.write_text(str(pysam.view("-H", "--no-PG", str(bam))))
-            if failure := _reheader(header, with_path, partial):
-                raise _write_error(failure, output)
+            replace_header(with_path, header, partial)
             pysam.index("-o", str(partial_index), str(partial))
         except SamtoolsError as error:
             raise _write_error(str(error), output) from error
-
-
-def _reheader(header: Path, cram: Path, output: Path) -> str:
-    """Writes `cram` with another header; gives why it could not."""
-    with open(output, "wb") as out:
-        command = [sys.executable, "-c", _REHEADER, "--no-PG", str(header), str(cram)]
-        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
-    return "" if done.returncode == 0 else done.stderr.strip() or f"exit status {done.returncode}"
-
-
-def _unreadable(cram: Path, messages: str) -> BadInput:
-    lines = [line for line in messages.splitlines() if line.startswith("[E::")] or ["htslib gave no reason"]
-    wanted = "a whole CRAM that embeds its reference, needs none, or was made with this one"
-    return BadInput(
-        f"the CRAM cannot be decoded ({lines[0][:200]})", wanted=wanted, do="Make a BAM of it with its own reference.", path=cram
-    )
+        except HtslibFailed as failure:
+            raise _write_error(failure.said or str(failure), output) from failure
 
 
 def _write_error(message: str, output: Path) -> Exception:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genopipe.archive.bam_records import STREAMS, Noted, OrderTable, differences, restored
-from genopipe.archive.bam_stream import Batch, NotBam, PlainBam
+from genopipe.archive.plain_bam import Batch, NotBam, PlainBam
 
 TAG_VALUES = {"A": b"x", "c": b"\x01", "C": b"\x02", "s": b"\x01\x02", "S": b"\3\4", "i": b"abcd", "I": b"efgh", "f": b"\0\0\x80?"}
 

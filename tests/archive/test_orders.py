@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genopipe.archive.bam_stream import PlainBam
 from genopipe.archive.fastq_text import FastqText, NotFastq, rests, row_keys
 from genopipe.archive.fastq_views import open_pool
-from genopipe.archive.htslib import HtslibFailed, decode_cram, encode_cram
 from genopipe.archive.orders import keep_order, kept_order
+from genopipe.archive.plain_bam import PlainBam
 from genopipe.archive.pool_reads import PoolKeys, pool_keys
 from genopipe.archive.workshop import Workshop
+from genopipe.formats.htslib import HtslibFailed, decode_cram, encode_cram
 from genopipe.store import FolderStore
 
 from .conftest import fastq_of

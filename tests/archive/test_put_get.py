@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from genopipe.archive import put as put_module
 from genopipe.archive import representations
 from genopipe.archive.get import get_file
-from genopipe.archive.htslib import HtslibFailed
 from genopipe.archive.ledger import LEDGER
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
@@ -29,6 +28,7 @@ from genopipe.archive.references import Reference
 from genopipe.archive.representations import PutOptions
 from genopipe.archive.verify import verify
 from genopipe.errors import BadEnvironment, BadInput
+from genopipe.formats.htslib import HtslibFailed
 from genopipe.store import FolderStore
 
 from .conftest import fastq_of, write_bam

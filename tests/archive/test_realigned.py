@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genopipe.archive.alignments import describe_alignments
-from genopipe.archive.bam_stream import Batch, NotBam, PlainBam, Records, joined
 from genopipe.archive.fastq_views import NotInPool
 from genopipe.archive.get import get_file
+from genopipe.archive.plain_bam import Batch, NotBam, PlainBam, Records, joined
 from genopipe.archive.put import put_files
 from genopipe.archive.realigned import describe_realigned, plain_realigned
 from genopipe.archive.realigned_core import cigars, fields, spans

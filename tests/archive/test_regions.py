@@ -15,7 +15,6 @@ from typing import Any
 import pysam
 import pytest
 
-from genopipe.archive import htslib
 from genopipe.archive.containers import _itf8, _ltf8, containers
 from genopipe.archive.opened import Archive
 from genopipe.archive.put import put_files
@@ -23,6 +22,7 @@ from genopipe.archive.references import Reference
 from genopipe.archive.regions import get_region
 from genopipe.archive.representations import PutOptions
 from genopipe.errors import BadInput
+from genopipe.formats import htslib
 from genopipe.formats.genome import build_genome
 from genopipe.store import FolderStore
 

@@ -1,7 +1,7 @@
-"""CRAM by htslib, in a process of its own: records go in and come out as plain BAM bytes through pipes.
+"""htslib (samtools of pysam) in a process of its own: records go in and come out as plain BAM bytes through pipes.
 
 A child process keeps a crash or a flood of messages of the C library away, and uses a second core. References are given by path only:
-nothing is looked up in a cache or on the net, so that a CRAM depends on what its manifest names and on nothing else.
+nothing is looked up in a cache or on the net, so that a CRAM depends on the reference it is given and on nothing else.
 
 Source: CRAM format specification 3.1; htslib 1.24 (samtools of pysam).
 """
@@ -25,7 +25,11 @@ _NAME_AND_FLAG = 0x3
 
 
 class HtslibFailed(Exception):
-    """htslib refused what it was given; the caller takes another representation, or names the damaged file."""
+    """htslib refused what it was given; the caller takes another way, or names the damaged file. `said` is all that it wrote."""
+
+    def __init__(self, reason: str, said: str = "") -> None:
+        super().__init__(reason)
+        self.said = said
 
 
 def encode_cram(plain_bam: Iterable[bytes], cram: Path, *, reference: Path | None, profile: str) -> None:
@@ -56,29 +60,16 @@ def index_cram(cram: Path, index: Path) -> None:
     _feed([], ["index", "-o", str(index), str(cram)])
 
 
-def _feed(pieces: Iterable[bytes], command: list[str], **pipes: int) -> None:
-    """Runs a command of samtools with the pieces as its input."""
-    with tempfile.TemporaryFile() as messages:
-        child = _samtools(command, stdin=subprocess.PIPE, stderr=messages.fileno(), **pipes)
-        assert child.stdin is not None
-        try:
-            for piece in pieces:
-                child.stdin.write(piece)
-            child.stdin.close()
-        except BrokenPipeError:
-            child.stdin = None
-        except BaseException:
-            child.kill()
-            child.wait()
-            raise
-        _end(child, messages.fileno())
-
-
 def without_locations(cram: Path, out: Path) -> None:
     """Writes a CRAM whose header names no file of a reference, where htslib would look. Raises HtslibFailed for what is no CRAM."""
     header = out.with_suffix(".sam")
     _feed([], ["view", "--no-PG", "-H", "-o", str(header), str(cram)])
     header.write_bytes(re.sub(rb"\tUR:[^\t\n]*", b"", header.read_bytes()))
+    replace_header(cram, header, out)
+
+
+def replace_header(cram: Path, header: Path, out: Path) -> None:
+    """Writes a CRAM with the header of a SAM file. Raises HtslibFailed for what is no CRAM."""
     with open(out, "wb") as target:
         _feed([], ["reheader", "--no-PG", str(header), str(cram)], stdout=target.fileno())
 
@@ -109,6 +100,24 @@ def decode_cram(cram: Path, *, reference: Path | None, names_only: bool = False)
         _end(child, messages.fileno())
 
 
+def _feed(pieces: Iterable[bytes], command: list[str], **pipes: int) -> None:
+    """Runs a command of samtools with the pieces as its input."""
+    with tempfile.TemporaryFile() as messages:
+        child = _samtools(command, stdin=subprocess.PIPE, stderr=messages.fileno(), **pipes)
+        assert child.stdin is not None
+        try:
+            for piece in pieces:
+                child.stdin.write(piece)
+            child.stdin.close()
+        except BrokenPipeError:
+            child.stdin = None
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+        _end(child, messages.fileno())
+
+
 def _samtools(command: list[str], **pipes: int) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if name not in ("REF_PATH", "REF_CACHE")}
     return subprocess.Popen([sys.executable, "-c", _COMMAND, *command], env=environment, **pipes)  # type: ignore[call-overload]
@@ -117,5 +126,6 @@ def _samtools(command: list[str], **pipes: int) -> subprocess.Popen[bytes]:
 def _end(child: subprocess.Popen[bytes], messages: int) -> None:
     if child.wait() != 0:
         os.lseek(messages, 0, os.SEEK_SET)
-        lines = os.read(messages, 1 << 16).decode(errors="replace").strip().splitlines()
-        raise HtslibFailed(lines[-1] if lines else f"exit status {child.returncode}")
+        said = os.read(messages, 1 << 16).decode(errors="replace").strip()
+        errors = [line for line in said.splitlines() if line.startswith("[E::")] or said.splitlines()[-1:]
+        raise HtslibFailed(errors[0][:200] if errors else f"exit status {child.returncode}", said)
