@@ -1,11 +1,12 @@
 """A FASTQ as a view of a pool: which reads of an archived CRAM, in which order, with what else in their headers.
 
-At a put each row is looked up by its content among the primary records; when all are there, and of one mate, the order is kept by
-`genopipe.archive.orders` and the rest of the headers as one compressed text. R1 and R2 share the order: it is that of the templates. A
-FASTQ without such a pool becomes one: its reads are written as unaligned CRAM 3.1, and it is the view of that in its own order.
+At a put each row is looked up among the primary records (`genopipe.archive.read_rows`); when all are there, and of one mate, the order is
+kept by `genopipe.archive.orders` and the rest of the headers as one compressed text. R1 and R2 share the order: it is that of the
+templates. A FASTQ without such a pool becomes one: its reads are written as unaligned CRAM 3.1, and it is a view of that, in pool order.
 
-At a get the reads of the mate are packed into a temporary file while the CRAM is decoded, and written in the order of the rows. Memory:
-some 50 bytes for each read of the pool, and some megabytes.
+At a get the names in the CRAM are decoded first, for the row of each read; then the CRAM as a whole, and its reads are brought into the
+order of the rows. Where that is the order of the CRAM, they are written as they come. Memory: less than a gigabyte, however many reads;
+tables and reads lie in temporary files.
 """
 
 from __future__ import annotations
@@ -13,49 +14,46 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 import numpy as np
 import zstandard
 from numba import njit
-from numpy.typing import NDArray
 
 from genopipe.archive.alignments import decoded_pool
 from genopipe.archive.fastq_text import FastqText, NotFastq, Rows, rests, row_keys
-from genopipe.archive.orders import Numbers, keep_order, kept_order
+from genopipe.archive.orders import keep_order
 from genopipe.archive.plain_bam import Bytes, Offsets
-from genopipe.archive.pool_reads import ENTRY_HEAD, PoolKeys, entries, pool_keys, unaligned_records
-from genopipe.archive.rearranged import rearranged
+from genopipe.archive.pool_reads import ENTRY_HEAD, entries, unaligned_records
+from genopipe.archive.read_rows import (
+    GET_BYTES_A_BASE,
+    GET_BYTES_A_READ,
+    PUT_BYTES_A_READ,
+    FastqRows,
+    Pool,
+    check_space,
+    find_rows,
+    in_pool_order,
+    look_into,
+    rows_of_reads,
+)
+from genopipe.archive.rearranged import Part, rearranged
+from genopipe.archive.sorted_rows import Column
 from genopipe.archive.workshop import Workshop
 from genopipe.formats.htslib import encode_cram
 from genopipe.store import Store
 
-SPOOL_BYTES = 256 << 20
 _LEVEL = 19
 _HEADER = b"@HD\tVN:1.6\tSO:unsorted\tGO:query\n"
+_ROWS_AT_A_TIME = 1 << 14
 
 Pieces = Callable[[], Iterator[bytes]]
 
 
-class NotInPool(Exception):
-    """The pool does not hold these reads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """A CRAM whose reads can be looked up. `content` is the part of a manifest that names it; `place` sorts `keys.content`."""
-
-    content: dict[str, Any]
-    keys: PoolKeys
-    place: Numbers
-
-
 def open_pool(content: dict[str, Any], shop: Workshop) -> Pool:
-    """Decodes a CRAM once for the keys of its reads."""
-    keys = pool_keys(decoded_pool(content, shop).batches())
-    return Pool({"cram": content["cram"], "reference": content["reference"]}, keys, np.argsort(keys.content, kind="stable"))
+    """Decodes a CRAM once for the keys of its reads. Raises BadEnvironment where their table, and those of a FASTQ, find no space."""
+    check_space(content, shop, bytes_a_read=PUT_BYTES_A_READ)
+    return look_into(content, decoded_pool(content, shop).batches(), shop.folder)
 
 
 def make_pool(mates: list[Pieces], shop: Workshop, *, profile: str) -> dict[str, Any]:
@@ -73,22 +71,19 @@ def describe_view(pieces: Pieces, pool: Pool, *, shop: Workshop) -> dict[str, An
 
     Raises NotInPool when a read is not there, NotFastq for text of another form.
     """
-    text = FastqText(pieces())
-    found: list[Numbers] = []
+    text, found, plain = FastqText(pieces()), FastqRows(shop.folder), _Rests()
     rest = shop.folder / "rest"
     with open(rest, "wb") as target, zstandard.ZstdCompressor(level=_LEVEL).stream_writer(target, closefd=False) as packed:
-        plain = _Rests()
         for rows in text.batches():
-            found.append(_look_up(pool, row_keys(rows)[1]))
+            found.see(rows)
             packed.write(plain.see(rests(rows)))
-    places = np.concatenate([np.empty(0, np.int64), *found])
-    mate, base, order, template = _templates(pool.keys, places)
+    view = find_rows(found, pool, shop.folder)
     return {
         "kind": "reads",
         "pool": pool.content,
-        "mate": mate,
-        "numbered_by_mate": base,
-        "order": keep_order(order, pool.keys, template=template, store=shop.store),
+        "mate": view.mate,
+        "numbered_by_mate": view.numbered_by,
+        "order": keep_order(view.order, found.names, n_templates=pool.count[view.numbered_by], shop=shop),
         "rest": {"same": plain.same} if plain.same is not None else {"each": shop.store.put_file(rest)},
         "repeats_header": bool(text.repeats_header),
         "ends_with_newline": text.ends_with_newline,
@@ -96,19 +91,38 @@ def describe_view(pieces: Pieces, pool: Pool, *, shop: Workshop) -> dict[str, An
 
 
 def plain_reads(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
-    """The FASTQ text again, in pieces."""
-    with SpooledTemporaryFile(SPOOL_BYTES, dir=str(shop.folder)) as spool:
-        keys, size = _spool(content, shop, spool)
-        row = _rows(content, keys, shop.store)
-        assert len(row) == len(size)
-        text = b""
-        with _rest_source(content, shop.store) as source:
-            lines = _Lines(content["rest"].get("same"), source)
-            for packed, start in rearranged(spool, size, row, shop.folder):
+    """The FASTQ text again, in pieces. Raises BadEnvironment where temporary files find no space."""
+    text = b""
+    with _rest_source(content, shop.store) as source:
+        lines = _Lines(content["rest"].get("same"), source)
+        for packed, start in _in_rows(content, shop):
+            for first in range(0, len(start) - 1, _ROWS_AT_A_TIME):
                 if text:
                     yield text
-                text = _text(packed, start, lines, content["repeats_header"])
-        yield text if content["ends_with_newline"] else text[:-1]
+                text = _text(packed, start[first : first + _ROWS_AT_A_TIME + 1], lines, content["repeats_header"])
+    yield text if content["ends_with_newline"] else text[:-1]
+
+
+def _in_rows(content: dict[str, Any], shop: Workshop) -> Iterator[tuple[Bytes, Offsets]]:
+    """The reads of the mate packed in the order of the rows, and where each begins, with the end."""
+    if in_pool_order(content):
+        for batch in decoded_pool(content["pool"], shop).batches():
+            packed, size = entries(batch, content["mate"])
+            yield packed, np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
+        return
+    share = 0.5 if content["mate"] else 1
+    check_space(content["pool"], shop, bytes_a_read=GET_BYTES_A_READ, bytes_a_base=share * GET_BYTES_A_BASE)
+    rows = rows_of_reads(content, shop)
+    yield from rearranged(_parts(content, rows, shop), len(rows), shop.folder)
+
+
+def _parts(content: dict[str, Any], rows: Column, shop: Workshop) -> Iterator[Part]:
+    """The reads of the mate as they stand in the pool, and their rows."""
+    first = 0
+    for batch in decoded_pool(content["pool"], shop).batches():
+        packed, size = entries(batch, content["mate"])
+        yield packed, size, rows.read(first, len(size))
+        first += len(size)
 
 
 class _Rests:
@@ -127,73 +141,6 @@ class _Rests:
         if self.same is not None and lines != self._first * lines.count(b"\n"):
             self.same = None
         return lines
-
-
-def _look_up(pool: Pool, content: NDArray[np.uint64]) -> Numbers:
-    """Places of rows among the keys. Raises NotInPool."""
-    if not len(pool.place):
-        raise NotInPool
-    rank = np.searchsorted(pool.keys.content, content, sorter=pool.place)
-    place = pool.place[np.minimum(rank, len(pool.place) - 1)]
-    if (pool.keys.content[place] != content).any():
-        raise NotInPool
-    return place
-
-
-def _templates(keys: PoolKeys, places: Numbers) -> tuple[int, int, Numbers, Numbers]:
-    """Mate of the rows, mate that numbers the templates, order, and the place of each template. Raises NotInPool."""
-    if not len(places) or (keys.mate[places] != keys.mate[places[0]]).any():
-        raise NotInPool
-    mate = int(keys.mate[places[0]])
-    for base in (1, mate) if mate == 2 else (mate,):
-        template = np.flatnonzero(keys.mate == base)
-        order = _numbered(keys, places, template)
-        if order is not None:
-            return mate, base, order, template
-    raise NotInPool
-
-
-def _numbered(keys: PoolKeys, places: Numbers, template: Numbers) -> Numbers | None:
-    """For each place the number of its template by name; None when some have none, or two share one."""
-    sorter = np.argsort(keys.name[template], kind="stable")
-    names = keys.name[template]
-    if not len(template):
-        return None
-    rank = np.minimum(np.searchsorted(names, keys.name[places], sorter=sorter), len(template) - 1)
-    order = sorter[rank]
-    if (names[order] != keys.name[places]).any() or len(np.unique(order)) != len(order):
-        return None
-    return order
-
-
-def _spool(content: dict[str, Any], shop: Workshop, spool: IO[bytes]) -> tuple[PoolKeys, Offsets]:
-    """Packs the reads of the mate into `spool`; gives the keys of all reads and the packed sizes."""
-    sizes = [np.empty(0, np.int64)]
-
-    def seen() -> Iterator[Any]:
-        for batch in decoded_pool(content["pool"], shop).batches():
-            packed, size = entries(batch, content["mate"])
-            spool.write(packed.tobytes())
-            sizes.append(size)
-            yield batch
-
-    keys = pool_keys(seen())
-    return keys, np.concatenate(sizes)
-
-
-def _rows(content: dict[str, Any], keys: PoolKeys, store: Store) -> Numbers:
-    """The row of each read of the mate, -1 for those that are not in the FASTQ."""
-    template = np.flatnonzero(keys.mate == content["numbered_by_mate"])
-    order = kept_order(content["order"], keys, template=template, store=store)
-    row_of_template = np.full(len(template), -1, np.int64)
-    row_of_template[order] = np.arange(len(order))
-    if content["mate"] == content["numbered_by_mate"]:
-        return row_of_template
-    places = np.flatnonzero(keys.mate == content["mate"])
-    sorter = np.argsort(keys.name[template], kind="stable")
-    rank = np.minimum(np.searchsorted(keys.name[template], keys.name[places], sorter=sorter), len(template) - 1)
-    number = sorter[rank]
-    return np.where(keys.name[template[number]] == keys.name[places], row_of_template[number], -1)
 
 
 def _text(packed: Bytes, start: Offsets, lines: _Lines, repeats_header: bool) -> bytes:

@@ -1,7 +1,7 @@
 """The reads in a pool: the primary records of a CRAM seen as what the sequencer wrote, and unaligned reads made into records.
 
-Records are turned back to read orientation. `PoolKeys` has one entry for each primary record, in the order of the pool; `entries` packs
-reads for a FASTQ: length (uint32), name length (uint8), name, bases, qualities as letters.
+Records are turned back to read orientation. Names and contents are told by hashes, which rows of a FASTQ have too; `entries` packs reads
+for a FASTQ: length (uint32), name length (uint8), name, bases, qualities as letters.
 
 Source: SAM/BAM format specification, sections 1.4 and 4.2. The order of `samtools collate` is that of its hash of the name (X31, then
 Wang's integer mix) within 64 temporary files; samtools 1.24, bamshuf.
@@ -9,7 +9,6 @@ Wang's integer mix) within 64 temporary files; samtools 1.24, bamshuf.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +19,10 @@ from genopipe.archive.bam_records import copied, field_ends, put_uint32
 from genopipe.archive.fastq_text import Rows, hash_bytes, hash_name
 from genopipe.archive.plain_bam import CORE_BYTES, Batch, Bytes, Offsets, int32
 
-_Keys = tuple[Bytes, NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint32], NDArray[np.uint32]]
-
 ENTRY_HEAD = 5
+COLLATE = 4
+"""The column of name numbers by which `samtools collate` sorts."""
+
 _LETTERS = np.frombuffer(b"=ACMGRSVTWYHKDBN", np.uint8)
 _COMPLEMENTS = np.frombuffer(b"=TGKCYSBAWRDMHVN", np.uint8)
 _CODES = np.full(256, 15, np.uint8)
@@ -31,30 +31,56 @@ _NOT_PRIMARY = 0x900
 _REVERSE = 0x10
 _MISSING = 255
 
+Hashes = NDArray[np.uint64]
+NameNumbers = NDArray[np.uint32]
+
 
 @dataclass(frozen=True, slots=True)
-class PoolKeys:
+class ReadKeys:
     """Of each primary record, in pool order.
 
     mate      (reads) uint8: 1 and 2 for the mates of a pair, 0 for a single read
     name      (reads) uint64: hash of the name
     content   (reads) uint64: hash of name, bases and qualities
-    collate   (reads) uint32: the hash by which `samtools collate` sorts
-    number    (reads, 4) uint32: the last four numbers in the name, 0 where there are fewer
     """
 
     mate: Bytes
-    name: NDArray[np.uint64]
-    content: NDArray[np.uint64]
-    collate: NDArray[np.uint32]
-    number: NDArray[np.uint32]
+    name: Hashes
+    content: Hashes
 
 
-def pool_keys(batches: Iterable[Batch]) -> PoolKeys:
-    """The keys of all primary records."""
-    parts = [_empty_keys(0), *map(_batch_keys, batches)]
-    mate, name, content, collate, number = zip(*parts, strict=True)
-    return PoolKeys(*map(np.concatenate, (mate, name, content, collate, number)))
+@dataclass(frozen=True, slots=True)
+class ReadNames:
+    """Of each primary record, in pool order.
+
+    mate, name  as in `ReadKeys`
+    number      (reads, 5) uint32: the last four numbers in the name, 0 where there are fewer, and the hash of `samtools collate`
+    """
+
+    mate: Bytes
+    name: Hashes
+    number: NameNumbers
+
+
+def read_keys(batch: Batch) -> ReadKeys:
+    """The keys of the primary records."""
+    mate, name, content = np.empty(len(batch), np.uint8), np.empty(len(batch), np.uint64), np.empty(len(batch), np.uint64)
+    n = _fill_keys(batch.byte, batch.start, np.empty(1 << 16, np.uint8), mate, name, content)
+    return ReadKeys(mate[:n], name[:n], content[:n])
+
+
+def read_names(batch: Batch) -> ReadNames:
+    """What the names of the primary records tell; neither bases nor qualities need to be there."""
+    mate, name, number = np.empty(len(batch), np.uint8), np.empty(len(batch), np.uint64), np.zeros((len(batch), 5), np.uint32)
+    n = _fill_names(batch.byte, batch.start, mate, name, number)
+    return ReadNames(mate[:n], name[:n], number[:n])
+
+
+def name_numbers(rows: Rows) -> NameNumbers:
+    """(rows, 5) uint32: the numbers in the names of a FASTQ, as in `ReadNames`."""
+    number = np.zeros((len(rows), 5), np.uint32)
+    _row_numbers(rows.byte, rows.line, rows.name_end, number)
+    return number
 
 
 def entries(batch: Batch, mate: int) -> tuple[Bytes, Offsets]:
@@ -78,24 +104,6 @@ def without_tags(batch: Batch) -> bytes:
     """The records without any tags."""
     out = np.empty(int(batch.start[-1] - batch.start[0]), np.uint8)
     return out[: _without_tags(batch.byte, batch.start, out)].tobytes()
-
-
-def _empty_keys(n: int) -> _Keys:
-    return (
-        np.empty(n, np.uint8),
-        np.empty(n, np.uint64),
-        np.empty(n, np.uint64),
-        np.empty(n, np.uint32),
-        np.zeros((n, 4), np.uint32),
-    )
-
-
-def _batch_keys(batch: Batch) -> _Keys:
-    keys = _empty_keys(len(batch))
-    letters = np.empty(1 << 16, np.uint8)
-    n = _fill_keys(batch.byte, batch.start, letters, *keys)
-    mate, name, content, collate, number = keys
-    return mate[:n], name[:n], content[:n], collate[:n], number[:n]
 
 
 @njit(cache=True, nogil=True)
@@ -136,7 +144,8 @@ def _collate_hash(byte: Bytes, start: int, end: int) -> np.uint32:
 
 @njit(cache=True, nogil=True)
 def _numbers(byte: Bytes, start: int, end: int, out: NDArray[np.uint32]) -> None:
-    """The last four runs of digits, the last of them at the end of `out`."""
+    """The last four runs of digits, the last of them behind the others, and the hash of `samtools collate`."""
+    out[COLLATE] = _collate_hash(byte, start, end)
     inside = False
     for i in range(start, end):
         digit = np.uint32(byte[i]) - np.uint32(48)
@@ -150,16 +159,7 @@ def _numbers(byte: Bytes, start: int, end: int, out: NDArray[np.uint32]) -> None
 
 
 @njit(cache=True, nogil=True)
-def _fill_keys(
-    byte: Bytes,
-    start: Offsets,
-    letters: Bytes,
-    mate: Bytes,
-    name: NDArray[np.uint64],
-    content: NDArray[np.uint64],
-    collate: NDArray[np.uint32],
-    number: NDArray[np.uint32],
-) -> int:
+def _fill_keys(byte: Bytes, start: Offsets, letters: Bytes, mate: Bytes, name: Hashes, content: Hashes) -> int:
     n = 0
     for r in range(len(start) - 1):
         core = start[r] + 4
@@ -168,14 +168,33 @@ def _fill_keys(
             continue
         if 2 * int32(byte, core + 16) > len(letters):
             letters = np.empty(4 * int32(byte, core + 16), np.uint8)
+        name[n] = hash_name(byte, core + CORE_BYTES, core + CORE_BYTES + byte[core + 8] - 1)
+        content[n] = hash_bytes(name[n], letters, 0, _letters_of(byte, core, letters, 0))
+        mate[n] = _mate(flag)
+        n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _fill_names(byte: Bytes, start: Offsets, mate: Bytes, name: Hashes, number: NameNumbers) -> int:
+    n = 0
+    for r in range(len(start) - 1):
+        core = start[r] + 4
+        flag = int(byte[core + 14]) | int(byte[core + 15]) << 8
+        if flag & _NOT_PRIMARY:
+            continue
         first, last = core + CORE_BYTES, core + CORE_BYTES + byte[core + 8] - 1
         name[n] = hash_name(byte, first, last)
-        content[n] = hash_bytes(name[n], letters, 0, _letters_of(byte, core, letters, 0))
-        collate[n] = _collate_hash(byte, first, last)
         _numbers(byte, first, last, number[n])
         mate[n] = _mate(flag)
         n += 1
     return n
+
+
+@njit(cache=True, nogil=True)
+def _row_numbers(byte: Bytes, line: Offsets, name_end: Offsets, number: NameNumbers) -> None:
+    for r in range(len(name_end)):
+        _numbers(byte, line[4 * r] + 1, name_end[r], number[r])
 
 
 @njit(cache=True, nogil=True)

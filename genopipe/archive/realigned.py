@@ -16,18 +16,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.archive.alignments import decoded_pool, packed_header, unpacked_header
 from genopipe.archive.fastq_text import hash_bytes, hash_name
-from genopipe.archive.fastq_views import SPOOL_BYTES, NotInPool
 from genopipe.archive.plain_bam import CORE_BYTES, Batch, Bytes, Offsets, PlainBam, Records, whole
+from genopipe.archive.read_rows import NotInPool
 from genopipe.archive.realigned_columns import GROUP_BYTES, Group, groups
 from genopipe.archive.realigned_records import QUALITY_BYTES, SEQUENCE_BYTES, Memory, note, recall
-from genopipe.archive.rearranged import Numbers, rearranged
+from genopipe.archive.rearranged import Numbers, Part, rearranged
 from genopipe.archive.record_orders import RecordKeys, keep_record_order, kept_record_order
 from genopipe.archive.workshop import Workshop
 from genopipe.kernels.compiled import kernel
@@ -36,6 +36,8 @@ MOST_OTHER_READS = 0.05
 MOST_GIVEN = 0.05
 """Share of the bytes of records that may be bases and qualities other than the pool's."""
 _NOT_PRIMARY = 0x900
+SPOOL_BYTES = 256 << 20
+_PART = 1 << 15
 
 Hashes = NDArray[np.uint64]
 Pieces = Callable[[], Iterator[bytes]]
@@ -81,7 +83,7 @@ def plain_realigned(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
             order = kept_record_order(content["order"], keys, shop.store)
             place = np.empty(len(order), np.int64)
             place[order] = np.arange(len(order))
-            yield from (part.tobytes() for part, _ in rearranged(spool, np.concatenate(sizes), place, shop.folder))
+            yield from (part.tobytes() for part, _ in rearranged(_parts(spool, np.concatenate(sizes), place), len(place), shop.folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,16 @@ def _in_rows(pieces: Pieces, row: Numbers, folder: Path) -> Iterator[Batch]:
         for batch in PlainBam(pieces()).batches():
             spool.write(batch.byte.tobytes())
             sizes.append(np.diff(batch.start))
-        for byte, start in rearranged(spool, np.concatenate(sizes), row, folder):
+        for byte, start in rearranged(_parts(spool, np.concatenate(sizes), row), len(row), folder):
             yield Batch(byte, start)
+
+
+def _parts(spool: IO[bytes], size: Offsets, row: Numbers) -> Iterator[Part]:
+    """The records of a temporary file, some megabytes at a time."""
+    spool.seek(0)
+    for first in range(0, len(size), _PART):
+        sizes = size[first : first + _PART]
+        yield np.frombuffer(spool.read(int(sizes.sum())), np.uint8), sizes, row[first : first + _PART]
 
 
 def _write(decoded: PlainBam, want: Iterator[Batch], base: _Bases, kept: tuple[BinaryIO, RecordKeys]) -> None:

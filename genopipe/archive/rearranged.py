@@ -1,83 +1,131 @@
-"""Entries of a temporary file in another order: dealt into buckets of some megabytes, each of which is sorted in memory."""
+"""Entries in another order than they come in, in bounded memory.
+
+What fits 96 MB is sorted there. More is dealt to a temporary file by stretches of rows, some 48 MB each, compressed; each stretch is then
+read back and sorted, or dealt again where it is larger than thought. The file has no name: nothing stays behind when a process is killed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
 
 import numpy as np
+import zstandard
 from numpy.typing import NDArray
 
 from genopipe.archive.plain_bam import Bytes, Offsets
-from genopipe.kernels.compiled import allocating
+from genopipe.kernels.compiled import kernel
 
-BUCKET_BYTES = 64 << 20
-MOST_BUCKETS = 256
-_STEP = 1 << 19
+HELD_BYTES = 96 << 20
+BUCKET_BYTES = 48 << 20
+MOST_BUCKETS = 4096
+_LEVEL = 1
 
 Numbers = NDArray[np.int64]
+Part = tuple[Bytes, Offsets, Numbers]
+"""Entries one after another, the size of each, and the row of each: where it belongs; -1 leaves it out."""
 
 
-def rearranged(spool: IO[bytes], size: Offsets, row: Numbers, folder: Path) -> Iterator[tuple[Bytes, Offsets]]:
+def rearranged(parts: Iterable[Part], n_rows: int, folder: Path, *, first: int = 0) -> Iterator[tuple[Bytes, Offsets]]:
     """Entries in the order of their rows, some megabytes at a time: their bytes, and where each begins, with the end.
 
-    `spool` holds them one after another, of `size` bytes each; `row` says where each belongs, from 0, each once; -1 leaves it out.
+    Rows are `n_rows` numbers from `first` on, each of one entry.
     """
-    bucket = _buckets(size, row)
-    spool.seek(0)
-    if bucket.max(initial=0) == 0:
-        kept = np.flatnonzero(row >= 0)
-        yield _selected(np.frombuffer(spool.read(), np.uint8), size, kept[np.argsort(row[kept])])
+    source = iter(parts)
+    held, size = [], 0
+    while (size <= HELD_BYTES or n_rows <= 1) and (part := next(source, None)) is not None:
+        held.append(part)
+        size += len(part[0])
+    if size <= HELD_BYTES or n_rows <= 1:
+        yield _in_rows(held)
         return
-    with ExitStack() as stack:
-        files = [stack.enter_context(TemporaryFile(dir=folder)) for _ in range(int(bucket.max()) + 1)]
-        _deal(spool, size, bucket, files)
-        for b, file in enumerate(files):
-            file.seek(0)
-            mine = bucket == b
-            yield _selected(np.frombuffer(file.read(), np.uint8), size[mine], np.argsort(row[mine]))
+    seen = sum(len(part[1]) for part in held)
+    each = -(-n_rows // max(2, min(MOST_BUCKETS, n_rows * size // seen // BUCKET_BYTES)))
+    dealt = _Dealt(folder, first, each, -(-n_rows // each))
+    for part in held:
+        dealt.add(part)
+    held.clear()
+    for part in source:
+        dealt.add(part)
+    for bucket in range(dealt.n_buckets):
+        yield from rearranged(dealt.parts(bucket), min(each, n_rows - bucket * each), folder, first=first + bucket * each)
 
 
-def _buckets(size: Offsets, row: Numbers) -> Numbers:
-    """The bucket of each entry, -1 for those left out: consecutive rows, of about as many bytes."""
-    kept = row >= 0
-    by_row = np.zeros(int(kept.sum()), np.int64)
-    by_row[row[kept]] = size[kept]
-    before = np.cumsum(by_row) - by_row
-    each = max(BUCKET_BYTES, int(by_row.sum()) // MOST_BUCKETS + 1)
-    bucket = np.full(len(row), -1, np.int64)
-    bucket[kept] = (before // each)[row[kept]]
-    return bucket
+class _Dealt:
+    """Entries by stretches of `each` rows from `first` on, in one file: deals of some megabytes, each in the order of the stretches."""
+
+    def __init__(self, folder: Path, first: int, each: int, n_buckets: int) -> None:
+        self.n_buckets, self._first, self._each = n_buckets, first, each
+        self._file = TemporaryFile(dir=folder)  # noqa: SIM115  closed with the last reference
+        self._pending: list[Part] = []
+        self._n_pending = 0
+        self._deals: list[Offsets] = []
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def add(self, part: Part) -> None:
+        """Takes entries; what was added last is dealt when a stretch is asked for."""
+        self._pending.append(part)
+        self._n_pending += len(part[0])
+        if self._n_pending >= HELD_BYTES:
+            self._deal()
+
+    def parts(self, bucket: int) -> Iterator[Part]:
+        """The entries of one stretch."""
+        self._deal()
+        decompressor = zstandard.ZstdDecompressor()
+        for place in self._deals:
+            if place[bucket + 1] > place[bucket]:
+                self._file.seek(place[bucket])
+                plain = decompressor.decompress(self._file.read(int(place[bucket + 1] - place[bucket])))
+                n = int(np.frombuffer(plain, np.int64, 1)[0])
+                size, row = np.frombuffer(plain, np.int64, 2 * n, offset=8).reshape(2, n)
+                yield np.frombuffer(plain, np.uint8, offset=8 + 16 * n), size, row
+
+    def _deal(self) -> None:
+        if not self._pending:
+            return
+        byte, size, row = (np.concatenate(arrays) for arrays in zip(*self._pending, strict=True))
+        self._pending, self._n_pending = [], 0
+        bucket = np.where(row >= 0, (row - self._first) // self._each, self.n_buckets)
+        order = np.argsort(bucket, kind="stable")
+        end = np.searchsorted(bucket[order], np.arange(self.n_buckets + 1))
+        start = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
+        compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        self._file.seek(0, 2)
+        place = [self._file.tell()]
+        for b in range(self.n_buckets):
+            which = order[end[b] : end[b + 1]]
+            if len(which):
+                head = np.concatenate(([len(which)], size[which], row[which]))
+                self._file.write(compressor.compress(head.tobytes() + _selected(byte, start, which)[0].tobytes()))
+            place.append(self._file.tell())
+        self._deals.append(np.array(place))
 
 
-def _deal(spool: IO[bytes], size: Offsets, bucket: Numbers, files: Sequence[IO[bytes]]) -> None:
-    """Copies each entry to the file of its bucket."""
-    first = 0
-    while first < len(size):
-        within = int(np.searchsorted(np.cumsum(size[first : first + _STEP]), BUCKET_BYTES)) + 1
-        sizes, buckets = size[first : first + within], bucket[first : first + within]
-        packed = np.frombuffer(spool.read(int(sizes.sum())), np.uint8)
-        for b in np.unique(buckets[buckets >= 0]):
-            files[b].write(_selected(packed, sizes, np.flatnonzero(buckets == b))[0].tobytes())
-        first += within
-
-
-def _selected(packed: Bytes, size: Offsets, which: Numbers) -> tuple[Bytes, Offsets]:
-    """Some entries, one after another, and where each begins."""
+def _in_rows(parts: list[Part]) -> tuple[Bytes, Offsets]:
+    """The entries of all parts in the order of their rows."""
+    nothing = (np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
+    byte, size, row = (np.concatenate(arrays) for arrays in zip(nothing, *parts, strict=True))
+    kept = np.flatnonzero(row >= 0)
     start = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
-    new_start = np.concatenate((np.zeros(1, np.int64), np.cumsum(size[which])))
+    return _selected(byte, start, kept[np.argsort(row[kept], kind="stable")])
+
+
+def _selected(byte: Bytes, start: Offsets, which: Numbers) -> tuple[Bytes, Offsets]:
+    """Some entries, one after another, and where each begins."""
+    new_start = np.concatenate((np.zeros(1, np.int64), np.cumsum(start[which + 1] - start[which])))
     out = np.empty(int(new_start[-1]), np.uint8)
-    _select(packed, start, which, out)
+    _select(byte, start, which, out)
     return out, new_start
 
 
-@allocating
-def _select(packed: Bytes, start: Offsets, which: Numbers, out: Bytes) -> None:
+@kernel
+def _select(byte: Bytes, start: Offsets, which: Numbers, out: Bytes) -> None:
     at = 0
     for i in which:
-        size = start[i + 1] - start[i]
-        out[at : at + size] = packed[start[i] : start[i + 1]]
-        at += size
+        for k in range(start[i], start[i + 1]):
+            out[at] = byte[k]
+            at += 1

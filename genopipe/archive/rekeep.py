@@ -19,10 +19,10 @@ from genopipe.archive.collection import collecting, pinned
 from genopipe.archive.container import RecipeFailed
 from genopipe.archive.contents import digest_of, file_bytes, object_roles, pack
 from genopipe.archive.encoders import Encoder, encoders, vector
-from genopipe.archive.fastq_views import NotInPool
 from genopipe.archive.manifests import VERSION, Manifest, canonical
 from genopipe.archive.opened import MARKER, Archive
 from genopipe.archive.plain_bam import NotBam
+from genopipe.archive.read_rows import NotInPool
 from genopipe.archive.realigned import describe_realigned
 from genopipe.archive.references import link_reference
 from genopipe.archive.staging import Staging

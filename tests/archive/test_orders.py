@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from genopipe.archive.fastq_text import FastqText, NotFastq, rests, row_keys
 from genopipe.archive.fastq_views import open_pool
-from genopipe.archive.orders import keep_order, kept_order
+from genopipe.archive.orders import KeptOrder, keep_order
 from genopipe.archive.plain_bam import PlainBam
-from genopipe.archive.pool_reads import PoolKeys, pool_keys
+from genopipe.archive.pool_reads import name_numbers, read_keys, read_names
+from genopipe.archive.sorted_rows import Column
 from genopipe.archive.workshop import Workshop
 from genopipe.formats.htslib import HtslibFailed, decode_cram, encode_cram
 from genopipe.store import FolderStore
@@ -24,22 +25,20 @@ from genopipe.store import FolderStore
 from .conftest import fastq_of
 
 
-def keys_of(names: list[str]) -> PoolKeys:
-    """The keys of single reads with these names."""
-    from genopipe.archive.pool_reads import unaligned_records
-
-    text = "".join(f"@{name}\nA\n+\nI\n" for name in names).encode()
-    records = b"".join(unaligned_records([rows]) for rows in FastqText(iter([text])).batches())
-    header = b"BAM\1" + bytes(8)
-    return pool_keys(PlainBam(iter([header + records])).batches())
-
-
 def kept(names: list[str], order: list[int], folder: Path) -> tuple[dict[str, object], list[int]]:
-    """What is kept of an order, and the order that comes back."""
-    keys, store = keys_of(names), FolderStore(folder)
-    template = np.arange(len(names))
-    described = keep_order(np.array(order, np.int64), keys, template=template, store=store)
-    return described, kept_order(described, keys, template=template, store=store).tolist()
+    """What is kept of an order of single reads with these names, and the order that comes back."""
+    shop = Workshop(FolderStore(folder), folder)
+    text = "".join(f"@{name}\nA\n+\nI\n" for name in names).encode()
+    (rows,) = FastqText(iter([text])).batches()
+    number = name_numbers(rows)
+    wanted, numbers = Column(folder, np.int64), Column(folder, np.uint32, 5)
+    wanted.add(np.array(order))
+    numbers.add(number[order])
+    described = keep_order(wanted, numbers, n_templates=len(names), shop=shop)
+    back = KeptOrder(described, shop)
+    for part in np.array_split(number, 3):
+        back.see(part)
+    return described, np.concatenate(list(back.numbers())).tolist()
 
 
 def names_of(n: int) -> list[str]:
@@ -95,12 +94,16 @@ def test_any_order_of_any_part_comes_back(order: list[int], tmp_path_factory: py
 
 def test_records_and_rows_have_the_same_keys(tmp_path: Path, sample: Path) -> None:
     """Reverse records, clipped records and the letters of both strands must hash like the FASTQ that pysam writes."""
-    keys = pool_keys(PlainBam(iter([gzip.decompress((sample / "S1.bam").read_bytes())])).batches())
+    (batch,) = PlainBam(iter([gzip.decompress((sample / "S1.bam").read_bytes())])).batches()
+    keys, names = read_keys(batch), read_names(batch)
     for mate in (1, 2):
         (rows,) = FastqText(iter([fastq_of(sample / "S1.bam", mate).encode()])).batches()
         name, content = row_keys(rows)
         assert set(name.tolist()) == set(keys.name[keys.mate == mate].tolist())
         assert set(content.tolist()) == set(keys.content[keys.mate == mate].tolist())
+        here = names.mate == mate
+        told = sorted(zip(names.name[here].tolist(), names.number[here].tolist(), strict=True))
+        assert told == sorted(zip(name.tolist(), name_numbers(rows).tolist(), strict=True))
 
 
 ROW = b"@r1/1 rest\nACG\n+\nIII\n"
@@ -146,6 +149,7 @@ def test_more_reads_than_a_bucket_holds_are_dealt_to_files(tmp_path: Path, sampl
     shuffled = fastq_of(sample / "S1.bam", 2, rest=" 2:N", shuffle=9).encode()
     view = describe_view(lambda: iter([shuffled]), open_pool(content, shop), shop=shop)
     monkeypatch.setattr("genopipe.archive.rearranged.BUCKET_BYTES", 3000)
+    monkeypatch.setattr("genopipe.archive.rearranged.HELD_BYTES", 6000)
     assert b"".join(plain_reads(view, shop)) == shuffled
 
 

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genopipe.archive.alignments import describe_alignments
-from genopipe.archive.fastq_views import NotInPool
 from genopipe.archive.get import get_file
 from genopipe.archive.plain_bam import Batch, NotBam, PlainBam, Records, joined
 from genopipe.archive.put import put_files
+from genopipe.archive.read_rows import NotInPool
 from genopipe.archive.realigned import describe_realigned, plain_realigned
 from genopipe.archive.realigned_core import cigars, fields, spans
 from genopipe.archive.realigned_records import ALL_STREAMS, Memory, Streams, note, recall
@@ -244,15 +244,12 @@ def test_entries_come_in_the_order_of_their_rows(rows: list[int], data: st.DataO
     left_out = data.draw(st.lists(st.integers(0, len(rows)), max_size=3))
     for place in left_out:
         rows, entries = [*rows[:place], -1, *rows[place:]], [*entries[:place], b"left out", *entries[place:]]
-    folder = tmp_path_factory.mktemp("spool")
     expected = b"".join(entry for _, entry in sorted(zip(rows, entries, strict=True)) if _ >= 0)
-    before, module.BUCKET_BYTES = module.BUCKET_BYTES, data.draw(st.sampled_from([7, 64 << 20]))
-    try:
-        with open(folder / "spool", "w+b") as spool:
-            spool.write(b"".join(entries))
-            found = list(rearranged(spool, np.array([len(e) for e in entries], np.int64), np.array(rows, np.int64), folder))
-    finally:
-        module.BUCKET_BYTES = before
+    parts = [(np.frombuffer(entry, np.uint8), np.array([len(entry)]), np.array([row])) for row, entry in zip(rows, entries, strict=True)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "HELD_BYTES", data.draw(st.sampled_from([1, 20, 64 << 20])))
+        patch.setattr(module, "BUCKET_BYTES", data.draw(st.sampled_from([1, 20])))
+        found = list(rearranged(parts, sum(row >= 0 for row in rows), tmp_path_factory.mktemp("spool")))
     assert b"".join(part.tobytes() for part, _ in found) == expected
 
 
