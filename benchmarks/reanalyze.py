@@ -40,6 +40,7 @@ from genopipe.interpret.ranking import interpret
 from genopipe.interpret.results import findings_document
 from genopipe.interpret.subject import load_subject
 from genopipe.outputs import write_json
+from genopipe.provenance import sha256
 
 _MAIN = "from genopipe.cli import main; main()"
 COMMON, RARE, KNOWN = 20_000, 200, 5
@@ -190,7 +191,9 @@ class People:
         if not known.exists():
             request = Request(load_subject(folder / "case.yaml"), self.old, folder / f"{name}.vcf")
             write_json(known, findings_document(interpret(request), "2026-01-05T00:00:00Z"))
-        write_json(folder / "findings.json", json.loads(known.read_text()) | {"case": name})
+        document = json.loads(known.read_text())
+        inputs = document["inputs"] | {"variants": sha256(folder / f"{name}.vcf")}
+        write_json(folder / "findings.json", document | {"case": name, "inputs": inputs})
         keep(archive, [folder / f"{name}.vcf", folder / "findings.json"], PutOptions(), case=folder / "case.yaml")
         done.parent.mkdir(exist_ok=True)
         done.touch()

@@ -28,7 +28,7 @@ from genopipe.archive.manifests import Manifest, canonical
 from genopipe.errors import BadInput
 from genopipe.store import Files
 
-VERSION = 1
+VERSION = 2
 BIN_BITS = 27
 """A bin has 2^27 bases: two for the longest contig, and some 150,000 variants of a whole genome."""
 

@@ -28,7 +28,7 @@ MEMORY = "1GB"
 BUSY_SECONDS = 300
 """How long another program that uses the database is waited for."""
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _CALL = "contig VARCHAR, position INTEGER, ref VARCHAR, alt VARCHAR, alt_count TINYINT, ploidy TINYINT, depth INTEGER, alt_depth INTEGER"
 _TABLES = f"""
 CREATE TABLE about AS SELECT {_SCHEMA_VERSION} AS value;
@@ -39,7 +39,7 @@ CREATE TABLE genomes (sample VARCHAR, assembly VARCHAR, vcf VARCHAR, number INTE
 CREATE TABLE members (sample VARCHAR, case_id VARCHAR, sex VARCHAR, affected BOOLEAN, proband BOOLEAN, number INTEGER);
 CREATE TABLE phenotypes (case_id VARCHAR, sample VARCHAR, term VARCHAR, excluded BOOLEAN, number INTEGER);
 CREATE TABLE cases (case_id VARCHAR, sample VARCHAR, assembly VARCHAR, evidence VARCHAR, evidence_digest VARCHAR, issued VARCHAR,
-    vcf VARCHAR, record JSON, record_digest VARCHAR, number INTEGER);
+    vcf VARCHAR, reference VARCHAR, record JSON, record_digest VARCHAR, ranked JSON, number INTEGER);
 CREATE TABLE findings (case_id VARCHAR, gene VARCHAR, rank DOUBLE, score DOUBLE, phenotype_score DOUBLE, variant_score DOUBLE,
     mode VARCHAR, variant VARCHAR, acmg VARCHAR, candidate BOOLEAN, number INTEGER);
 CREATE VIEW variants AS SELECT sample, contig, position, ref, alt, alt_count, ploidy, depth, alt_depth, genotype_quality, passed
@@ -149,7 +149,8 @@ def _rows(entries: Sequence[Entry], first: int) -> dict[str, list[tuple[Any, ...
         record = entry["record"]
         case, proband, evidence = record["case"], record["proband"], record["evidence"]
         told = (evidence["assembly"], evidence["name"], evidence["digest"], record["issued"], record["files"]["variants"])
-        rows["cases"].append((case, proband, *told, json.dumps(record), file["digest"], number))
+        whole = (record["reference"], json.dumps(record), file["digest"], json.dumps(entry["ranked"]))
+        rows["cases"].append((case, proband, *told, *whole, number))
         rows["members"] += [(m["sample"], case, m["sex"], m["affected"], m["sample"] == proband, number) for m in record["family"]]
         for key, excluded in (("phenotypes", False), ("excluded", True)):
             rows["phenotypes"] += [(case, proband, term, excluded, number) for term in record[key]]

@@ -28,11 +28,16 @@ def get_file(root: Location, wanted: str, out: Path) -> Manifest:
     """
     archive = Archive.existing(root)
     manifest = archive.find(wanted)
+    write_file(archive, manifest, out)
+    return manifest
+
+
+def write_file(archive: Archive, manifest: Manifest, out: Path) -> None:
+    """Writes one file of an archive that is open. Raises as `get_file`."""
     with outputs.whole_file(out) as target, tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as folder:
         pieces = restored(archive, manifest, Path(folder))
         with open(target, "wb") as file:
             file.writelines(pieces)
-    return manifest
 
 
 def restored(archive: Archive, manifest: Manifest, folder: Path) -> Iterator[bytes]:

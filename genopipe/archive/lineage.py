@@ -34,7 +34,7 @@ def lineage_of(location: Location, wanted: str) -> Lineage:
     manifests = archive.manifests()
     asked = _needing(wanted.lower(), manifests) or (archive.find(wanted),)
     digests = {manifest.digest for manifest in asked}
-    mention = tuple(record for record, _ in case_records(location) if digests & _mentioned(record))
+    mention = tuple(record for record in case_records(location) if digests & _mentioned(record))
     return Lineage(asked, {manifest.digest: manifest for manifest in manifests}, mention)
 
 

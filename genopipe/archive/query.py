@@ -74,13 +74,12 @@ def ask(location: Location, sql: str) -> tuple[list[str], Iterator[tuple[Any, ..
     return names, iter(rows)
 
 
-def case_records(location: Location) -> list[tuple[dict[str, Any], str]]:
-    """The last record of every case with its digest, by case; none where the archive has no catalogue."""
+def case_records(location: Location) -> list[dict[str, Any]]:
+    """The last record of every case, by case; none where the archive has no catalogue."""
     if not Catalogue(open_store(location).files).parts():
         return []
     with cohort(location) as connection:
-        rows = connection.execute("SELECT record, record_digest FROM cases ORDER BY case_id").fetchall()
-    return [(json.loads(record), digest) for record, digest in rows]
+        return [json.loads(record) for (record,) in connection.execute("SELECT record FROM cases ORDER BY case_id").fetchall()]
 
 
 def database_path(location: Location) -> Path:

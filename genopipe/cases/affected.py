@@ -11,16 +11,17 @@ only shifts a little for everybody, such as how informative a term is, concerns 
 | clinvar | carriers of variants that became, or are no longer, pathogenic, or benign; cases in which the gene is nearly a candidate |
 | frequency | carriers of variants that passed one of the limits that ranking knows |
 | other scores of variants | carriers |
-| genes, coding-exons | carriers of rare variants in transcripts that changed |
+| genes, coding-exons | carriers of rare variants in transcripts that changed; cases ranked with structural variants |
 | hpo, hpo-annotations | cases with another fit of the phenotype |
-| panel, gene-list | cases that are limited to panels |
+| panel, gene-list | cases limited to those that changed; cases in which a gene of them is nearly a candidate |
+| pgx-definitions | nobody: nothing is ranked by them |
 | every other table | cases in which a gene that changed is nearly a candidate |
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from genopipe.cases.case_record import subject_of
 from genopipe.cases.changes import LEAST_STEP
 from genopipe.interpret.criteria import FITTING_PHENOTYPE, FREQUENT, FREQUENT_MITOCHONDRIAL, MOST_HOMOZYGOTES_DOMINANT, RARE
 from genopipe.interpret.evidence import GENE_MODELS, SCORE_KINDS, VARIANT_KINDS, EvidenceSet
@@ -37,12 +39,17 @@ from genopipe.interpret.findings import CANDIDATE, CERTAIN_CANDIDATE, CHANCE, GR
 from genopipe.interpret.gene_names import load_gene_names
 from genopipe.interpret.inheritance import LIMIT
 from genopipe.interpret.normalise import contig_key
+from genopipe.interpret.onset import age_of, too_late
 from genopipe.interpret.ontology import INHERITANCE, Ontology
+from genopipe.interpret.panels import read_gene_lists, read_panels
 from genopipe.interpret.phenotype import load_scorer
 from genopipe.interpret.ranking import LEAST_PHENOTYPE, MOST_FREQUENT
 
 PANEL_KINDS = ("panel", "gene-list")
+UNRANKED_KINDS = ("pgx-definitions",)
 PHENOTYPE_KINDS = ("hpo", "hpo-annotations")
+LEAST_FIT = 0.01
+"""The logistic scores of Exomiser rise up to 2.6 times as fast as the fit."""
 Record = Mapping[str, Any]
 Affected = dict[str, set[str]]
 """By case, what concerns it: variants as CHROM-POS-REF-ALT, genes by symbol, `phenotype`."""
@@ -79,11 +86,13 @@ def _of_kind(connection: duckdb.DuckDBPyConnection, step: Step, kind: str, cases
             yield from _nearly(connection, _genes_judged_by(step))
     elif kind in GENE_MODELS:
         yield from _carriers_in(connection, step, kind)
+        yield from connection.execute(_WITH_STRUCTURAL).fetchall()
     elif kind in PHENOTYPE_KINDS:
         yield from _other_fit(connection, step, cases)
     elif kind in PANEL_KINDS:
-        yield from connection.execute(_LIMITED).fetchall()
-    else:
+        yield from connection.execute(_LIMITED, [sorted(_changed_panels(step))]).fetchall()
+        yield from _nearly(connection, _changed_genes(step, kind))
+    elif kind not in UNRANKED_KINDS:
         yield from _nearly(connection, _changed_genes(step, kind))
 
 
@@ -178,7 +187,12 @@ WITH counting AS (SELECT * FROM changed WHERE anyhow UNION ALL SELECT * FROM cha
 SELECT DISTINCT p.case_id, {_NAME} FROM carried JOIN ({_PROBANDS}) p USING (sample) ORDER BY ALL
 """
 _LIMITED = """
-SELECT case_id, 'panels' FROM cases WHERE case_id IN (SELECT case_id FROM wanted) AND json_array_length(record, '$.panels') > 0 ORDER BY ALL
+SELECT DISTINCT case_id, panel FROM (SELECT case_id, unnest(json_extract_string(ranked, '$.panels[*]')) AS panel FROM cases)
+    WHERE case_id IN (SELECT case_id FROM wanted) AND lower(panel) IN (SELECT unnest(?)) ORDER BY ALL
+"""
+_WITH_STRUCTURAL = """
+SELECT case_id, 'structural variants' FROM cases
+    WHERE case_id IN (SELECT case_id FROM wanted) AND json_extract_string(ranked, '$.inputs.structural') IS NOT NULL ORDER BY ALL
 """
 _NEARLY = f"""
 SELECT DISTINCT case_id, gene FROM findings WHERE case_id IN (SELECT case_id FROM wanted) AND gene IN (SELECT unnest(?))
@@ -218,6 +232,15 @@ def _changed_rows(step: Step, kind: str) -> list[dict[str, Any]]:
     return [rows[0].get(key) or rows[1][key] for key in sorted(rows[0].keys() ^ rows[1].keys())]
 
 
+def _changed_panels(step: Step) -> set[str]:
+    """The panels and gene lists, in lower case, that are not the same in both sets."""
+    held: list[set[tuple[str, Hashable]]] = []
+    for evidence in (step.old, step.new):
+        panels = {(panel.name.lower(), frozenset(panel.genes.items())) for panel in read_panels(evidence)}
+        held.append(panels | {(name.lower(), genes) for name, genes in read_gene_lists(evidence).items()})
+    return {name for name, _ in held[0] ^ held[1]}
+
+
 def _changed_genes(step: Step, kind: str) -> set[str]:
     names = load_gene_names(step.new)
     genes = {str(row["gene"]) for row in _changed_rows(step, kind) if row.get("gene")}
@@ -230,33 +253,48 @@ def _other_fit(connection: duckdb.DuckDBPyConnection, step: Step, cases: Sequenc
     ontology, annotations = scorer.ontology, scorer.annotations
     other_mode = _genes_of_other_mode(step)
     for case in cases:
+        [(score, by_onset, record)] = connection.execute(_RANKED_WITH, [case]).fetchall()
+        doubled = other_mode | _otherwise_late(step, json.loads(record)) if by_onset else other_mode
         observed, excluded = (
             [number for (term,) in connection.execute(_TERMS, [case, absent]).fetchall() if (number := _number(ontology, term)) is not None]
             for absent in (False, True)
         )
-        fit = dict(zip(annotations.genes, map(float, scorer.score(observed, excluded)), strict=True))
-        rows = connection.execute(_RANKED, [case]).fetchall()
-        if any(_moves(fit.get(gene, 0.0), *row, other_mode=gene in other_mode) for gene, *row in rows):
-            yield case, "phenotype"
+        method = "genopipe" if score == "genopipe" else "phenodigm"
+        fit = dict(zip(annotations.genes, map(float, scorer.score(observed, excluded, method=method)), strict=True))
+        for gene, before, variant in connection.execute(_RANKED, [case]).fetchall():
+            after = fit.get(gene, 0.0)
+            steep = score != "genopipe" and abs(after - before) >= LEAST_FIT
+            if steep or _moves(after, before, variant, doubled=gene in doubled):
+                yield case, "phenotype"
+                break
 
 
 def _number(ontology: Ontology, term: str) -> int | None:
     return ontology.number.get(ontology.renamed.get(term, term))
 
 
+def _otherwise_late(step: Step, record: Mapping[str, Any]) -> set[str]:
+    """The genes that count half by onset with one set only."""
+    age = age_of(subject_of(record, step.new.store.root))
+    scorers = (load_scorer(evidence) for evidence in (step.old, step.new))
+    old, new = (too_late(scorer.ontology, scorer.annotations, age).keys() for scorer in scorers)
+    return set(old ^ new)
+
+
+_RANKED_WITH = "SELECT ranked ->> 'score', (ranked -> 'by_onset')::BOOLEAN, record FROM cases WHERE case_id = ?"
 _TERMS = "SELECT term FROM phenotypes WHERE case_id = ? AND excluded = ?"
 _RANKED = "SELECT DISTINCT gene, phenotype_score, variant_score FROM findings WHERE case_id = ? AND variant_score IS NOT NULL"
 
 
-def _moves(fit: float, before: float, variant: float, *, other_mode: bool) -> bool:
-    """True where a gene's score, or whether it is nearly a candidate, changes with the fit; another mode may double its variant score."""
-    now = min(2 * variant, 1.0) if other_mode else variant
+def _moves(fit: float, before: float, variant: float, *, doubled: bool) -> bool:
+    """True where a gene's score, or whether it is nearly a candidate, changes with the fit; another mode or onset may double its score."""
+    now = min(2 * variant, 1.0) if doubled else variant
     scores = [variant * max(before, LEAST_PHENOTYPE), now * max(fit, LEAST_PHENOTYPE)]
     near = [
         score >= CANDIDATE or candidate_if_grave(phenotype, weight)
         for score, phenotype, weight in zip(scores, (before, fit), (variant, now), strict=True)
     ]
-    return near[0] != near[1] or (any(near) and (other_mode or abs(scores[1] - scores[0]) >= LEAST_STEP))
+    return near[0] != near[1] or (any(near) and (doubled or abs(scores[1] - scores[0]) >= LEAST_STEP))
 
 
 def _genes_of_other_mode(step: Step) -> set[str]:

@@ -63,7 +63,7 @@ def write_case_record(case: Path, archived: Sequence[Entry], findings: Path | No
         "family": [asdict(member) for member in subject.family],
         "reference": reference,
         "evidence": {key: evidence.get(key) for key in ("name", "digest", "assembly")},
-        "files": {"variants": _variants_of(subject, archived, case), "findings": _digest_of(archived, "findings.json")},
+        "files": {"variants": _variants_of(subject, archived, case, document), "findings": _digest_of(archived, "findings.json")},
         "steps": list(_steps(archived)),
     }
     path = folder / f"{subject.case}{CASE_FILE}"
@@ -93,8 +93,18 @@ def subject_of(record: Mapping[str, Any], path: Path) -> Subject:
     return Subject(record["case"], proband.sample, proband.sex, observed, excluded, record["onset"], family, path, panels)
 
 
-def _variants_of(subject: Subject, archived: Sequence[Entry], path: Path) -> str:
-    """The digest of the case's VCF."""
+def _variants_of(subject: Subject, archived: Sequence[Entry], path: Path, findings: Mapping[str, Any]) -> str:
+    """The digest of the case's VCF: the one that its findings come from, where they tell."""
+    source: str | None = findings.get("inputs", {}).get("variants")
+    if source is not None:
+        if not any(entry["digest"] == source for entry in archived):
+            raise BadInput(
+                f"the findings of case {subject.case} come from a VCF that is not archived with them",
+                wanted=f"the VCF with the SHA-256 {source[:12]}",
+                do="Archive it with the findings, or interpret again.",
+                path=path,
+            )
+        return source
     found = {entry["digest"]: entry["name"] for entry in archived if _kind(entry) == "variants"}
     if len(found) > 1:
         named = {digest for digest, name in found.items() if name.split(".")[0] == subject.case}

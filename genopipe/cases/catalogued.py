@@ -150,12 +150,19 @@ def _add_case(catalogue: Catalogue, archive: Archive, manifest: Manifest, path: 
     if catalogue.has(part):
         return
     digest = record["files"]["findings"]
-    findings = None
+    findings, document = None, {}
     if digest is not None:
         with tempfile.TemporaryDirectory() as folder:
             get_file(archive.files.place, digest, Path(folder) / "findings.json")
-            findings = findings_table(json.loads((Path(folder) / "findings.json").read_bytes()))
-    catalogue.add_case(part, {"file": described(manifest), "record": record}, findings)
+            document = json.loads((Path(folder) / "findings.json").read_bytes())
+            findings = findings_table(document)
+    catalogue.add_case(part, {"file": described(manifest), "record": record, "ranked": _ranked(record, document)}, findings)
+
+
+def _ranked(record: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """What a case was ranked with, by its findings.json; that of an older version tells no more than the score."""
+    before = {"score": "genopipe", "panels": record["panels"], "by_onset": False, "inputs": {}}
+    return {key: document.get(key, value) for key, value in before.items()}
 
 
 def findings_table(document: dict[str, Any]) -> pa.Table:

@@ -1,9 +1,9 @@
 """What changed between two rankings of a case: findings that are new, stronger, weaker or withdrawn, each with its reasons.
 
-Only candidates are told, as a clinician sees nothing else, and only those of small variants. A finding goes up or down when evidence about
-it changed: a class in ClinVar, ACMG points, the mode of inheritance, or its score by at least `LEAST_STEP`; not when others pass it in
-rank. The `fingerprint` of a change stands for the evidence behind it, so that what a reviewer has dismissed stays dismissed until its
-evidence changes.
+Only candidates are told, as a clinician sees nothing else. A finding goes up or down when evidence about it changed: a class in ClinVar,
+ACMG points, the mode of inheritance, the tier by panels, or its score by at least `LEAST_STEP`; not when others pass it in rank. The
+`fingerprint` of a change stands for the evidence behind it, so that what a reviewer has dismissed stays dismissed until its evidence
+changes.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ Finding = Mapping[str, Any]
 """One of the `findings` of a findings.json."""
 
 
-def compared(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The changes from one findings.json to another of the same case, by gene."""
-    before, after = ({f["gene"]: f for f in document["findings"] if not _structural(f)} for document in (old, new))
+def compared(old: Mapping[str, Any], new: Mapping[str, Any], *, structural: bool) -> list[dict[str, Any]]:
+    """The changes from one findings.json to another of the same case, by gene; `structural`: with findings of structural variants."""
+    before, after = ({f["gene"]: f for f in document["findings"] if structural or not _structural(f)} for document in (old, new))
     was, now = ({gene for gene, finding in ranked.items() if finding["candidate"]} for ranked in (before, after))
     return [change for gene in sorted(was | now) if (change := _change(before.get(gene), after.get(gene), gene in was, gene in now))]
 
 
 def _structural(finding: Finding) -> bool:
-    """True where a structural variant takes part, whose VCF is not the case's."""
+    """True where a structural variant takes part."""
     return any(symbol in (finding["variants"] or "") for symbol in "<[]")
 
 
@@ -52,7 +52,7 @@ def _change(before: Finding | None, after: Finding | None, was: bool, now: bool)
 def fingerprint(kind: str, finding: Finding) -> str:
     """16 hex digits that stand for the evidence behind a change; the same while variants, mode, classes and criteria are."""
     hits = [[hit["variant"], _clinvar(hit), hit["acmg"]["class"], _codes(hit)] for hit in finding["hits"]]
-    about = {"withdrawn": kind == "withdrawn", "gene": finding["gene"], "mode": finding["mode"], "hits": hits}
+    about = {"withdrawn": kind == "withdrawn", "gene": finding["gene"], "mode": finding["mode"], "tier": finding.get("tier"), "hits": hits}
     return hashlib.sha256(canonical(about)).hexdigest()[:16]
 
 
@@ -61,18 +61,22 @@ def _direction(before: Finding | None, after: Finding | None) -> str | None:
     step = after["score"] - before["score"]
     if abs(step) >= LEAST_STEP:
         return "up" if step > 0 else "down"
+    if None in (before.get("tier"), after.get("tier")):  # a first panel is no news about a finding
+        before, after = ({**finding, "tier": None} for finding in (before, after))
     if fingerprint("up", before) == fingerprint("up", after):
         return None
     weights = zip(_weights(before), _weights(after), strict=True)
     return next(("up" if new > old else "down" for old, new in weights if new != old), "up" if step >= 0 else "down")
 
 
-def _weights(finding: Finding) -> tuple[int, int]:
-    """ACMG points, and what ClinVar's classes weigh, of all variants together."""
+def _weights(finding: Finding) -> tuple[int, int, int]:
+    """ACMG points, and what ClinVar's classes weigh, of all variants together; and what the tier weighs."""
     points = sum(hit["acmg"]["points"] for hit in finding["hits"])
-    return points, sum(_CLASS.get(hit["clinvar"]["significance"], 0) for hit in finding["hits"] if hit["clinvar"])
+    known = sum(_CLASS.get(hit["clinvar"]["significance"], 0) for hit in finding["hits"] if hit["clinvar"])
+    return points, known, _TIER.get(finding.get("tier") or "", 0)
 
 
+_TIER = {"1": 3, "A": 3, "2": 2, "3": 1}
 _CLASS = {"pathogenic": 2, "likely_pathogenic": 1, "likely_benign": -1, "benign": -2}
 
 
@@ -94,6 +98,8 @@ def _reasons(before: Finding | None, after: Finding | None) -> Iterator[str]:
         return
     if before["mode"] != after["mode"]:
         yield f"Mode of inheritance: {before['mode'] or 'none'}, now {after['mode'] or 'none'}."
+    if before.get("tier") != after.get("tier"):
+        yield f"Tier: {before.get('tier') or 'none'}, now {after.get('tier') or 'none'}."
     for key, what in (("phenotype_score", "Fit of the phenotype"), ("variant_score", "Variant score"), ("score", "Score")):
         if abs((after[key] or 0) - (before[key] or 0)) >= LEAST_STEP:
             yield f"{what}: {before[key] or 0:.2f}, now {after[key] or 0:.2f}."

@@ -2,8 +2,8 @@
 
 1. Each case's evidence set of then (or the one given by `since`) is compared with the new one, and the cases that the change concerns are
    told by the reverse index of the archive (`affected`).
-2. Only these are ranked again, from the VCF, the family and the phenotype in the archive. Where the findings of then are those of another
-   set than `since`, both rankings are made now.
+2. Only these are ranked again, from the files, the family and the phenotype in the archive, as they were ranked then (`archived_case`).
+   Where the findings of then are those of another set than `since`, both rankings are made now.
 3. The two rankings are compared (`changes`); what a reviewer has dismissed is left out while its evidence is the same (`reviews`).
 
 Nothing is written to the archive. What a case came to is kept in `cases/CASE.json` as soon as it is known, and used again by a run that
@@ -12,8 +12,10 @@ finds the same inputs: a killed run goes on where it was, and a second run gives
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,18 +24,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from genopipe import __version__
-from genopipe.archive.get import get_file
-from genopipe.archive.query import case_records, cohort
+from genopipe.archive.opened import Archive
+from genopipe.archive.query import cohort
 from genopipe.cases.affected import Affected, Step, affected_cases
+from genopipe.cases.archived_case import WITHOUT, ArchivedCase, Opened, Restored, open_case
 from genopipe.cases.archived_reference import archived_reference
-from genopipe.cases.case_record import subject_of
 from genopipe.cases.changes import compared
 from genopipe.cases.reanalysis_report import write_report
 from genopipe.cases.reviews import dismissed, read_reviews
-from genopipe.errors import BadInput, GenopipeError
+from genopipe.errors import BadEnvironment, BadInput, GenopipeError
 from genopipe.interpret.evidence import EvidenceSet, open_set
-from genopipe.interpret.findings import Request
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.results import findings_document, write_results
 from genopipe.model import Genome
@@ -41,8 +44,16 @@ from genopipe.outputs import PARTIAL, make_folder, write_json
 from genopipe.progress import log, progress
 from genopipe.store import Location
 
-VERSION = 1
+VERSION = 2
 _REFERENCE = ".reference-"
+NEVER = (
+    "the reads: variants were not called again",
+    "star alleles and the drugs they forbid: run `genopipe pgx` again",
+    "what an interpretation does not look for, such as repeat expansions: see `not_looked_for` in its findings.json",
+)
+"""What a re-analysis never looks at."""
+
+Concerned = Sequence[tuple[ArchivedCase, Opened]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,48 +70,28 @@ class Reanalysis:
     issued: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ArchivedCase:
-    """One case of the archive: its record, the digest of that, and the evidence set to compare with (None: unknown, told by `fault`)."""
-
-    record: Mapping[str, Any]
-    digest: str
-    old: EvidenceSet | None
-    fault: str = ""
-
-    @property
-    def name(self) -> str:
-        return str(self.record["case"])
-
-
 def reanalyze(asked: Reanalysis) -> dict[str, Any]:
     """Writes reanalysis.json, changes.tsv, report.html and cases/ to the folder; gives the content of reanalysis.json.
 
     Raises BadInput before anything is written for an archive without cases, evidence of another assembly, sets in the wrong order and a bad
-    reviews file; after everything is written when there are cases that could not be looked at.
+    reviews file, BadEnvironment while another run writes to the folder; BadInput after everything is written when there are cases that
+    could not be looked at.
     """
     reviews = read_reviews(asked.reviews) if asked.reviews is not None else {}
-    cases = _archived_cases(asked)
-    _check_evidence(asked, cases)
-    make_folder(asked.folder / "cases")
-    for left in asked.folder.rglob(f"{PARTIAL}*"):
-        left.unlink()
-    for folder in asked.folder.glob(f"{_REFERENCE}*"):
-        shutil.rmtree(folder)
-    affected, faults = _affected(asked, cases), {case.name: case.fault for case in cases if case.fault}
-    results = []
-    concerned = [case for case in cases if case.name in affected]
-    with _with_reference(asked, concerned) as ready, progress("looked at again", total=len(affected), unit="cases") as counter:
-        for case in concerned:
-            try:
-                results.append(_looked_at(ready, case, sorted(affected[case.name])))
-            except GenopipeError as fault:
-                faults[case.name] = str(fault)
-            counter.advance()
-    document = _document(asked, cases, results, faults) | {"dismissed": 0}
-    document["dismissed"] = dismissed(document["cases"], reviews)
-    write_json(asked.folder / "reanalysis.json", document)
-    write_report(document, asked.folder)
+    archive = Archive.existing(asked.archive)
+    archive.ledger.refresh()
+    with cohort(asked.archive) as connection:
+        cases = _archived_cases(connection, asked)
+        _check_evidence(asked, cases)
+        affected = _affected(connection, asked, cases)
+        concerned = [(case, open_case(connection, archive, case.name)) for case in cases if case.name in affected]
+    with _only_run(asked.folder):
+        results, faults = _all_looked_at(asked, archive, concerned, affected)
+        faults |= {case.name: case.fault for case in cases if case.fault}
+        document = _document(asked, cases, results, faults)
+        document["dismissed"] = dismissed(document["cases"], reviews)
+        write_json(asked.folder / "reanalysis.json", document)
+        write_report(document, asked.folder)
     if faults:
         raise BadInput(
             f"{len(faults)} of {len(cases)} cases could not be looked at, first {min(faults)}: {faults[min(faults)]}",
@@ -111,28 +102,56 @@ def reanalyze(asked: Reanalysis) -> dict[str, Any]:
     return document
 
 
-def _archived_cases(asked: Reanalysis) -> list[ArchivedCase]:
+@contextmanager
+def _only_run(folder: Path) -> Iterator[None]:
+    """The folder for results, this run's alone, without what a killed run left half-written."""
+    lock = os.open(make_folder(folder / "cases"), os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for left in folder.rglob(f"{PARTIAL}*"):
+            left.unlink()
+        for left in folder.glob(f"{_REFERENCE}*"):
+            shutil.rmtree(left)
+        yield
+    except BlockingIOError as error:
+        raise BadEnvironment(
+            "another re-analysis writes to this folder",
+            wanted="one run at a time",
+            do="Wait for it, or choose another folder.",
+            path=folder,
+        ) from error
+    finally:
+        os.close(lock)
+
+
+def _archived_cases(connection: duckdb.DuckDBPyConnection, asked: Reanalysis) -> list[ArchivedCase]:
     """The last record of every case, by name."""
-    records = case_records(asked.archive)
-    if not records:
+    rows = connection.execute(_CASES).fetchall()
+    if not rows:
         raise BadInput(
             "there is no case in this archive",
             wanted="cases put with `genopipe archive put --case`",
             do="Put each case's VCF and findings again, with its case file.",
             path=asked.archive,
         )
-    known = _sets_beside(asked.evidence)
-    return [_archived_case(record, digest, asked.since, known) for record, digest in records]
+    known = {digest: open_set(path) for digest, path in _sets_beside(asked.evidence).items() if digest in {row[5] for row in rows}}
+    return [
+        ArchivedCase(name, digest, issued, reference, assembly, then, *_old(asked, known, evidence, then))
+        for name, digest, issued, reference, assembly, then, evidence in rows
+    ]
 
 
-def _archived_case(record: Mapping[str, Any], digest: str, since: EvidenceSet | None, known: Mapping[str, Path]) -> ArchivedCase:
-    then = record["evidence"]["digest"]
-    if since is not None:
-        return ArchivedCase(record, digest, since)
-    if then in known:
-        return ArchivedCase(record, digest, open_set(known[then]))
-    came = f"its evidence set {record['evidence']['name']} is not beside the new one" if then else "it was archived without findings"
-    return ArchivedCase(record, digest, None, f"{came}; give the set to compare with as --since")
+_CASES = """
+SELECT case_id, record_digest, issued, reference, assembly, evidence_digest, evidence FROM cases ORDER BY case_id
+"""
+
+
+def _old(asked: Reanalysis, known: Mapping[str, EvidenceSet], name: str | None, digest: str | None) -> tuple[EvidenceSet | None, str]:
+    """The evidence set to compare with, or why there is none."""
+    if asked.since is not None or digest in known:
+        return asked.since or known[str(digest)], ""
+    came = f"its evidence set {name} is not beside the new one" if digest else "it was archived without findings"
+    return None, f"{came}; give the set to compare with as --since"
 
 
 def _sets_beside(evidence: EvidenceSet) -> dict[str, Path]:
@@ -152,7 +171,7 @@ def _check_evidence(asked: Reanalysis, cases: Sequence[ArchivedCase]) -> None:
     for old in {case.old.digest: case.old for case in cases if case.old is not None}.values():
         _check_order(old, new)
     for case in cases:
-        then = case.record["evidence"]["assembly"]
+        then = case.assembly
         if then is not None and new.assembly is not None and then != new.assembly:
             raise BadInput(
                 f"case {case.name} is on {then}, the evidence set {new.name} is on {new.assembly}",
@@ -182,25 +201,39 @@ def _check_order(old: EvidenceSet, new: EvidenceSet) -> None:
             )
 
 
-def _affected(asked: Reanalysis, cases: Sequence[ArchivedCase]) -> Affected:
+def _affected(connection: duckdb.DuckDBPyConnection, asked: Reanalysis, cases: Sequence[ArchivedCase]) -> Affected:
     """What concerns which case, one evidence set of then after the other."""
     found: Affected = {}
     groups: dict[str, list[ArchivedCase]] = {}
     for case in cases:
         if case.old is not None:
             groups.setdefault(case.old.digest, []).append(case)
-    with cohort(asked.archive) as connection:
-        for group in groups.values():
-            assert group[0].old is not None
-            found |= affected_cases(connection, Step(group[0].old, asked.evidence), [case.name for case in group])
+    for group in groups.values():
+        assert group[0].old is not None
+        found |= affected_cases(connection, Step(group[0].old, asked.evidence), [case.name for case in group])
     log.info("%s of %s cases are concerned by what changed", f"{len(found):,}", f"{len(cases):,}")
     return found
 
 
+def _all_looked_at(
+    asked: Reanalysis, archive: Archive, concerned: Concerned, affected: Affected
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """What the cases came to, and why some could not be looked at."""
+    results, faults = [], {}
+    with _with_reference(asked, concerned) as ready, progress("looked at again", total=len(concerned), unit="cases") as counter:
+        for case, opened in concerned:
+            try:
+                results.append(_looked_at(ready, archive, case, opened, sorted(affected[case.name])))
+            except GenopipeError as fault:
+                faults[case.name] = str(fault)
+            counter.advance()
+    return results, faults
+
+
 @contextmanager
-def _with_reference(asked: Reanalysis, cases: Sequence[ArchivedCase]) -> Iterator[Reanalysis]:
+def _with_reference(asked: Reanalysis, concerned: Concerned) -> Iterator[Reanalysis]:
     """With the reference of the cases from the archive, where none is given and all have the same."""
-    names = {case.record["reference"] for case in cases}
+    names = {case.reference for case, _ in concerned}
     name = next(iter(names)) if len(names) == 1 else None
     if asked.genome is not None or name is None:
         yield asked
@@ -210,17 +243,19 @@ def _with_reference(asked: Reanalysis, cases: Sequence[ArchivedCase]) -> Iterato
         yield asked if genome is None else replace(asked, genome=genome, reference=Path(folder))
 
 
-def _looked_at(asked: Reanalysis, case: ArchivedCase, concerned: list[str]) -> dict[str, Any]:
+def _looked_at(asked: Reanalysis, archive: Archive, case: ArchivedCase, opened: Opened, concerned: list[str]) -> dict[str, Any]:
     """What a case came to; that of an earlier run where its inputs are the same."""
     assert case.old is not None
     sets = [case.old.digest, asked.evidence.digest]
-    about = [VERSION, __version__, case.digest, *sets, asked.issued, case.record["reference"], concerned]
+    about = [VERSION, __version__, case.digest, *sets, asked.issued, case.reference, concerned, opened.ranked, opened.missing]
     key = hashlib.sha256(json.dumps(about).encode()).hexdigest()
     path = asked.folder / "cases" / f"{case.name}.json"
     if path.is_file() and (known := _read(path)).get("key") == key:
         return known
-    changes = _changes(asked, case)
-    result = {"key": key, "case": case.name, "concerned_by": concerned, "changes": changes}
+    with tempfile.TemporaryDirectory() as folder:
+        changes = _changes(asked, case, Restored(opened, archive, Path(folder)))
+    without = [WITHOUT[name] for name in opened.missing]
+    result = {"key": key, "case": case.name, "concerned_by": concerned, "changes": changes, "without": without}
     write_json(path, result)
     return result
 
@@ -233,38 +268,26 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _changes(asked: Reanalysis, case: ArchivedCase) -> list[dict[str, Any]]:
+def _changes(asked: Reanalysis, case: ArchivedCase, restored: Restored) -> list[dict[str, Any]]:
     """The case ranked again, and compared; where something changed, the new ranking is written to `cases/CASE/`."""
     assert case.old is not None
     _check_reference(asked, case)
-    record = case.record
-    with tempfile.TemporaryDirectory() as folder:
-        variants = _restored(asked, record["files"]["variants"], Path(folder) / "variants.vcf.gz")
-        previous = Path(folder) / "findings.json"
-        if record["evidence"]["digest"] == case.old.digest:
-            _restored(asked, record["files"]["findings"], previous)
-        else:
-            write_json(previous, findings_document(interpret(_request(asked, case, variants, case.old, "genopipe")), None))
+    previous = restored.file("findings") if case.evidence_digest == case.old.digest else None
+    if previous is None:
+        old = findings_document(interpret(restored.request(case.old, asked.genome, asked.reference)), None)
+        previous = restored.folder / "findings.json"
+        write_json(previous, old)
+    else:
         old = json.loads(previous.read_bytes())
-        new = interpret(_request(asked, case, variants, asked.evidence, old["score"]))
-        changes = compared(old, findings_document(new, asked.issued))
-        if changes:
-            write_results(new, asked.folder / "cases" / case.name, issued=asked.issued, previous=previous)
+    new = interpret(restored.request(asked.evidence, asked.genome, asked.reference))
+    changes = compared(old, findings_document(new, asked.issued), structural="structural" not in restored.case.missing)
+    if changes:
+        write_results(new, asked.folder / "cases" / case.name, issued=asked.issued, previous=previous)
     return changes
 
 
-def _request(asked: Reanalysis, case: ArchivedCase, variants: Path, evidence: EvidenceSet, score: str) -> Request:
-    subject = subject_of(case.record, asked.folder / "cases" / f"{case.name}.json")
-    return Request(subject, evidence, variants, asked.genome, asked.reference, score)
-
-
-def _restored(asked: Reanalysis, digest: str, path: Path) -> Path:
-    get_file(asked.archive, digest, path)
-    return path
-
-
 def _check_reference(asked: Reanalysis, case: ArchivedCase) -> None:
-    then, now = case.record["reference"], asked.genome.name if asked.genome is not None else None
+    then, now = case.reference, asked.genome.name if asked.genome is not None else None
     if then != now:
         raise BadInput(
             f"the case was archived with {f'the reference {then}' if then else 'no reference'}, given is {now or 'none'}",
@@ -277,23 +300,23 @@ def _document(
     asked: Reanalysis, cases: Sequence[ArchivedCase], results: Sequence[Mapping[str, Any]], faults: Mapping[str, str]
 ) -> dict[str, Any]:
     old = {case.name: case for case in cases}
-    changed = [_case_document(old[result["case"]], result) for result in results if result["changes"]]
-    document: dict[str, Any] = {
+    return {
         "reanalysis": VERSION,
         "genopipe": __version__,
         "issued": asked.issued,
         "evidence": _told_set(asked.evidence),
         "cases_archived": len(cases),
         "cases_looked_at": len(results),
-        "cases": changed,
+        "cases": [_case_document(old[result["case"]], result) for result in results if result["changes"]],
+        "without": {result["case"]: result["without"] for result in results if result["without"]},
+        "not_looked_at": list(NEVER),
         "faults": dict(sorted(faults.items())),
     }
-    return document
 
 
 def _case_document(case: ArchivedCase, result: Mapping[str, Any]) -> dict[str, Any]:
     assert case.old is not None
-    then = {"evidence": _told_set(case.old), "issued": case.record["issued"]}
+    then = {"evidence": _told_set(case.old), "issued": case.issued}
     return {"case": case.name, "then": then, "concerned_by": result["concerned_by"], "changes": result["changes"]}
 
 

@@ -27,9 +27,12 @@ from genopipe.interpret.structural import kind_of
 from genopipe.interpret.trace import write_trace
 from genopipe.interpret.variants import MISSING, UNPHASED, Variants
 from genopipe.outputs import make_folder, whole_file
+from genopipe.provenance import sha256
 
 COLUMNS = ("rank", "gene", "score", "phenotype_score", "variant_score", "mode", "variants", "hgvs_c", "hgvs_p", "acmg", "tier")
 SCHEMA_VERSION = 1
+INPUTS = ("variants", "structural", "uncallable", "pgx")
+"""Files of a request that its findings come from, besides the case and the evidence."""
 
 
 def write_results(result: Interpretation, folder: Path, *, issued: str | None = None, previous: Path | None = None) -> None:
@@ -93,6 +96,9 @@ def findings_document(result: Interpretation, issued: str | None, history: Histo
         "genopipe": __version__,
         "case": request.subject.case,
         "score": request.score,
+        "panels": list(request.panels or request.subject.panels),
+        "by_onset": request.by_onset,
+        "inputs": {name: _digest(getattr(request, name)) for name in INPUTS},
         "negative": request.variants is not None and not result.candidates,
         "phenotypes": list(request.subject.observed),
         "excluded": list(request.subject.excluded),
@@ -110,6 +116,10 @@ def findings_document(result: Interpretation, issued: str | None, history: Histo
         document["issued"] = issued
     validator("findings").validate(document)
     return document
+
+
+def _digest(path: Path | None) -> str | None:
+    return sha256(path) if path is not None else None
 
 
 def evidence_document(result: Interpretation) -> dict[str, Any]:

@@ -311,9 +311,9 @@ def test_an_archive_without_a_catalogue_says_so(tmp_path: Path) -> None:
 
 def test_a_catalogue_of_a_newer_version_is_told(archive: Path) -> None:
     entry = next((archive / "catalogue" / "entries").iterdir())
-    entry.write_text(json.dumps(json.loads(entry.read_text()) | {"entry": 2}))
+    entry.write_text(json.dumps(json.loads(entry.read_text()) | {"entry": 3}))
     result = command("archive", "query", "SELECT 1", "--archive", archive)
-    assert "version 2" in str(result.exception)
+    assert "version 3" in str(result.exception)
 
 
 def test_a_database_that_is_none_is_told(archive: Path) -> None:

@@ -61,25 +61,30 @@ class Lab:
         records = [(*variant, f"CLNSIG={word};{STARRED};CLNDN=x;GENEINFO=GENA:1") for variant, word in told]
         return invented.write_sites(self.folder / f"{name}.clinvar.vcf.gz", invented.CLINVAR_HEADER, records)
 
-    def case(self, name: str, variants: list[tuple[Variant, str]], phenotypes: list[str], *, evidence: str = "old") -> None:
-        """A single patient, interpreted and archived."""
+    def case(self, name: str, variants: list[tuple[Variant, str]], phenotypes: list[str], *, evidence: str = "old", **ranked: Any) -> None:
+        """A single patient, interpreted as `ranked` says, and archived."""
         folder = self.folder / name
         folder.mkdir()
         invented.write_family_vcf(folder / f"{name}.vcf", [f"{name}-1"], [(variant, [call]) for variant, call in variants])
         (folder / "case.yaml").write_text(
-            f"case: {name}\nreference: r\nevidence: e\nproband:\n  sample: {name}-1\n  sex: female\n"
+            f"case: {name}\nreference: r\nevidence: e\nproband:\n  sample: {name}-1\n  sex: female\n  onset: P3D\n"
             f"  phenotypes: [{', '.join(phenotypes)}]\nreads:\n  - {{sample: {name}-1, r1: r.fastq}}\n"
         )
         (folder / "r.fastq").touch()
-        subject = load_subject(folder / "case.yaml")
-        request = Request(subject, open_set(self.store / evidence), folder / f"{name}.vcf", self.setting.genome, self.setting.reference)
-        write_results(interpret(request), folder / "out", issued="2026-01-02T00:00:00Z")
+        write_results(interpret(self.request(name, evidence, **ranked)), folder / "out", issued="2026-01-02T00:00:00Z")
         self.put(name)
 
-    def put(self, name: str) -> None:
+    def request(self, name: str, evidence: str, **ranked: Any) -> Request:
+        """To interpret a case."""
+        subject, variants = load_subject(self.folder / name / "case.yaml"), self.folder / name / f"{name}.vcf"
+        request = Request(subject, open_set(self.store / evidence), variants, self.setting.genome, self.setting.reference)
+        return replace(request, **ranked)
+
+    def put(self, name: str, *more: Path) -> None:
+        """Archives a case, and other files with it."""
         folder = self.folder / name
         options = PutOptions(None, Reference(self.setting.reference, self.setting.genome))
-        keep(self.archive, [folder / f"{name}.vcf", folder / "out" / "findings.json"], options, case=folder / "case.yaml")
+        keep(self.archive, [folder / f"{name}.vcf", folder / "out" / "findings.json", *more], options, case=folder / "case.yaml")
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -131,10 +136,7 @@ def told(lab: Lab, *more: object) -> dict[str, dict[str, str]]:
 
 def expected(lab: Lab, case: str, evidence: str = "new") -> dict[str, float]:
     """By gene the score of a whole new interpretation, which reads no catalogue."""
-    folder = lab.folder / case
-    subject = load_subject(folder / "case.yaml")
-    request = Request(subject, open_set(lab.store / evidence), folder / f"{case}.vcf", lab.setting.genome, lab.setting.reference)
-    return {finding.gene: finding.score for finding in interpret(request).findings}
+    return {finding.gene: finding.score for finding in interpret(lab.request(case, evidence)).findings}
 
 
 def document(lab: Lab) -> dict[str, Any]:
@@ -399,9 +401,14 @@ def test_findings_of_another_case_are_not_archived_with_a_case(lab: Lab) -> None
         )
 
 
-def test_a_case_without_a_vcf_is_not_archived(lab: Lab) -> None:
+def test_a_case_without_its_vcf_is_not_archived(lab: Lab) -> None:
+    findings = lab.folder / "STOP" / "out" / "findings.json"
+    with pytest.raises(BadInput, match="come from a VCF that is not archived with them"):
+        keep(lab.folder / "other", [findings, lab.folder / "OTHER" / "OTHER.vcf"], PutOptions(), case=lab.folder / "STOP" / "case.yaml")
+    older = {key: value for key, value in json.loads(findings.read_text()).items() if key != "inputs"}
+    findings.write_text(json.dumps(older))
     with pytest.raises(BadInput, match="0 files may be the VCF"):
-        keep(lab.folder / "other", [lab.folder / "STOP" / "out" / "findings.json"], PutOptions(), case=lab.folder / "STOP" / "case.yaml")
+        keep(lab.folder / "other", [findings], PutOptions(), case=lab.folder / "STOP" / "case.yaml")
 
 
 def test_no_sample_is_named_in_a_path(lab: Lab, missense: Variant) -> None:
