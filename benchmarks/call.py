@@ -5,7 +5,8 @@
 
 Rows `GENOME-COVERAGEx` are donors simulated for each seed: `1mb` is one megabase of real sequence with the real variants of NA12878, `b37`
 another one with random variants, `17mb` seventeen with random variants. They are aligned by bwa and by genopipe, and called by every caller
-from each BAM. `na12878_chr21` and `na12878_chr20` are real reads, the latter aligned anew by genopipe only.
+from each BAM. `deep-COVERAGEx` has pieces of the same megabase as contigs of one window each, and tells memory and CPU seconds by threads
+for as many windows at once, ours alone. `na12878_chr21` and `na12878_chr20` are real reads, the latter aligned anew by genopipe only.
 
 Scores are genotype errors (FP + FN) and F1 by the data set's own scorer, pooled over the seeds: ours as filtered by default, the peers at
 QUAL >= 20; `genopipe_learnt` is ours with `--filter learnt`. `gq20` counts our calls with GQ >= 20 and those of them with a wrong
@@ -36,7 +37,8 @@ GENOMES = {
     "chr21": Path("na12878_chr21", "GRCh38.chr21.partial.fa.gz"),
     "chr20": Path("na12878_chr20_unbinned", "ucsc.hg19.chr20.unittest.fasta.gz"),
 }
-ROWS = "1mb-30x,1mb-15x,1mb-8x,17mb-30x,na12878_chr21,na12878_chr20"
+DEEP_WINDOWS, DEEP_THREADS = 8, (1, 2, 4, 8, 16)
+ROWS = "1mb-30x,1mb-15x,1mb-8x,17mb-30x,na12878_chr21,na12878_chr20,deep-1000x"
 _BCFTOOLS = "import sys, pysam.bcftools as b; getattr(b, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
 
 
@@ -51,9 +53,25 @@ def main() -> None:
         subprocess.run([*genopipe("doctor"), "--warm"], capture_output=True, check=False)
         result = {}
         for row in given.rows.split(","):
-            result[row] = real(given, work, row) if row.startswith("na12878") else simulated(given, work, row)
+            result[row] = of_row(given, work, row)
     peers = {"bcftools": pysam.version.__bcftools_version__, "freebayes": program_version("freebayes", "--version")}
     report(result, given, versions("numba", "numpy") | peers)
+
+
+def of_row(given: argparse.Namespace, work: Path, row: str) -> dict:
+    if row.startswith("na12878"):
+        return real(given, work, row)
+    return deep(given, work, row) if row.startswith("deep") else simulated(given, work, row)
+
+
+def deep(given: argparse.Namespace, work: Path, row: str) -> dict:
+    """Memory and CPU seconds at a depth, by threads; and the errors."""
+    fasta, reference = genome(given, work, "deep")
+    folder = donor(given, fasta, work / row, given.seeds.split(",")[0], row.removeprefix("deep-").removesuffix("x"))
+    bam, vcf = aligned("bwa", folder, fasta, reference), folder / "deep.vcf.gz"
+    command = (*genopipe("call"), "--reference", reference, "-i", bam, "-o", vcf, "--gvcf", folder / "deep.g.vcf.gz", "--threads")
+    out: dict = {f"{threads} threads": used(*command, threads).figures() for threads in DEEP_THREADS}
+    return out | summary(Counter(scores(given, fasta, folder / "truth.vcf.gz", vcf, "genopipe")))
 
 
 def simulated(given: argparse.Namespace, work: Path, row: str) -> dict:
@@ -122,6 +140,9 @@ def renamed(source: Path, folder: Path) -> tuple[Path, Path]:
 def genome(given: argparse.Namespace, work: Path, name: str) -> tuple[Path, Path]:
     """FASTA with its indices, and the folder of the reference."""
     fasta, folder = work / f"{name}.fa", work / f"ref-{name}"
+    if name == "deep" and not fasta.exists():
+        letters = "".join(gzip.decompress((given.data / GENOMES["1mb"]).read_bytes()).decode().splitlines()[1:])
+        fasta.write_text("".join(f">chr{i + 1}\n{letters[65536 * (i + 1) :][:65536]}\n" for i in range(DEEP_WINDOWS)))
     if not fasta.exists():
         content = (given.data / GENOMES[name]).read_bytes()
         fasta.write_bytes(gzip.decompress(content) if GENOMES[name].suffix == ".gz" else content)
@@ -230,8 +251,10 @@ def summary(counts: Counter) -> dict:
     if counts["gq20_calls"]:
         out["gq20"] = {"calls": int(counts["gq20_calls"]), "wrong": int(counts["gq20_wrong"])}
         out["gq20"]["share_wrong"] = round(counts["gq20_wrong"] / counts["gq20_calls"], 5)
+    if counts["memory"]:
         out["most_memory_mb"] = round(counts["memory"] / 2**20)
-    out["cpu_seconds"] = round(counts["cpu_seconds"], 2)
+    if counts["cpu_seconds"]:
+        out["cpu_seconds"] = round(counts["cpu_seconds"], 2)
     if counts["bases"]:
         out["megabases_per_cpu_second"] = round(counts["bases"] / 1e6 / counts["cpu_seconds"], 3)
     return out

@@ -16,7 +16,7 @@ from genopipe.call.events import Haplotype, Stretch, spell
 from genopipe.call.regions import Region
 from genopipe.call.settings import Settings
 from genopipe.call.view import View
-from genopipe.formats.bam_reader import mixed
+from genopipe.formats.slabs import mixed
 from genopipe.kernels.assembly import gap_chance
 from genopipe.kernels.pairhmm import likelihoods
 from genopipe.kernels.pileup import cut

@@ -13,6 +13,7 @@ class Settings:
     most_mitochondrial_depth
                            mitochondrial reads are thinned out to this depth; all others to that of the model
     window, padding        the contig is worked on in windows on an absolute grid, each seen with padding on both sides
+    most_bases             a window whose reads have more of them is looked at in slabs that have so many
     min_support            fragments that must show a candidate, and
     min_snv_share,
     min_indel_share,
@@ -37,6 +38,7 @@ class Settings:
     most_mitochondrial_depth: int = 4_000
     window: int = 65_536
     padding: int = 700
+    most_bases: int = 1 << 23
     min_support: int = 2
     min_snv_share: float = 0.1
     min_indel_share: float = 0.08

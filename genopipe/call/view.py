@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.call.events import Stretch
+from genopipe.formats.slabs import no_reads
 from genopipe.kernels.assembly import GAP_RATE
 from genopipe.kernels.pileup import Pileup, pile
 from genopipe.model import Alignments
@@ -34,3 +36,23 @@ class View:
 def view(reads: Alignments, reference: NDArray[np.uint8], start: int, *, gap_rate: NDArray[np.float64] = GAP_RATE) -> View:
     """The view of the stretch of `reference` (codes) that begins at `start`."""
     return View(reads, pile(reads, reference, start), Stretch(start, reference.tobytes()), gap_rate)
+
+
+_COLUMNS = ("count", "depth", "deleted", "clipped", "fit")
+"""What a pileup says of reference bases, rather than of reads."""
+
+
+def columns_of(view: View, start: int, end: int) -> View:
+    """Bases start to end of the view, without reads."""
+    here = slice(start - view.pileup.start, end - view.pileup.start)
+    columns: dict[str, Any] = {name: getattr(view.pileup, name)[here] for name in _COLUMNS}
+    nothing: dict[str, Any] = {"indel": np.empty((0, 4), np.int64), "quality": np.empty(0, np.uint8), "mate": np.empty(0, np.int64)}
+    return View(no_reads(), Pileup(start, **columns, **nothing), view.stretch.cut(start, end), view.gap_rate)
+
+
+def joined_columns(views: list[View]) -> View:
+    """Views without reads, each of which begins where the one before ends, as one."""
+    first = views[0]
+    columns: dict[str, Any] = {name: np.concatenate([getattr(view.pileup, name) for view in views]) for name in _COLUMNS}
+    stretch = Stretch(first.stretch.start, b"".join(view.stretch.base for view in views))
+    return replace(first, pileup=replace(first.pileup, **columns), stretch=stretch)

@@ -2,13 +2,16 @@
 
 The window is seen with padding on both sides and gives only what begins inside it, so that neighbours agree and a window does not depend on
 what else is called. Order: reads, pileup, candidates; simple sites by their bases; regions by haplotypes; reference blocks of the rest;
-phase sets. The whole cell is always looked at and what begins in the wanted part is kept, so that records are the same wherever a region
-is cut.
+phase sets. Where reads lie so deep that they are too many at once, the first steps go slab by slab, each seen with padding likewise, and
+blocks and phase sets are made of all of them. The whole cell is always looked at and what begins in the wanted part is kept, so that
+records are the same wherever a region is cut.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import compress
 from typing import NamedTuple
 
@@ -34,10 +37,11 @@ from genopipe.call.settings import Settings
 from genopipe.call.simple import simple_sites
 from genopipe.call.sites import Site
 from genopipe.call.targets import Targets
-from genopipe.call.view import View, view
+from genopipe.call.view import View, columns_of, joined_columns, view
 from genopipe.formats.bam_index import Bam
-from genopipe.formats.bam_reader import no_reads, read_stretch
+from genopipe.formats.bam_reader import read_pieces
 from genopipe.formats.genome import fetch
+from genopipe.formats.slabs import Slab, slabs, thinned
 from genopipe.model import Alignments, Contig, Genome
 
 Candidates = tuple[list[Region], NDArray[np.int64]]
@@ -91,12 +95,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What is looked at, and how."""
+    """What is looked at, and how: bases `start` to `end` of the padded cell, in a view that has padding of its own."""
 
     source: Source
     window: Window
-    here: View
     settings: Settings
+    start: int
+    end: int
+    here: View
 
 
 Span = tuple[int, int, int]
@@ -105,22 +111,34 @@ Span = tuple[int, int, int]
 
 def call_window(source: Source, genome: Genome, window: Window, *, sex: Sex | None, settings: Settings, with_blocks: bool = False) -> Found:
     """Sites and (if wanted) blocks of one window."""
-    here = _view(source, genome, window, settings)
-    look = _Look(source, window, here, settings)
-    candidates = find_regions(here, settings=settings)
-    found = Found([], [], Coverage(), _tried(look, candidates), np.empty((0, len(FEATURES)), np.int64))
-    for start, end, ploidy in ploidy_spans(window.contig, sex):
-        span = max(start, window.cell[0]), min(end, window.cell[1]), ploidy
-        if span[0] < span[1]:
-            near = _sites_of(look, candidates, span)
-            found.sites.extend(site for site in near if span[0] <= site.position < span[1])
-            found.blocks.extend(reference_blocks(here, near, span=span, settings=settings) if with_blocks else ())
-            _add_coverage(found.coverage, look, near, span)
-    if source.with_features or source.forest is not None:
-        found.features = site_features(here, found.sites)
-    found.sites[:] = _judged(look, found)
+    spans = [(max(a, window.cell[0]), min(b, window.cell[1]), copies) for a, b, copies in ploidy_spans(window.contig, sex)]
+    near: dict[Span, list[Site]] = {span: [] for span in spans if span[0] < span[1]}
+    found = Found([], [], Coverage(), Tried(), np.empty((0, len(FEATURES)), np.int64))
+    # mapped, so that the reads of one look are gone before those of the next come
+    looks = list(map(partial(_settled, found, near), _looks(source, genome, window, settings)))
+    whole = replace(looks[0], end=looks[-1].end, here=joined_columns([look.here for look in looks]))
+    for span, sites in near.items():
+        found.blocks.extend(reference_blocks(whole.here, sites, span=span, settings=settings) if with_blocks else ())
+        _add_coverage(found.coverage, whole, sites, span)
+    found.sites[:] = _judged(whole, found)
     _keep_wanted(found, window)
     return found
+
+
+def _settled(found: Found, near: dict[Span, list[Site]], look: _Look) -> _Look:
+    """Adds the records of a look to what is found, and those of each span and of regions that reach into it to `near`; gives the look
+    without its reads."""
+    candidates = find_regions(look.here, settings=look.settings)
+    found.tried = Tried(*(a + b for a, b in zip(found.tried, _tried(look, candidates), strict=True)))
+    new: list[Site] = []
+    for span, known in near.items():
+        sites = [site for site in _sites_of(look, candidates, span) if look.start <= site.position < look.end]
+        known.extend(sites)
+        new.extend(site for site in sites if span[0] <= site.position < span[1])
+    found.sites.extend(with_bias(look.here, new))
+    if look.source.with_features or look.source.forest is not None:
+        found.features = np.concatenate((found.features, site_features(look.here, new)))
+    return replace(look, here=columns_of(look.here, look.start, look.end))
 
 
 def _sites_of(look: _Look, candidates: Candidates, span: Span) -> list[Site]:
@@ -147,9 +165,9 @@ def _add_coverage(coverage: Coverage, look: _Look, near: list[Site], span: Span)
 
 
 def _judged(look: _Look, found: Found) -> list[Site]:
-    """The sites with the bias of their reads, the filters they fail, and phase sets; mitochondrial ones have neither trees nor phase."""
+    """The sites with the filters they fail, and phase sets; mitochondrial ones have neither trees nor phase."""
     forest = look.source.forest
-    sites = [replace(site, filters=failed_thresholds(site, look.settings)) for site in with_bias(look.here, found.sites)]
+    sites = [replace(site, filters=failed_thresholds(site, look.settings)) for site in found.sites]
     if is_mitochondrial(look.window.contig):
         return sites
     return phased(sites if forest is None else by_trees(sites, found.features, forest))
@@ -164,8 +182,9 @@ def _keep_wanted(found: Found, window: Window) -> None:
 
 
 def _tried(look: _Look, candidates: Candidates) -> Tried:
-    """Counts of what begins in the cell."""
-    (low, high), pileup, settings = look.window.cell, look.here.pileup, look.settings
+    """Counts of what begins in the cell, as far as it is looked at."""
+    cell, pileup, settings = look.window.cell, look.here.pileup, look.settings
+    low, high = max(look.start, cell[0]), min(look.end, cell[1])
     regions = [region for region in candidates[0] if low <= region.start < high]
     simple = np.count_nonzero((candidates[1] >= low) & (candidates[1] < high))
     most = [int(pileup.depth[max(region.start - pileup.start, 0) : region.end - pileup.start].max(initial=0)) for region in regions]
@@ -173,33 +192,37 @@ def _tried(look: _Look, candidates: Candidates) -> Tried:
     return Tried(int(simple), len(regions), deep, sum(len(region.events) > settings.max_events for region in regions))
 
 
-def _view(source: Source, genome: Genome, window: Window, settings: Settings) -> View:
-    """The cell of the window, with padding."""
-    low = max(window.cell[0] - settings.padding, 0)
-    high = min(window.cell[1] + settings.padding, window.contig.length)
-    reference = fetch(genome, window.contig.name, low, high)
-    return view(_reads(source, window, low, high, settings), reference, low, gap_rate=source.model.gap_chance)
+def _looks(source: Source, genome: Genome, window: Window, settings: Settings) -> Iterator[_Look]:
+    """The padded cell in one look, or in several, each with padding of its own, where its reads are too many."""
+    cell, padding = window.cell, settings.padding
+    low, high = max(cell[0] - padding, 0), min(cell[1] + padding, window.contig.length)
+    pieces = thinned(_pieces(source, window, low, high, settings), _most_depth(source, window, settings))
+
+    def look(slab: Slab) -> _Look:
+        start, end = max(slab.start - padding, low), min(slab.end + padding, high)
+        reads = recalibrated(slab.reads, source.model.quality_tables)
+        here = view(reads, fetch(genome, window.contig.name, start, end), start, gap_rate=source.model.gap_chance)
+        first, last = slab.start == cell[0], slab.end == cell[1]
+        return _Look(source, window, settings, low if first else slab.start, high if last else slab.end, here)
+
+    return map(look, slabs(pieces, start=cell[0], end=cell[1], margin=padding, most_bases=settings.most_bases))
 
 
-def _reads(source: Source, window: Window, low: int, high: int, settings: Settings) -> Alignments:
+def _pieces(source: Source, window: Window, low: int, high: int, settings: Settings) -> Iterator[Alignments]:
     if window.bam_contig is None:
-        return no_reads()
-    found = read_stretch(
-        source.bam,
-        window.bam_contig,
-        start=low,
-        end=high,
-        min_mapping_quality=settings.min_mapping_quality,
-        read_groups=source.read_groups,
-        most_depth=settings.most_mitochondrial_depth if is_mitochondrial(window.contig) else source.model.depth_cap,
-    )
-    return recalibrated(found, source.model.quality_tables)
+        return iter(())
+    quality, groups = settings.min_mapping_quality, source.read_groups
+    return read_pieces(source.bam, window.bam_contig, start=low, end=high, min_mapping_quality=quality, read_groups=groups)
+
+
+def _most_depth(source: Source, window: Window, settings: Settings) -> int:
+    return settings.most_mitochondrial_depth if is_mitochondrial(window.contig) else source.model.depth_cap
 
 
 def _sites_near(look: _Look, candidates: Candidates, span: Span) -> list[Site]:
     """The records of the simple sites in the span and of all regions that reach into it."""
-    here, settings = look.here, look.settings
-    (regions, simple), (start, end, ploidy) = candidates, span
+    here, settings, (regions, simple) = look.here, look.settings, candidates
+    start, end, ploidy = max(span[0], look.start), min(span[1], look.end), span[2]
     inside = simple[(simple >= start) & (simple < end)]
     found = simple_sites(here, position=inside, ploidy=ploidy, settings=settings)
     longest = int((here.reads.end - here.reads.position).max(initial=0)) + 2 * settings.longest_region

@@ -2,8 +2,7 @@
 
 The linear part of the index says where the reads of a stretch begin; blocks are inflated from there on, and two compiled passes over the
 bytes choose the records and unpack them. Left out are unmapped, secondary, supplementary, duplicate and QC-failed reads, those below a
-mapping quality, and those of other samples' read groups. Where reads lie deeper than wanted, those of the lowest name hashes stay, so many
-that the wanted depth is left; this is settled for the reads that begin in each `_THINNED` bases of an absolute grid.
+mapping quality, and those of other samples' read groups.
 
 Source: SAM/BAM format specification, section 4.2.
 """
@@ -20,15 +19,13 @@ from genopipe.errors import BadInput
 from genopipe.formats.bam_index import FNV_OFFSET, FNV_PRIME, Bam, bad_bam
 from genopipe.formats.bgzf import read_blocks
 from genopipe.formats.cram_stretch import stretch_pieces
+from genopipe.formats.slabs import joined, thinned
 from genopipe.model import Alignments
 
 LEFT_OUT = 0x4 | 0x100 | 0x200 | 0x400 | 0x800
 """Flags of reads that are no evidence: unmapped, secondary, QC fail, duplicate, supplementary."""
 
 _PIECE = 1 << 18
-_THINNED = 256
-_MOST_OPEN = 1 << 25
-"""Bases of reads that are held before they are thinned out."""
 _INTERVAL_SHIFT = 14
 _MISSING_QUALITY = 20
 _CODE = np.array([4, 0, 1, 4, 2, 4, 4, 4, 3, 4, 4, 4, 4, 4, 4, 4], np.uint8)
@@ -53,10 +50,20 @@ def read_stretch(
 
     Raises BadInput for damaged or unsorted records.
     """
+    pieces = read_pieces(bam, contig, start=start, end=end, min_mapping_quality=min_mapping_quality, read_groups=read_groups)
+    return joined(list(pieces if most_depth is None else thinned(pieces, most_depth)))
+
+
+def read_pieces(
+    bam: Bam, contig: int, *, start: int, end: int, min_mapping_quality: int = 0, read_groups: NDArray[np.uint64] | None = None
+) -> Iterator[Alignments]:
+    """The same reads, some thousands at a time."""
+    if bam.held is not None:
+        yield from bam.held.pieces(contig, start=start, end=end, min_mapping_quality=min_mapping_quality)
+        return
     groups = np.zeros(0, np.uint64) if read_groups is None else read_groups
     limits = np.array([contig, start, end, min_mapping_quality, read_groups is not None], np.int64)
     last = np.zeros(2, np.int64)
-    parts = _Parts(most_depth)
     rest = b""
     for piece in _pieces(bam, contig, start) if bam.fasta is None else stretch_pieces(bam, contig, start, end):
         buffer = np.frombuffer(rest + piece, np.uint8)
@@ -65,88 +72,16 @@ def read_stretch(
         if state in _FAULTS:
             raise bad_bam(bam.path, *_FAULTS[state])
         if n:
-            parts.add(_unpack(buffer, offset[:n]))
+            yield _unpack(buffer, offset[:n])
         rest = buffer[used:].tobytes()
         if state == _DONE:
-            return parts.joined()
+            return
     if rest:
         raise bad_bam(bam.path, "the last record is cut short", "a whole BAM", "Copy or make the file again.")
-    return parts.joined()
-
-
-class _Parts:
-    """Reads as they come, thinned out block by block where they lie deeper than wanted."""
-
-    def __init__(self, most_depth: int | None) -> None:
-        self._most_depth = most_depth
-        self._thinned: list[Alignments] = []
-        self._open: list[Alignments] = []
-        self._n_open = 0
-
-    def add(self, reads: Alignments) -> None:
-        self._open.append(reads)
-        self._n_open += len(reads.base)
-        if self._most_depth is not None and self._n_open > _MOST_OPEN:
-            held = _joined(self._open)
-            # the last block may go on in the next piece
-            first = int(np.searchsorted(held.position, held.position[-1] // _THINNED * _THINNED))
-            self._thinned.append(_thinned(_taken(held, np.arange(first)), self._most_depth))
-            self._open = [_taken(held, np.arange(first, len(held)))]
-            self._n_open = len(self._open[0].base)
-
-    def joined(self) -> Alignments:
-        held = _joined(self._open)
-        return _joined([*self._thinned, held if self._most_depth is None else _thinned(held, self._most_depth)])
-
-
-def _thinned(reads: Alignments, most_depth: int) -> Alignments:
-    """The reads of the lowest name hashes, so that no block is deeper; the same object where none is."""
-    if not len(reads):
-        return reads
-    block, row_block = np.unique(reads.position // _THINNED, return_inverse=True)
-    bases = np.bincount(row_block, weights=np.diff(reads.base_start), minlength=len(block)).astype(np.int64)
-    most = most_depth * _THINNED
-    if (bases <= most).all():
-        return reads
-    limit = np.array([min((most << 64) // max(n, 1), (1 << 64) - 1) for n in bases.tolist()], np.uint64)
-    return _taken(reads, np.flatnonzero(mixed(reads.name_hash) <= limit[row_block]))
-
-
-def mixed(name_hash: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Bits in which the reads of a file are spread evenly, for choosing some of them; the mates of a pair share them."""
-    return name_hash * np.uint64(0x9E3779B97F4A7C15)
-
-
-def _taken(reads: Alignments, row: NDArray[np.int64]) -> Alignments:
-    """Some of the reads, in the order of `row`."""
-    cigar_start, of_cigar = _pieces_of(reads.cigar_start, row)
-    base_start, of_base = _pieces_of(reads.base_start, row)
-    return Alignments(
-        reads.position[row],
-        reads.end[row],
-        reads.flag[row],
-        reads.mapping_quality[row],
-        reads.name_hash[row],
-        reads.cigar[of_cigar],
-        cigar_start,
-        reads.base[of_base],
-        reads.quality[of_base],
-        base_start,
-    )
-
-
-def _pieces_of(start: NDArray[np.int64], row: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the pieces of `row` begin when joined, and the index of every element of them."""
-    length = start[row + 1] - start[row]
-    joined = np.concatenate((np.zeros(1, np.int64), np.cumsum(length)))
-    return joined, np.arange(joined[-1]) + np.repeat(start[row] - joined[:-1], length)
 
 
 def _pieces(bam: Bam, contig: int, start: int) -> Iterator[bytes]:
     """The bytes from the first record that may overlap `start`, some megabytes at a time."""
-    if bam.held is not None:
-        yield from bam.held.pieces(contig, start)
-        return
     offsets = bam.linear_offset[contig]
     known = offsets[start >> _INTERVAL_SHIFT :]
     known = known[known > 0]
@@ -326,23 +261,3 @@ def _unpack(buffer: NDArray[np.uint8], offset: NDArray[np.int64]) -> Alignments:
         quality,
         starts[:, 1].copy(),
     )
-
-
-def _joined(parts: list[Alignments]) -> Alignments:
-    parts = [part for part in parts if len(part)]
-    if len(parts) == 1:
-        return parts[0]
-    if not parts:
-        return no_reads()
-    plain = ("position", "end", "flag", "mapping_quality", "name_hash", "cigar", "base", "quality")
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in plain}
-    for name in ("cigar_start", "base_start"):
-        counts = np.concatenate([np.diff(getattr(part, name)) for part in parts])
-        arrays[name] = np.concatenate(([0], np.cumsum(counts)))
-    return Alignments(**arrays)
-
-
-def no_reads() -> Alignments:
-    """No reads at all."""
-    empty, zero, byte = np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.uint8)
-    return Alignments(empty, empty, np.zeros(0, np.uint16), byte, np.zeros(0, np.uint64), np.zeros(0, np.uint32), zero, byte, byte, zero)

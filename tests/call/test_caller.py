@@ -53,6 +53,15 @@ def test_threads_do_not_change_a_byte(world, donor_bam, donor_calls, tmp_path):
     assert outputs.coverage.read_bytes() == donor_calls.coverage.read_bytes()
 
 
+@pytest.mark.parametrize("most_bases", [10_000, 90_000])
+def test_slabs_do_not_change_a_byte(most_bases, world, donor_bam, donor_calls, tmp_path):
+    """However few reads are looked at together: the records, and what is known of every base, are those of the whole window."""
+    outputs = Outputs(tmp_path / "slabs.vcf.gz", tmp_path / "slabs.g.vcf.gz")
+    call_variants(world.reference, donor_bam, outputs, settings=replace(DEFAULT, most_bases=most_bases))
+    for path in (outputs.vcf, outputs.gvcf, outputs.uncallable, outputs.coverage):
+        assert path.read_bytes() == donor_calls.vcf.with_name(path.name.replace("slabs", "donor")).read_bytes(), path.name
+
+
 @pytest.mark.parametrize(
     "regions",
     [

@@ -199,39 +199,3 @@ def test_a_changed_byte_is_an_error_or_harmless(tmp_path, at, value):
         assert len(read_stretch(open_bam(path), 0, start=0, end=500)) == 50
     except BadInput:
         assert bytes(data) != (tmp_path / "good").read_bytes()
-
-
-def deep_bam(path, depth):
-    """10,000 bases of a contig at that depth, some reads twice as deep from 4,000 to 5,000."""
-    head = {"HD": {"VN": "1.6", "SO": "coordinate"}, "SQ": [{"SN": "c", "LN": 10_000}], "RG": [{"ID": "g", "SM": "s"}]}
-    rng = np.random.default_rng(1)
-    position = np.sort(np.concatenate((rng.integers(0, 9_900, depth * 100), rng.integers(4_000, 4_900, depth * 100 // 4))))
-    with pysam.AlignmentFile(str(path), "wb", header=head) as file:
-        for i, at in enumerate(position.tolist()):
-            record = pysam.AlignedSegment(file.header)
-            record.query_name, record.query_sequence, record.flag = f"r{i * 7919}", "ACGTA" * 20, 0
-            record.reference_id, record.reference_start, record.mapping_quality, record.cigarstring = 0, at, 60, "100M"
-            record.query_qualities = pysam.qualitystring_to_array("F" * 100)
-            file.write(record)
-    pysam.index(str(path))
-    return open_bam(path)
-
-
-def test_deep_reads_are_thinned_to_the_wanted_depth_whatever_pieces_they_come_in(tmp_path, monkeypatch):
-    bam = deep_bam(tmp_path / "deep.bam", 200)
-    whole = read_stretch(bam, 0, start=0, end=10_000)
-    thin = read_stretch(bam, 0, start=0, end=10_000, most_depth=50)
-    starts = np.bincount(thin.position // 256, minlength=39)[:38] * 100 / 256
-    assert (np.abs(starts - 50) < 15).all()
-    names = set(whole.name_hash.tolist())
-    assert names >= set(thin.name_hash.tolist())
-    monkeypatch.setattr("genopipe.formats.bam_reader._MOST_OPEN", 100_000)
-    monkeypatch.setattr("genopipe.formats.bam_reader._PIECE", 50_000)
-    again = read_stretch(bam, 0, start=0, end=10_000, most_depth=50)
-    for name in ("position", "end", "flag", "name_hash", "cigar", "cigar_start", "base", "base_start", "quality"):
-        assert np.array_equal(getattr(again, name), getattr(thin, name)), name
-
-
-def test_shallow_reads_are_not_thinned(tmp_path):
-    bam = deep_bam(tmp_path / "deep.bam", 20)
-    assert len(read_stretch(bam, 0, start=0, end=10_000, most_depth=500)) == len(read_stretch(bam, 0, start=0, end=10_000))
