@@ -28,7 +28,7 @@ from genopipe.archive.fastq_text import Rows, row_keys
 from genopipe.archive.orders import POOL_ORDER, KeptOrder
 from genopipe.archive.plain_bam import Batch
 from genopipe.archive.pool_reads import ReadNames, name_numbers, read_keys, read_names
-from genopipe.archive.sorted_rows import Column, SortedRows
+from genopipe.archive.sorted_rows import ASKS, Column, SortedRows, answers, by_place
 from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadEnvironment
 from genopipe.kernels.compiled import kernel
@@ -37,12 +37,9 @@ PUT_BYTES_A_READ = 50
 GET_BYTES_A_READ = 30
 GET_BYTES_A_BASE = 1.25
 _MATES = 3
-_ROW = 3 << 62
-"""Behind the mates of the pool."""
 _NUMBER_SHIFT = np.uint64(22)
 _CONTENT_SHIFT = np.uint64(42)
 _NONE = (1 << 40) - 1
-_STRETCH = 1 << 18
 
 Table = NDArray[np.uint64]
 
@@ -85,7 +82,7 @@ class FastqRows:
         """Notes the next rows."""
         name, content = row_keys(rows)
         number = np.arange(len(self.names), len(self.names) + len(rows), dtype=np.uint64)
-        self.sorted.add(name, np.uint64(_ROW) | number << _NUMBER_SHIFT | content >> _CONTENT_SHIFT)
+        self.sorted.add(name, ASKS | number << _NUMBER_SHIFT | content >> _CONTENT_SHIFT)
         self.names.add(name_numbers(rows))
 
 
@@ -142,7 +139,7 @@ def rows_of_reads(content: dict[str, Any], shop: Workshop) -> Column:
     for template in order.numbers():
         by_template.add(template, np.arange(first, first + len(template)))
         first += len(template)
-    rows = _by_place(by_template, len(names[base]), shop.folder)
+    rows = by_place(by_template, len(names[base]), shop.folder)
     return rows if mate == base else _rows_of_mates(names[base], rows, names[mate], shop.folder)
 
 
@@ -172,34 +169,13 @@ def _ascends(found: SortedRows) -> bool:
 
 def _rows_of_mates(templates: Column, rows: Column, mates: Column, folder: Path) -> Column:
     """The row of each mate by the name of its template."""
-    joined, by_mate, first = SortedRows(folder, 2), SortedRows(folder, 2), 0
+    table, first = SortedRows(folder, 2), 0
     for name, row in zip(templates.chunks(), rows.chunks(), strict=True):
-        joined.add(name[row >= 0], row[row >= 0])
+        table.add(name[row >= 0], row[row >= 0])
     for name in mates.chunks():
-        joined.add(name, np.uint64(_ROW) | np.arange(first, first + len(name), dtype=np.uint64))
+        table.add(name, ASKS | np.arange(first, first + len(name), dtype=np.uint64))
         first += len(name)
-    state = np.zeros(3, np.uint64)
-    for chunk in joined.chunks():
-        out = np.empty_like(chunk)
-        by_mate.add(*out[: _join(chunk, state, out)].T)
-    return _by_place(by_mate, len(mates), folder)
-
-
-def _by_place(table: SortedRows, n: int, folder: Path) -> Column:
-    """The second number of each place from 0 to n, -1 for those that are not in the table."""
-    out, at = Column(folder, np.int64), 0
-    for chunk in table.chunks():
-        place, value = chunk.T.astype(np.int64)
-        while len(place):
-            end = min(int(place[-1]) + 1, at + _STRETCH)
-            here = int(np.searchsorted(place, end))
-            part = np.full(end - at, -1)
-            part[place[:here] - at] = value[:here]
-            out.add(part)
-            place, value, at = place[here:], value[here:], end
-    for first in range(at, n, _STRETCH):
-        out.add(np.full(min(_STRETCH, n - first), -1))
-    return out
+    return answers(table, len(mates), folder)
 
 
 @kernel
@@ -233,17 +209,4 @@ def _find(chunk: Table, read: Table, state: Table, out: Table) -> int:
             state[4] = 0
         out[n, 0], out[n, 1], out[n, 2] = number, read[1, 1], read[2, 1] if mates & np.uint64(4) else read[0, 1]
         n += 1
-    return n
-
-
-@kernel
-def _join(chunk: Table, state: Table, out: Table) -> int:
-    """Of names with a template and its mates, each mate's place and the row of the template; gives how many."""
-    n = 0
-    for i in range(len(chunk)):
-        if chunk[i, 1] < np.uint64(_ROW):
-            state[0], state[1], state[2] = chunk[i, 0], chunk[i, 1], 1
-        elif state[2] == 1 and state[0] == chunk[i, 0]:
-            out[n, 0], out[n, 1] = chunk[i, 1] & ~np.uint64(_ROW), state[1]
-            n += 1
     return n

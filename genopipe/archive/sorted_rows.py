@@ -1,11 +1,11 @@
-"""Rows of numbers that do not fit memory: kept as they come, or sorted.
+"""Rows of numbers that do not fit memory: kept as they come, or sorted, and joined by sorting.
 
 Both lie in temporary files without a name, so that nothing stays behind when a process is killed. Sorting collects 64 MB of rows at a time,
 sorts them by their bytes (radix), writes them as a run, and merges the runs by a heap: memory is some 250 MB for a table that is filled,
 and 64 MB for one that is read, however many rows there are. All columns count, the first most; so the result does not depend on how the
 rows fell into runs.
 
-Source: Knuth, The Art of Computer Programming 3, sections 5.2.5 (radix) and 5.4.1 (merging).
+Source: Knuth, The Art of Computer Programming 3, sections 5.2.5 (radix), 5.4.1 (merging) and 6.5 (tables joined by sorting).
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ RUN_BYTES = 64 << 20
 MERGE_BYTES = 64 << 20
 CHUNK = 1 << 16
 """Rows that are given at a time; all chunks but the last have as many."""
+
+ASKS = np.uint64(3 << 62)
+"""Marks, in the second column, a row that asks for the value of its key; the place that asks is below."""
+
+_STRETCH = 1 << 18
 
 Rows = NDArray[np.uint64]
 
@@ -112,6 +117,35 @@ class _Run:
 
     n: int
     read: Callable[[int, int], Rows]
+
+
+def by_place(table: SortedRows, n: int, folder: Path) -> Column:
+    """Of a table of places and values, the value of each place from 0 to n, -1 for those that are not there. No place comes twice."""
+    out, at = Column(folder, np.int64), 0
+    for chunk in table.chunks():
+        place, value = chunk.T.astype(np.int64)
+        while len(place):
+            end = min(int(place[-1]) + 1, at + _STRETCH)
+            here = int(np.searchsorted(place, end))
+            part = np.full(end - at, -1)
+            part[place[:here] - at] = value[:here]
+            out.add(part)
+            place, value, at = place[here:], value[here:], end
+    for first in range(at, n, _STRETCH):
+        out.add(np.full(min(_STRETCH, n - first), -1))
+    return out
+
+
+def answers(table: SortedRows, n: int, folder: Path) -> Column:
+    """For each of n places the value of its key, the least where there are several, -1 where there is none.
+
+    table  keys and values, and keys with `ASKS` and a place; values are below 2**62
+    """
+    answered, state = SortedRows(folder, 2), np.zeros(3, np.uint64)
+    for chunk in table.chunks():
+        out = np.empty_like(chunk)
+        answered.add(*out[: _answer(chunk, state, out)].T)
+    return by_place(answered, n, folder)
 
 
 def _read(file: int, at: int, size: int) -> bytearray:
@@ -227,3 +261,17 @@ def _less(block: Any, at: Any, one: int, other: int) -> bool:
         if left != right:
             return bool(left < right)
     return False
+
+
+@kernel
+def _answer(chunk: Rows, state: Rows, out: Rows) -> int:
+    """Fills `out` with places and values; gives how many. `state` is the present key, its value, and whether it has one."""
+    n = 0
+    for i in range(len(chunk)):
+        if chunk[i, 1] < ASKS:
+            if state[2] == 0 or state[0] != chunk[i, 0]:
+                state[0], state[1], state[2] = chunk[i, 0], chunk[i, 1], 1
+        elif state[2] == 1 and state[0] == chunk[i, 0]:
+            out[n, 0], out[n, 1] = chunk[i, 1] & ~ASKS, state[1]
+            n += 1
+    return n

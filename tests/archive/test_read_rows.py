@@ -51,7 +51,7 @@ def given_memory(patch: pytest.MonkeyPatch, *, little: bool) -> None:
     if little:
         patch.setattr(rearranged, "HELD_BYTES", 3000)
         patch.setattr(rearranged, "BUCKET_BYTES", 1000)
-        patch.setattr("genopipe.archive.read_rows._STRETCH", 13)
+        patch.setattr(sorted_rows, "_STRETCH", 13)
 
 
 def swapped(order: list[int]) -> list[int]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genopipe.archive import sorted_rows
-from genopipe.archive.sorted_rows import Column, SortedRows
+from genopipe.archive.sorted_rows import ASKS, Column, SortedRows, answers, by_place
 
 NUMBER = st.integers(0, 5) | st.integers(0, 2**64 - 1)
 
@@ -55,3 +55,35 @@ def test_all_chunks_but_the_last_are_full(tmp_path: Path) -> None:
     assert [len(chunk) for chunk in table.chunks()] == [len(chunk) for chunk in column.chunks()] == [7] * 42 + [6]
     assert np.concatenate(list(column.chunks())).tolist() == list(range(300))
     assert column.read(299, 9).tolist() == [299]
+
+
+@settings(max_examples=40, deadline=None)
+@given(values=st.dictionaries(st.integers(0, 60), st.integers(0, 2**60)), more=st.integers(0, 9), stretch=st.sampled_from([1, 7, 1 << 18]))
+def test_places_without_a_value_are_told(values: dict[int, int], more: int, stretch: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("rows")
+    table, n = SortedRows(folder, 2), max(values, default=-1) + 1 + more
+    table.add(np.array(list(values)), np.array(list(values.values())))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sorted_rows, "_STRETCH", stretch)
+        patch.setattr(sorted_rows, "CHUNK", 5)
+        found = [value for chunk in by_place(table, n, folder).chunks() for value in chunk.tolist()]
+    assert found == [values.get(place, -1) for place in range(n)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    known=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2**61))),
+    asked=st.lists(st.integers(0, 9)),
+    chunk=st.sampled_from([1, 3, 999]),
+)
+def test_a_key_that_asks_gets_its_least_value(
+    known: list[tuple[int, int]], asked: list[int], chunk: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("rows")
+    table = SortedRows(folder, 2)
+    table.add(*np.array(known, np.uint64).reshape(-1, 2).T)
+    table.add(np.array(asked, np.uint64), ASKS | np.arange(len(asked), dtype=np.uint64))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sorted_rows, "CHUNK", chunk)
+        found = [value for part in answers(table, len(asked), folder).chunks() for value in part.tolist()]
+    assert found == [min((value for key, value in known if key == wanted), default=-1) for wanted in asked]
