@@ -36,8 +36,9 @@ from gpu_data import READ_LENGTH, simulate
 
 from genopipe import __version__
 from genopipe.device import Card, gpu_present
-from genopipe.kernels import extend, on_gpu
+from genopipe.kernels import extend, on_gpu, packed_on_gpu
 from genopipe.kernels.fastq_on_gpu import parse
+from genopipe.kernels.packed_alignments import Levels, Placed, Sequenced
 from genopipe.kernels.pileup import Pileup
 from genopipe.model import Alignments
 
@@ -192,13 +193,13 @@ def choosing(bench: Bench) -> Row:
     base, base_start = bench.base[: n * READ_LENGTH], bench.base_start[: n + 1]
     named = gpu_lanes.pairs(data, 0, n)
     chance = chooser.name_hash(*map(bench.xp.asarray, (named.header, named.header_start, named.name_length)))
-    batch = Batch(True, base, base_start, chance)
-    taken = bench.seconds(lambda: chooser.choose(batch), repeats=3)
+    batch = Batch(True, base, bench.xp.asarray(named.quality), base_start, chance)
+    taken = bench.seconds(lambda: chooser.choose(batch).on_host(bench.card), repeats=3)
     # two look-ups a seed, of 26; candidates and their scores are written and read twice; fifty bytes a read go back
     counted = {"bytes_per_second": float(n * (READ_LENGTH + 64 * 26 + 400)), "download_bytes_per_second": 50.0 * n}
     row = bench.row("pairs to chosen places, one chain on the device", n, "reads", taken, counted=counted)
     row["seconds_without_rescue_and_choice"] = bench.seconds(lambda: placer.place_there(base, base_start), repeats=3)
-    chosen = chooser.choose(batch)
+    chosen = chooser.choose(batch).on_host(bench.card)
     near = np.abs(chosen.kept["start"] - data.position[:n]) <= 25
     row["reads_at_their_place"] = float((near & (chosen.choice.slot >= 0)).mean())
     m = min(n, COMPARED)
@@ -228,6 +229,25 @@ def _size(array: Any) -> float:
     return float(array.nbytes)
 
 
+def packing(bench: Bench) -> Row:
+    """Aligned reads packed on the device; beside it the seconds in which all of them are unpacked and copied to the host."""
+    n = min(len(bench.data.base), 1 << 20)
+    reads, placed = gpu_lanes.placed(bench.data, n)
+    there = Sequenced(*map(bench.xp.asarray, reads)), Placed(*map(bench.xp.asarray, placed))
+    work = lambda: packed_on_gpu.pack(bench.card, *there, Levels(), paired=True, first_ordinal=0)  # noqa: E731
+    packed, taken = work(), bench.seconds(work)
+    counted = {"bytes_per_second": float(n * (2 * READ_LENGTH + 53) + packed.word.nbytes + packed.start.nbytes)}
+    row = bench.row("packing of aligned reads", n, "reads", taken, counted=counted) | {"bytes_of_read": packed.word.nbytes / n}
+    whole, m = gpu_lanes.held(packed, n, bench.data, bench.card), min(n, COMPARED)
+    row["seconds_to_unpack"] = bench.seconds(lambda: gpu_lanes.unpacked(whole, bench.data), repeats=3)
+    few = Sequenced(*(array[: m * READ_LENGTH] for array in there[0][:2]), there[0].base_start[: m + 1], there[0].chance[:m])
+    few_placed = Placed(*(array[:m] for array in there[1]))
+    ours = packed_on_gpu.pack(bench.card, few, few_placed, Levels(), paired=True, first_ordinal=0)
+    found = gpu_lanes.unpacked(gpu_lanes.held(ours, m, bench.data, bench.card), bench.data)
+    lanes = lambda: gpu_lanes.repacked(reads, placed, m, bench.data)  # noqa: E731
+    return bench.beside_lanes(row, m, lanes, lambda wanted: all(map(np.array_equal, found, wanted))) | {"lanes_threads": 1}
+
+
 def sorting(bench: Bench) -> Row:
     """Rows of keys in order, as records and ends of fragments are sorted: there and back."""
     key = np.random.default_rng(1).integers(0, bench.data.length, KEYS)
@@ -249,7 +269,7 @@ def upload(bench: Bench) -> Row:
     batches = [(reads[i : i + n].ravel(), start) for i in range(0, len(reads) - n + 1, n)]
 
     def work() -> None:
-        for base, base_start in bench.card.uploaded(batches):
+        for base, base_start in bench.card.uploaded([bench.card.locked(array) for array in batch] for batch in batches):
             on_gpu.candidates(bench.card, base, base_start, index)
 
     taken = bench.seconds(work, repeats=3)
@@ -295,7 +315,22 @@ def chains(bench: Bench) -> Iterator[Row]:
     yield from gpu_chain.rows(*CHAIN, seed=1)
 
 
-ROWS = (index_building, seeding, extension, pair_hmm, ungapped, pile_up, parsing, choosing, sorting, upload, tests, sanitizer, chains)
+ROWS = (
+    index_building,
+    seeding,
+    extension,
+    pair_hmm,
+    ungapped,
+    pile_up,
+    parsing,
+    choosing,
+    packing,
+    sorting,
+    upload,
+    tests,
+    sanitizer,
+    chains,
+)
 
 
 def measured(bench: Bench, work: Callable[[Bench], Row | Iterator[Row]]) -> Iterator[Row]:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from gpu_data import Simulated
 
-from genopipe.device import Card, Source, default_threads
+from genopipe.device import Card, default_threads
+from genopipe.device.sources import Source
 from genopipe.kernels import on_gpu
 
 CEILINGS = Source(Path(__file__).with_name("ceilings.cu"))

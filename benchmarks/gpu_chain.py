@@ -24,7 +24,7 @@ import numpy as np
 from genopipe.align.index import build_reference
 from genopipe.align.inputs import Files
 from genopipe.align.pipeline import Options
-from genopipe.align.run import align_files_in_memory
+from genopipe.align.run import aligned_files
 from genopipe.call.caller import Sample
 from genopipe.cases.secondary import Reads, run_secondary
 from genopipe.device import Device, default_threads
@@ -113,15 +113,14 @@ def options(device: Device) -> Options:
 
 
 def align(data: Prepared, device: Device, folder: Path) -> tuple[float, bytes]:
-    """Seconds from FASTQ to sorted, marked records in memory; and a digest of these."""
+    """Seconds from FASTQ to reads with places and duplicates, ready to be called from; and a digest of these."""
     files = Files([data.r1], [data.r2], False, GROUP)
-    begun = time.perf_counter()
-    bam = align_files_in_memory(files, data.reference, folder / f"{device}.bam", options=options(device))
-    taken = time.perf_counter() - begun
-    assert bam is not None and bam.held is not None, "the records do not fit in half of the memory"
-    digest = hashlib.blake2b()
-    for piece in bam.held.pieces(0, 0):
-        digest.update(piece)
+    begun, digest = time.perf_counter(), hashlib.blake2b()
+    with aligned_files(files, data.reference, folder / f"{device}.bam", options=options(device), keep_bam=False) as bam:
+        taken = time.perf_counter() - begun
+        assert bam.held is not None
+        for piece in bam.held.pieces(0, start=0, end=bam.contigs[0].length, min_mapping_quality=0):
+            digest.update(b"".join(getattr(piece, name).tobytes() for name in ("position", "flag", "mapping_quality", "cigar", "base")))
     return taken, digest.digest()
 
 

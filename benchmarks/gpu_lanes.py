@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from genopipe.align.insert_size import InsertSize
 from genopipe.kernels import extend as extension
 from genopipe.kernels import on_gpu, pairhmm, pileup, seed
+from genopipe.kernels.packed_alignments import Levels, Packed, Placed, Sequenced, pack
 from genopipe.kernels.ungapped import best_stretch, mismatches, pack_read
 from genopipe.model import Alignments, Contig, Genome, Reads
 
@@ -144,6 +146,37 @@ def target(data: Simulated) -> Any:
 
     nothing = np.zeros(0, np.int64)
     return target_of(Genome("simulated", (Contig("chr1", 0, data.length, "", ""),), data.packed, nothing, nothing))
+
+
+def placed(data: Simulated, n: int) -> tuple[Sequenced, Placed]:
+    """The first n reads as they came, and where they come from."""
+    position, column = data.position[:n], np.zeros(n, np.int32)
+    reads = Sequenced(
+        data.base[:n].ravel(), data.quality[:n].ravel(), np.arange(n + 1, dtype=np.int64) * READ_LENGTH, np.arange(n).astype(np.uint64)
+    )
+    numbers = (np.full(n, 60, np.uint8), np.ones(n, np.uint8), data.reverse[:n], position, position + READ_LENGTH)
+    return reads, Placed(column, *numbers, column, column, column, np.zeros(n, np.int64), np.zeros(0, np.uint32))
+
+
+def held(packed: Packed, n: int, data: Simulated, gpu: Any = None) -> Any:
+    """These reads as they are called from."""
+    from genopipe.formats.held_alignments import AlignmentStore
+
+    store = AlignmentStore(Path(), Levels(), memory=1 << 40, gpu=gpu)
+    (store.add_there if gpu is not None else store.add)(packed, 0)
+    return store.held([Contig("chr1", 0, data.length, "", "")], READ_LENGTH, np.zeros(n // 8 + 1, np.uint8))
+
+
+def unpacked(whole: Any, data: Simulated) -> list[NDArray[Any]]:
+    """Bases, positions and flags of all reads."""
+    pieces = list(whole.pieces(0, start=0, end=data.length, min_mapping_quality=0))
+    return [np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("base", "position", "flag")]
+
+
+def repacked(reads: Sequenced, where: Placed, n: int, data: Simulated) -> list[NDArray[Any]]:
+    """The same of the first n reads, packed and unpacked by one thread."""
+    few = Sequenced(reads.base[: n * READ_LENGTH], reads.quality[: n * READ_LENGTH], reads.base_start[: n + 1], reads.chance[:n])
+    return unpacked(held(pack(few, Placed(*(array[:n] for array in where)), Levels(), paired=True, first_ordinal=0), n, data), data)
 
 
 def fastq_text(data: Simulated, n: int, mate: int) -> NDArray[np.uint8]:

@@ -18,8 +18,10 @@ from genopipe.align.insert_size import InsertSize
 from genopipe.align.on_gpu import PLACE, Placer, used_cells
 from genopipe.align.pairing import Choice
 from genopipe.align.placement import LONGEST_READ, SLOTS, Placements
-from genopipe.device import Source
+from genopipe.device import Gpu
+from genopipe.device.sources import Source
 from genopipe.kernels.on_gpu import blocks
+from genopipe.kernels.packed_alignments import Placed
 
 _OF_PAIRING = (
     "UNPAIRED_PENALTY",
@@ -57,10 +59,11 @@ _KEPT: dict[str, Any] = {
 
 
 class Batch(NamedTuple):
-    """Reads on the device: bases, where each read begins in them, and the hash of each name; `paired` as in `model.Reads`."""
+    """Reads on the device: bases, qualities, where each read begins in them, and the hash of each name; `paired` as in `model.Reads`."""
 
     paired: bool
     base: Any
+    quality: Any
     base_start: Any
     chance: Any
 
@@ -69,7 +72,22 @@ class Batch(NamedTuple):
 
     def rows(self, first: int, last: int) -> Batch:
         """The reads `first` to `last`, of the same bases."""
-        return Batch(self.paired, self.base, self.base_start[first : last + 1], self.chance[first:last])
+        return Batch(self.paired, self.base, self.quality, self.base_start[first : last + 1], self.chance[first:last])
+
+
+class There(NamedTuple):
+    """The place of each read of a batch, on the device: score of the place, and of the best other one (reads) int32."""
+
+    placed: Placed
+    score: Any
+    second: Any
+
+    def on_host(self, gpu: Gpu) -> Chosen:
+        """The same, copied."""
+        placed, score, second = Placed(*map(gpu.host, self.placed)), gpu.host(self.score), gpu.host(self.second)
+        kept = {name: getattr(placed, name) for name in ("reverse", "start", "end", "clip_start", "clip_end")}
+        choice = Choice(placed.slot, placed.quality, second, placed.proper)
+        return Chosen(choice, kept | {"score": score}, placed.operations, placed.offset, placed.cigar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +136,7 @@ class Chooser:
         self._insert = (np.int64(insert.low), np.int64(insert.high), np.int32(insert.orientation))
         self._penalty = xp.asarray(pairing.penalties(insert))
 
-    def choose(self, batch: Batch) -> Chosen:
+    def choose(self, batch: Batch) -> There:
         """The place of every read."""
         p, cigar = self._placer.place_there(batch.base, batch.base_start)
         n = len(batch)
@@ -185,9 +203,9 @@ class Chooser:
         self._gpu.launch(PAIR, "choose", blocks(n // 2 if batch.paired else n), *given, slot, quality, second, proper)
         return slot, quality, second, proper
 
-    def _taken(self, n: int, p: Placements, choice: tuple[Any, Any, Any, Any], cigar: Any) -> Chosen:
-        """The chosen places alone, copied to the host."""
-        xp, slot = self._gpu.xp, choice[0]
+    def _taken(self, n: int, p: Placements, choice: tuple[Any, Any, Any, Any], cigar: Any) -> There:
+        """The chosen places alone."""
+        xp, (slot, quality, second, proper) = self._gpu.xp, choice
         operations = xp.empty(n, np.int32)
         kept = {name: xp.zeros(n, dtype) for name, dtype in _KEPT.items()}
         if n:
@@ -198,9 +216,9 @@ class Chooser:
         if n:
             places = (np.int64(n), np.int32(SLOTS), slot, *(getattr(p, name) for name in _KEPT), p.cigar_at, cigar)
             self._gpu.launch(PAIR, "take_chosen", blocks(n), *places, operations, offset, *kept.values(), out)
-        host = self._gpu.host
-        columns = {name: host(array) for name, array in kept.items()}
-        return Chosen(Choice(*map(host, choice)), columns, host(operations), host(offset), host(out))
+        score = kept.pop("score")
+        chosen = {"slot": slot, "quality": quality, "proper": proper, "operations": operations, "offset": offset, "cigar": out}
+        return There(Placed(**chosen, **kept), score, second)
 
 
 def _places(p: Placements) -> tuple[Any, ...]:

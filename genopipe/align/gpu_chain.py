@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.align.choose_on_gpu import Batch as DeviceBatch
-from genopipe.align.choose_on_gpu import Chooser
+from genopipe.align.choose_on_gpu import Chooser, Chosen
 from genopipe.align.pairing import Choice, name_hash
 from genopipe.align.placement import LONGEST_READ, SLOTS, Placements
 from genopipe.align.texts import Text, ahead
@@ -25,6 +25,7 @@ from genopipe.align.trimming import COUNTS
 from genopipe.device import Gpu, out_of_memory
 from genopipe.formats.bam import LONGEST_NAME
 from genopipe.kernels.fastq_on_gpu import DeviceReads, parse
+from genopipe.kernels.packed_alignments import Placed
 from genopipe.model import Reads
 
 BATCH_READS = 1 << 19
@@ -46,7 +47,7 @@ class Parsed(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Reads with their chosen places, as the CPU goes on with them."""
+    """Reads with their chosen places, as the CPU goes on with them; `is_kept` says that they are kept where they were placed, too."""
 
     reads: Reads
     group: int
@@ -54,6 +55,11 @@ class Part(NamedTuple):
     choice: Choice
     cigar: NDArray[np.uint32]
     trimmed: NDArray[np.int64]
+    is_kept: bool
+
+
+Keep = Callable[[DeviceBatch, Placed, int], None]
+"""Takes reads with their places, on the device, and how many came before."""
 
 
 class _Load(NamedTuple):
@@ -67,16 +73,18 @@ class Chain:
     """Takes text and parsed reads, gives parts in their order.
 
     instead  gives the parsed reads of a lane from a read on, where its text cannot be parsed on the device
+    keep     is given all reads, where they are to be kept
     """
 
-    def __init__(self, gpu: Gpu, chooser: Chooser, *, instead: Callable[[Text], Iterator[Parsed]]) -> None:
-        self._gpu, self._chooser, self._instead = gpu, chooser, instead
+    def __init__(self, gpu: Gpu, chooser: Chooser, *, instead: Callable[[Text], Iterator[Parsed]], keep: Keep | None) -> None:
+        self._gpu, self._chooser, self._instead, self._keep = gpu, chooser, instead, keep
+        self._n_chosen = 0
         self._left_out = -1
         self._untrimmed = np.zeros(len(COUNTS), np.int64)
 
     def parts(self, items: Iterator[Text | Parsed]) -> Iterator[Part]:
         """The reads of all items, part by part."""
-        return ahead(self._parts(_loads(ahead(items))), 2 * BATCH_READS // PART_READS)
+        return ahead(self._parts(ahead(self._locked(_loads(ahead(items))))), 2 * BATCH_READS // PART_READS)
 
     def _parts(self, loads: Iterable[_Load]) -> Iterator[Part]:
         try:
@@ -87,6 +95,9 @@ class Chain:
                     yield from self._of_text(load.of, there)
         except MemoryError as error:
             raise out_of_memory() from error
+
+    def _locked(self, loads: Iterable[_Load]) -> Iterator[_Load]:
+        return (load._replace(arrays=list(map(self._gpu.locked, load.arrays))) for load in loads)
 
     def _uploaded(self, loads: Iterable[_Load]) -> Iterator[tuple[_Load, list[Any]]]:
         sent: deque[_Load] = deque()
@@ -108,11 +119,13 @@ class Chain:
                 assert isinstance(load.of, list)
                 yield from self._of_parsed(load.of, [self._gpu.xp.asarray(array) for array in load.arrays])
             return
-        reads = Reads(text.paired, *map(self._gpu.host, parsed))
-        border = [*range(0, len(reads), PART_READS), len(reads)]
-        batch = DeviceBatch(text.paired, parsed.base, parsed.base_start, chance)
+        fetched, n = self._gpu.fetched(parsed), len(parsed.name_length)
+        border = [*range(0, n, PART_READS), n]
+        reads: Reads | None = None
+        batch = DeviceBatch(text.paired, parsed.base, parsed.quality, parsed.base_start, chance)
         for (first, last), chosen in zip(pairwise(border), self._chosen(batch, border), strict=True):
-            yield Part(reads.rows(first, last), 0, *chosen, self._untrimmed)
+            reads = Reads(text.paired, *fetched()) if reads is None else reads
+            yield Part(reads.rows(first, last), 0, *chosen, self._untrimmed, self._keep is not None)
 
     def _is_odd(self, parsed: DeviceReads, chance: Any, *, paired: bool) -> bool:
         """Whether mates have different names, or a read or a name is too long."""
@@ -124,7 +137,7 @@ class Chain:
         border = np.cumsum([0, *(len(each.reads) for each in given)]).tolist()
         batch = DeviceBatch(given[0].reads.paired, *there)
         for each, chosen in zip(given, self._chosen(batch, border), strict=True):
-            yield Part(each.reads, each.group, *chosen, each.trimmed)
+            yield Part(each.reads, each.group, *chosen, each.trimmed, self._keep is not None)
 
     def _chosen(self, batch: DeviceBatch, border: list[int]) -> Iterator[tuple[Placements, Choice, NDArray[np.uint32]]]:
         """What was chosen for the reads between each two borders; as many of these at a time as the device has room for."""
@@ -132,7 +145,7 @@ class Chain:
         while first < len(border) - 1:
             last = max(bisect_right(border, border[first] + at_once) - 1, first + 1)
             try:
-                chosen = self._chooser.choose(batch.rows(border[first], border[last]))
+                chosen = self._one_place_each(batch.rows(border[first], border[last]))
             except MemoryError as error:
                 # others may have taken what was free
                 if last - first == 1:
@@ -142,6 +155,14 @@ class Chain:
             for start, end in pairwise(border[first : last + 1]):
                 yield chosen.part(start - border[first], end - border[first])
             first = last
+
+    def _one_place_each(self, batch: DeviceBatch) -> Chosen:
+        there = self._chooser.choose(batch)
+        chosen = there.on_host(self._gpu)
+        if self._keep is not None:
+            self._keep(batch, there.placed, self._n_chosen)
+        self._n_chosen += len(batch)
+        return chosen
 
 
 def _loads(items: Iterable[Text | Parsed]) -> Iterator[_Load]:
@@ -165,4 +186,5 @@ def _joined(held: list[Parsed]) -> _Load:
     length = np.concatenate([np.diff(each.base_start) for each in reads])
     base_start = np.concatenate((np.zeros(1, np.int64), np.cumsum(length)))
     chance = np.concatenate([name_hash(each.header, each.header_start, each.name_length) for each in reads])
-    return _Load((np.concatenate([each.base for each in reads]), base_start, chance), held)
+    base, quality = (np.concatenate([getattr(each, name) for each in reads]) for name in ("base", "quality"))
+    return _Load((base, quality, base_start, chance), held)

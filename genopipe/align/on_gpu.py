@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.align.placement import FULL_LENGTH_MISMATCHES, LONGEST_READ, SLOTS, Placements, Target
-from genopipe.device import Gpu, Source
+from genopipe.device import Gpu
+from genopipe.device.sources import Source
 from genopipe.kernels import extend as extension
 from genopipe.kernels import on_gpu as kernels
 from genopipe.model import Reads
@@ -54,8 +55,8 @@ class Placer:
         self.gpu = gpu
         xp = gpu.xp
         gpu.need(index.entry.nbytes + index.bucket.nbytes + target.packed.nbytes, "the genome and its index")
-        self._index = kernels.Index(xp.asarray(index.entry), xp.asarray(index.bucket), index.bucket_bits)
-        packed, unknown_start, contig_start = (xp.asarray(array) for array in (target.packed, target.unknown_start, target.contig_start))
+        self._index = kernels.Index(gpu.put(index.entry), gpu.put(index.bucket), index.bucket_bits)
+        packed, unknown_start, contig_start = (gpu.put(array) for array in (target.packed, target.unknown_start, target.contig_start))
         unknowns = (unknown_start, xp.asarray(target.unknown_end), np.int64(len(unknown_start)))
         contigs = (contig_start, xp.asarray(target.contig_end), np.int64(len(contig_start)))
         self.target = (packed, np.int64(len(packed)), *unknowns, *contigs)

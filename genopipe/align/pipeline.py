@@ -1,9 +1,10 @@
-"""FASTQ batches to a sorted, duplicate-marked, indexed BAM.
+"""FASTQ batches to a sorted, duplicate-marked, indexed BAM, or to packed reads that variants are called from, or to both.
 
 In order: batches are placed in a pool of threads; the first pairs wait until the insert size is learnt from them; then each batch is
-paired, rescued, described and encoded in the pool, and comes out in input order; its records go to the sorter, its signatures to the
-duplicate finder. At the end the sorted records get their duplicate flag and are written, compressed in threads, and indexed. What is
-temporary lies in one folder beside the output, which goes away whatever happens.
+paired, rescued, described and encoded in the pool, and comes out in input order; its records go to the sorter, its packed reads to their
+store, its signatures to the duplicate finder. At the end the sorted records get their duplicate flag and are written, compressed in
+threads, and indexed: in the background where the reads are called from meanwhile. What is temporary lies in one folder beside the output,
+which goes away whatever happens.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,33 +23,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe import __version__
+from genopipe.align.choose_on_gpu import Batch as DeviceBatch
 from genopipe.align.choose_on_gpu import Chooser
-from genopipe.align.duplicates import OPTICAL_PIXELS, Finder, flag_records
+from genopipe.align.destinations import Destinations, Finished, Wishes, check_memory
+from genopipe.align.duplicates import OPTICAL_PIXELS, flag_records
 from genopipe.align.duplication_metrics import Metrics, duplicates_path, metrics_of, write_metrics
-from genopipe.align.fragment_ends import FOLLOWERS, Libraries, ends, signatures
-from genopipe.align.gpu_chain import Chain, Parsed, Part
+from genopipe.align.fragment_ends import FOLLOWERS, Libraries, signatures
+from genopipe.align.gpu_chain import Chain, Keep, Parsed, Part
 from genopipe.align.index import SeedIndex, load_index
 from genopipe.align.insert_size import LEARN_PAIRS, InsertSize, learn, no_inserts
 from genopipe.align.on_gpu import Placer
-from genopipe.align.pairing import choose, clear_inserts
+from genopipe.align.pairing import choose, clear_inserts, name_hash
 from genopipe.align.placement import LONGEST_READ, Placements, Target, Workspace, empty_placements, place, target_of
+from genopipe.align.read_ends import ends_of_reads, placed_by
 from genopipe.align.records import describe
 from genopipe.align.rescue import rescue
-from genopipe.align.sorting import Order, Sorter, order_of, temporary_folder
-from genopipe.align.split import split
+from genopipe.align.sorting import Chunk, Sorter, temporary_folder
+from genopipe.align.split import Parts, split
 from genopipe.align.tags import tag_text
-from genopipe.align.texts import Text
+from genopipe.align.texts import Text, in_background
 from genopipe.align.trimming import COUNTS, trim, trimming_path, write_counts
-from genopipe.device import Card, Device
-from genopipe.errors import BadEnvironment
+from genopipe.device import Card, Device, Gpu
 from genopipe.formats import bai
 from genopipe.formats.bam import ReadGroup, encode, header_bytes, header_text
 from genopipe.formats.bam_index import Bam
 from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.genome import load_genome
-from genopipe.formats.held_records import HeldRecords
+from genopipe.formats.held_alignments import AlignmentStore
+from genopipe.kernels import packed_on_gpu
 from genopipe.kernels.extend import WIDE
-from genopipe.kernels.on_gpu import order
+from genopipe.kernels.packed_alignments import Levels, Packed, Placed, Sequenced, pack
 from genopipe.model import Genome, Reads
 from genopipe.outputs import whole_file
 from genopipe.progress import Progress, log, progress
@@ -57,7 +61,6 @@ COMPRESSION_LEVEL = 1
 WORKING_MEMORY = 600 << 20
 """Bytes taken besides the index, the sorter and the duplicate finder: the program, batches under way, compiled kernels."""
 
-LEAST_SORTING = 64 << 20
 GPU_SHARES = 4
 """Sixteenths of the memory for text on its way to a GPU, and for the reads that come back."""
 
@@ -103,23 +106,11 @@ class _Placed:
     trimmed: NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    """A batch as records, each with the ordinal of its read, with the signatures of its fragments and counts of reads and of trimming."""
-
-    record: NDArray[np.uint8]
-    start: NDArray[np.int64]
-    key: NDArray[np.int64]
-    ordinal: NDArray[np.int64]
-    signature: NDArray[np.void]
-    count: NDArray[np.int64]
-    trimmed: NDArray[np.int64]
-
-
 class Aligner:
     """Index, genome and threads' working space; its methods are safe to call from several threads."""
 
-    def __init__(self, reference: Path, groups: Sequence[ReadGroup], options: Options) -> None:
+    def __init__(self, reference: Path, groups: Sequence[ReadGroup], options: Options, wishes: Wishes) -> None:
+        self._wishes, self.levels = wishes, Levels()
         self.libraries = Libraries.of(groups)
         self._trim = options.trim
         self._tag = [np.frombuffer(b"RGZ" + group.identifier.encode() + b"\0", np.uint8) for group in groups]
@@ -128,7 +119,7 @@ class Aligner:
         self.target: Target = target_of(self.genome, self.index.alternative)
         self._placer = Placer(Card(), self.index, self.target) if options.device == "gpu" else None
         self._many_places = options.other_places > 0
-        self.order: Order | None = partial(order, self._placer.gpu) if self._placer is not None else None
+        self.gpu: Gpu | None = self._placer.gpu if self._placer is not None else None
         self._text = tag_text(self.genome.contigs, options.other_places)
         self._local = threading.local()
 
@@ -136,37 +127,46 @@ class Aligner:
         """The candidates of a batch, to be kept."""
         return self._place(batch, empty_placements(len(batch.reads)))
 
-    def align(self, batch: Batch, insert: InsertSize, first_read: int) -> _Finished:
+    def align(self, batch: Batch, insert: InsertSize, first_read: int) -> Finished:
         """The records of a batch, its reads being numbered from `first_read`."""
         return self.finish(self._place(batch, self._work().placements(len(batch.reads))), insert, first_read)
 
-    def finish(self, placed: _Placed, insert: InsertSize, first_read: int) -> _Finished:
+    def finish(self, placed: _Placed, insert: InsertSize, first_read: int) -> Finished:
         """The records of a batch that has its candidates."""
         reads, placements, cigar = placed.reads, placed.placements, placed.cigar
         if reads.paired:
             cigar = rescue(reads, self.target, placements, cigar, insert, self._work())
         choice = choose(reads, self.target, placements, insert)
-        return self.describe(Part(reads, placed.group, placements, choice, cigar, placed.trimmed), first_read)
+        return self.describe(Part(reads, placed.group, placements, choice, cigar, placed.trimmed, is_kept=False), first_read)
 
-    def chosen(self, items: Iterator[Batch | Text], insert: InsertSize, instead: Instead) -> Iterator[Batch | Part]:
-        """The same reads, with their places where a GPU chooses these."""
+    def chosen(self, items: Iterator[Batch | Text], insert: InsertSize, given: Given, keep: Keep | None) -> Iterator[Batch | Part]:
+        """The same reads, with their places where a GPU chooses these, and kept there where that is wanted."""
         if self._placer is None or self._many_places:
             return (item for item in items if isinstance(item, Batch))
-        chain = Chain(
-            self._placer.gpu, Chooser(self._placer, self.target.alternative, insert), instead=lambda text: map(self._parsed, instead(text))
-        )
+        chooser = Chooser(self._placer, self.target.alternative, insert)
+        chain = Chain(self._placer.gpu, chooser, instead=lambda text: map(self._parsed, given.instead(text)), keep=keep)
         return chain.parts(item if isinstance(item, Text) else self._parsed(item) for item in items)
 
-    def describe(self, part: Part, first_read: int) -> _Finished:
+    def describe(self, part: Part, first_read: int) -> Finished:
         """The records of reads whose places are chosen."""
-        reads, group, placements, choice, cigar, trimmed = part
-        parts, cigar = split(reads, self.index, self.target, placements, choice, cigar, self._work())
-        text = self._text._replace(read_group=self._tag[group])
-        records, key = describe(reads, self.target, placements, choice, parts, cigar, text)
-        record, start = encode(reads, records)
-        ordinal = first_read + records.read.astype(np.int64)
-        row, count = ends(record, start, ordinal, self.libraries, group=group)
-        return _Finished(record, start, key, ordinal, signatures(row).signature, count, trimmed)
+        reads, placements, choice = part.reads, part.placements, part.choice
+        placed = placed_by(placements, choice, part.cigar)
+        parts, cigar = split(reads, self.index, self.target, placements, choice, part.cigar, self._work())
+        numbered = {"group": part.group, "first_read": first_read, "n_followers": len(parts.read)}
+        row, count = ends_of_reads(reads, placed, self.target, self.libraries, **numbered)
+        records = self._records(part, parts, cigar, first_read) if self._wishes.records else None
+        packed = self._packed(reads, placed, first_read) if self._wishes.calling and not part.is_kept else None
+        return Finished(records, packed, first_read, signatures(row).signature, count, part.trimmed)
+
+    def _records(self, part: Part, parts: Parts, cigar: NDArray[np.uint32], first_read: int) -> Chunk:
+        text = self._text._replace(read_group=self._tag[part.group])
+        records, key = describe(part.reads, self.target, part.placements, part.choice, parts, cigar, text)
+        return Chunk(*encode(part.reads, records), key, first_read + records.read.astype(np.int64))
+
+    def _packed(self, reads: Reads, placed: Placed, first_read: int) -> Packed:
+        chance = name_hash(reads.header, reads.header_start, reads.name_length)
+        sequenced = Sequenced(reads.base, reads.quality, reads.base_start, chance)
+        return pack(sequenced, placed, self.levels, paired=reads.paired, first_ordinal=first_read)
 
     def _parsed(self, batch: Batch) -> Parsed:
         reads, trimmed = trim(batch.reads) if self._trim else (batch.reads, np.zeros(len(COUNTS), np.int64))
@@ -212,84 +212,79 @@ class Given:
 
 def align(given: Given, reference: Path, output: Path, *, options: Options) -> list[Metrics]:
     """Aligns reads to the genome in the folder `reference` and writes `output` (BAM), its index and its duplicate metrics."""
-    aligned = _align(given, reference, output, options, _written)
-    return aligned.metrics
+    with _marked(given, reference, output, options, Wishes()) as marked:
+        with progress("writing") as written:
+            _write(marked, output, options.threads, written.advance)
+        return marked.metrics
 
 
-def align_in_memory(given: Given, reference: Path, output: Path, *, options: Options) -> Bam | None:
-    """The same, but where all records fit in memory they stay there, and no BAM is written: gives them then."""
-    return _align(given, reference, output, options, _held).bam
+@contextmanager
+def aligned(given: Given, reference: Path, output: Path, *, options: Options, keep_bam: bool) -> Iterator[Bam]:
+    """The same, to be called from as long as this lasts, without a BAM; one that is wanted is written meanwhile."""
+    with _marked(given, reference, output, options, Wishes(records=keep_bam, calling=True)) as marked:
+        assert marked.store is not None
+        bam = marked.store.held(marked.genome.contigs, LONGEST_SPAN, marked.bits).bam(marked.header, output)
+        with in_background(partial(_write, marked, output, options.threads)) if keep_bam else nullcontext():
+            yield bam
 
 
-class _Aligned(NamedTuple):
-    """Duplicate metrics, and the records where they are in memory."""
-
-    metrics: list[Metrics]
-    bam: Bam | None
-
-
-class _Marked(NamedTuple):
-    """All records, the bits of those that are duplicates, and what the header says."""
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """All reads, the bits of those that are duplicates, what the header says, and the duplicate metrics."""
 
     genome: Genome
     header: str
-    sorter: Sorter
+    sorter: Sorter | None
+    store: AlignmentStore | None
     bits: NDArray[np.uint8]
+    metrics: list[Metrics]
 
 
-def _align(given: Given, reference: Path, output: Path, options: Options, end: Callable[[_Marked, Path, int], Bam | None]) -> _Aligned:
-    """`end` says what becomes of the records: it is given them, the output, and the number of threads."""
-    aligner = Aligner(reference, given.groups, options)
-    with temporary_folder(output) as folder:
-        kept = _collectors(aligner, folder, options)
-        with progress("aligning", total=given.expected) as done:
-            examined, trimmed = _collect(aligner, given, kept, options.threads, done)
-        log.info("marking duplicates")
-        bits, found = kept.finder.find(int(examined[:, :FOLLOWERS].sum()), len(aligner.libraries.name))
-        metrics = metrics_of(aligner.libraries.name, examined, found)
-        with ExitStack() as stack:
-            table = stack.enter_context(whole_file(duplicates_path(output)))
-            write_metrics(metrics, ",".join(sorted({group.sample for group in given.groups})), table)
-            if options.trim:
-                log.info("adapters: %s of %s pairs, %s bases cut off", *(f"{count:,}" for count in trimmed[[1, 0, 2]]))
-                write_counts(trimmed, stack.enter_context(whole_file(trimming_path(output))))
-            header = header_text(aligner.genome.contigs, given.groups, version=__version__)
-            return _Aligned(metrics, end(_Marked(aligner.genome, header, kept.sorter, bits), output, options.threads))
+@contextmanager
+def _marked(given: Given, reference: Path, output: Path, options: Options, wishes: Wishes) -> Iterator[_Marked]:
+    """Aligns all reads; metrics and counts stand beside `output` when this ends well."""
+    with temporary_folder(output) as folder, ExitStack() as stack:
+        marked, trimmed = _align(given, reference, folder, options, wishes)
+        table = stack.enter_context(whole_file(duplicates_path(output)))
+        write_metrics(marked.metrics, ",".join(sorted({group.sample for group in given.groups})), table)
+        if options.trim:
+            log.info("adapters: %s of %s pairs, %s bases cut off", *(f"{count:,}" for count in trimmed[[1, 0, 2]]))
+            write_counts(trimmed, stack.enter_context(whole_file(trimming_path(output))))
+        yield marked
 
 
-class _Kept(NamedTuple):
-    """Where records and signatures go."""
+def _align(given: Given, reference: Path, folder: Path, options: Options, wishes: Wishes) -> tuple[_Marked, NDArray[np.int64]]:
+    """All reads with duplicates found, and the counts of trimming; the index is let go of."""
+    aligner = Aligner(reference, given.groups, options, wishes)
+    kept = _destinations(aligner, folder, options, wishes)
+    with progress("aligning", total=given.expected) as done:
+        examined, trimmed = _collect(aligner, given, kept, options.threads, done)
+    log.info("marking duplicates")
+    bits, found = kept.finder.find(int(examined[:, :FOLLOWERS].sum()), len(aligner.libraries.name))
+    metrics = metrics_of(aligner.libraries.name, examined, found)
+    header = header_text(aligner.genome.contigs, given.groups, version=__version__)
+    return _Marked(aligner.genome, header, kept.sorter, kept.store, bits, metrics), trimmed
 
-    sorter: Sorter
-    finder: Finder
 
-
-def _collectors(aligner: Aligner, folder: Path, options: Options) -> _Kept:
-    """Sorter and duplicate finder with the memory that the index and the work in progress leave them."""
+def _destinations(aligner: Aligner, folder: Path, options: Options, wishes: Wishes) -> Destinations:
+    """Where reads go, with the memory that the index and the work in progress leave."""
     index = aligner.index
     taken = index.entry.nbytes + index.bucket.nbytes + aligner.genome.packed.nbytes + WORKING_MEMORY
-    shares = GPU_SHARES if options.device == "gpu" else 0
-    left = options.memory * (16 - shares) // 16 - taken
-    if left < LEAST_SORTING:
-        raise BadEnvironment(
-            f"{options.memory >> 20} MB of memory are too few for this reference",
-            wanted=f"at least {((taken + LEAST_SORTING) * 16 // (16 - shares) >> 20) + 1} MB",
-            do="Give more with --memory.",
-            key="--memory",
-        )
-    sorter = Sorter(folder, memory=left * 3 // 4, order=aligner.order or order_of)
-    return _Kept(sorter, Finder(folder, memory=left // 4, pixels=options.pixels, order=aligner.order or np.argsort))
+    left = check_memory(options.memory, taken, 16 - GPU_SHARES if aligner.gpu is not None else 16)
+    return Destinations.within(folder, wishes, memory=left, pixels=options.pixels, gpu=aligner.gpu, levels=aligner.levels)
 
 
-def _collect(aligner: Aligner, given: Given, kept: _Kept, threads: int, done: Progress) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Aligns all reads into the sorter and the finder; gives the counts (libraries, 4) of reads, and those of trimming."""
+def _collect(
+    aligner: Aligner, given: Given, kept: Destinations, threads: int, done: Progress
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Aligns all reads and sends them to `kept`; gives the counts (libraries, 4) of reads, and those of trimming."""
     items = iter(given.items)
     examined = np.zeros((len(aligner.libraries.name), 4), np.int64)
     trimmed = np.zeros(len(COUNTS), np.int64)
     with ThreadPoolExecutor(threads) as pool:
         placed, insert = _learn(aligner, items, pool, threads)
 
-        def work(item: tuple[_Placed | Batch | Part, int]) -> _Finished:
+        def work(item: tuple[_Placed | Batch | Part, int]) -> Finished:
             reads, first_read = item
             if isinstance(reads, Part):
                 return aligner.describe(reads, first_read)
@@ -297,14 +292,27 @@ def _collect(aligner: Aligner, given: Given, kept: _Kept, threads: int, done: Pr
                 return aligner.finish(reads, insert, first_read)
             return aligner.align(reads, insert, first_read)
 
-        rest = aligner.chosen(items, insert, given.instead)
+        rest = aligner.chosen(items, insert, given, _keeping(aligner, kept, sum(len(batch.reads) for batch in placed)))
         for finished in _in_order(pool, work, _numbered(_each(placed, rest)), threads):
-            kept.sorter.add(finished.record, finished.start, finished.key, finished.ordinal)
-            kept.finder.add(finished.signature)
+            kept.add(finished)
             examined += finished.count
             trimmed += finished.trimmed
             done.advance(int(finished.count[:, :FOLLOWERS].sum()))
     return examined, trimmed
+
+
+def _keeping(aligner: Aligner, kept: Destinations, first_read: int) -> Keep | None:
+    """What keeps reads on the GPU, numbered from an ordinal on."""
+    store, gpu = kept.store, aligner.gpu
+    if store is None or gpu is None:
+        return None
+
+    def keep(batch: DeviceBatch, placed: Placed, before: int) -> None:
+        sequenced = Sequenced(batch.base, batch.quality, batch.base_start, batch.chance)
+        packed = packed_on_gpu.pack(gpu, sequenced, placed, aligner.levels, paired=batch.paired, first_ordinal=first_read + before)
+        store.add_there(packed, first_read + before)
+
+    return keep
 
 
 def _numbered(batches: Iterator[_Placed | Batch | Part]) -> Iterator[tuple[_Placed | Batch | Part, int]]:
@@ -362,11 +370,12 @@ def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Given], _Result], items
             future.cancel()
 
 
-def _written(marked: _Marked, output: Path, threads: int) -> None:
-    """Writes the sorted records with their duplicate flags, and the index."""
+def _write(marked: _Marked, output: Path, threads: int, advance: Callable[[int], object]) -> None:
+    """Writes the sorted records with their duplicate flags, and the index; `advance` is told of them, and may raise to end that."""
+    assert marked.sorter is not None
     contigs = marked.genome.contigs
     index = bai.Builder([contig.length for contig in contigs])
-    with whole_file(output.with_name(output.name + ".bai")) as table, whole_file(output) as partial, progress("writing") as written:
+    with whole_file(output.with_name(output.name + ".bai")) as table, whole_file(output) as partial:
         with BgzfWriter(partial, threads=threads, level=COMPRESSION_LEVEL) as bam:
             bam.write(header_bytes(marked.header, contigs))
             bam.flush()
@@ -375,16 +384,5 @@ def _written(marked: _Marked, output: Path, threads: int) -> None:
                 flag_records(record, chunk.start, chunk.ordinal, marked.bits)
                 index.add(record, chunk.start, bam.tell())
                 bam.write(record.data)
-                written.advance(len(chunk.key))
+                advance(len(chunk.key))
         index.write(table, bam)
-
-
-def _held(marked: _Marked, output: Path, threads: int) -> Bam | None:
-    """The records with their duplicate flags as they lie in memory; writes them where some had to be spilled."""
-    held = marked.sorter.held()
-    if held is None:
-        _written(marked, output, threads)
-        return None
-    flag_records(held.record, held.start, held.ordinal, marked.bits)
-    records = HeldRecords(held.record, held.start, held.order, held.key, marked.genome.contigs, LONGEST_SPAN)
-    return records.bam(marked.header, output)

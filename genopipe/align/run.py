@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from isal import igzip
 from genopipe.align.duplication_metrics import Metrics, duplicates_path
 from genopipe.align.inputs import Files, Lanes
 from genopipe.align.insert_size import LEARN_PAIRS
-from genopipe.align.pipeline import Given, Options, align, align_in_memory
+from genopipe.align.pipeline import Given, Options, align, aligned
 from genopipe.align.sorting import temporary_folder
 from genopipe.align.trimming import trimming_path
 from genopipe.errors import BadInput
@@ -55,14 +55,17 @@ def align_files(
     return metrics
 
 
-def align_files_in_memory(files: Files, reference: Path, output: Path, *, options: Options) -> Bam | None:
-    """The same into memory, where there is room; gives None where `output`, a .bam, had to be written. The metrics stand beside it."""
+@contextmanager
+def aligned_files(files: Files, reference: Path, output: Path, *, options: Options, keep_bam: bool) -> Iterator[Bam]:
+    """The same, to be called from as long as this lasts; the metrics and, if it is wanted, `output`, a .bam, stand when it has ended."""
     check_sample_name(files.read_group.sample)
     paths = [*files.r1, *files.r2]
     check_no_input(output, paths)
     lanes = Lanes(files, reference, threads=options.threads)
     with temporary_folder(output) as folder:
-        return align_in_memory(_given(lanes, paths, folder, options), reference, output, options=options)
+        given = _given(lanes, paths, folder, options)
+        with aligned(given, reference, output, options=options, keep_bam=keep_bam) as bam:
+            yield bam
 
 
 def _given(lanes: Lanes, paths: Sequence[Path], folder: Path, options: Options) -> Given:

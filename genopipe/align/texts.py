@@ -7,9 +7,11 @@ CPU, which says what is wrong. Each file is inflated by a thread of its own, the
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -66,6 +68,28 @@ def ahead(items: Iterator[_Item], n: int = 1) -> Iterator[_Item]:
             yield item
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def in_background(work: Callable[[Callable[[int], None]], None]) -> Iterator[None]:
+    """Work done by another thread while this lasts, which ends when it is done; work is given up where this fails.
+
+    `work` is to tell now and then how much it has done.
+    """
+    given_up = threading.Event()
+
+    def told(n: int) -> None:
+        if given_up.is_set():
+            raise CancelledError
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(work, told)
+        try:
+            yield
+        except BaseException:
+            given_up.set()
+            raise
+        done.result()
 
 
 def texts_of(lane: Lane, *, first_read: int, size: int, threads: int) -> Iterator[Text]:

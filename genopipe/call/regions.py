@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from genopipe.call.events import Event, left_aligned, repeat_at, spread
 from genopipe.call.settings import Settings
 from genopipe.call.view import View
-from genopipe.kernels.pileup import Pileup
+from genopipe.kernels.pileup import Pileup, mark_sites
 
 _CROWDS = ((2, 4), (3, 12))
 """So many differing sites within so many bases are judged as haplotypes."""
+_BASES, _CLIPS = 15, 16
+"""Bits of `mark_sites`."""
 _LONG = 5
 """Bases of an indel that is hardly ever a sequencing error, so that one fragment is enough to try it."""
 
@@ -37,8 +39,9 @@ class Region:
 def find_regions(view: View, *, settings: Settings) -> tuple[list[Region], NDArray[np.int64]]:
     """The regions, sorted, and the positions of the simple differing sites outside them."""
     indels = indel_candidates(view, settings=settings)
-    site, alternative = differing_sites(view, settings=settings)
-    clips = _clip_sites(view.pileup, settings)
+    mark = _marks(view, settings)
+    site, alternative = _sites_of(mark, view.pileup.start)
+    clips = (np.flatnonzero(mark & _CLIPS) + view.pileup.start).tolist()
     spans = [
         (low - 3, high + 3)
         for low, high in (spread(event, view.stretch) for event in indels if _opens(event, indels, view.pileup, settings))
@@ -82,21 +85,17 @@ def _opens(event: Event, indels: dict[Event, int], pileup: Pileup, settings: Set
 
 def differing_sites(view: View, *, settings: Settings) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Positions with enough bases that differ from the reference, and (sites, 4) which codes those are."""
-    reference, pileup = view.reference, view.pileup
-    count = pileup.count[:, 0::2] + pileup.count[:, 1::2]
-    total = count[:, 0] + count[:, 1] + count[:, 2] + count[:, 3]
-    differing = total - count[np.arange(len(count)), np.minimum(reference, 3)]
-    row = np.flatnonzero((differing >= settings.min_support) & (reference < 4))
-    count, total = count[row], total[row]
-    count[np.arange(len(row)), reference[row]] = 0
-    enough = count >= np.maximum(settings.min_support, settings.min_snv_share * total)[:, None]
-    shown = enough.any(axis=1)
-    return row[shown] + pileup.start, enough[shown]
+    return _sites_of(_marks(view, settings), view.pileup.start)
 
 
-def _clip_sites(pileup: Pileup, settings: Settings) -> list[int]:
-    enough = pileup.clipped >= np.maximum(settings.min_support + 1, settings.min_clip_share * pileup.depth)
-    return [int(row) + pileup.start for row in np.flatnonzero(enough)]
+def _marks(view: View, settings: Settings) -> NDArray[np.uint8]:
+    shares = settings.min_snv_share, settings.min_clip_share
+    return mark_sites(view.pileup, view.reference, min_support=settings.min_support, shares=shares)
+
+
+def _sites_of(mark: NDArray[np.uint8], start: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    row = np.flatnonzero(mark & _BASES)
+    return row + start, (mark[row, None] >> np.arange(4, dtype=np.uint8) & 1).astype(bool)
 
 
 def _crowds(site: NDArray[np.int64]) -> list[tuple[int, int]]:

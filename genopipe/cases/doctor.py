@@ -16,9 +16,10 @@ from genopipe.cases.run import workflow_folder
 from genopipe.config import load_settings
 from genopipe.errors import GenopipeError
 from genopipe.kernels import fastq_on_gpu, on_gpu
+from genopipe.kernels.packed_on_gpu import PACKED
 
 GIB = 1 << 30
-CUDA_SOURCES = (on_gpu.SEED, on_gpu.EXTEND, PLACE, PAIR, fastq_on_gpu.FASTQ, on_gpu.PILEUP, on_gpu.PAIRHMM)
+CUDA_SOURCES = (on_gpu.SEED, on_gpu.EXTEND, PLACE, PAIR, fastq_on_gpu.FASTQ, PACKED, on_gpu.PILEUP, on_gpu.PAIRHMM)
 """Those of `align` and `secondary`."""
 
 GENOME_MEGABASES, GENOME_READS = 3100, 620_000_000
@@ -29,6 +30,9 @@ ALIGNED_READS, CALLED_MEGABASES = 38_000, 0.5
 
 INDEX_BYTES, PACKED_BYTES = 1.932, 0.25
 """For a base of the genome, as measured on 3.1 Gbp: the index, and the bases."""
+
+PACKED_READ_BYTES = 116, 228
+"""With four different qualities, and with more than sixteen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,8 @@ def _genome_on_gpu() -> Check:
     """What of the card's memory is left for reads beside a human index; the time is not known before a card has been measured."""
     resident = GENOME_MEGABASES * 10**6 * (INDEX_BYTES + PACKED_BYTES)
     needed = f"{resident / GIB:.1f} GiB of the card for index and genome, {device.WORKING_MEMORY / GIB:.0f} GiB or more for reads under way"
-    return Check("30x-genome-gpu", f"{needed}; reads in batches as large as fits; time not measured", good=True)
+    few, many = (GENOME_READS * n // GIB for n in PACKED_READ_BYTES)
+    return Check("30x-genome-gpu", f"{needed}; {few} to {many} GiB of reads, on the card or in memory; time not measured", good=True)
 
 
 def _configuration() -> Check:

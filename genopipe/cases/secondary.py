@@ -2,8 +2,8 @@
 
 What would fail hours later is looked for first: memory for the index, space for the sorted runs and the BAM, the output folder. The index
 is let go of before calling begins. The files are those that `genopipe align` and `genopipe call` write one after the other. Where no BAM is
-wanted, the records stay in memory and are called from there; where they do not fit, sorted runs are spilled to disk, and they are called
-from a temporary BAM. With a GPU, both steps run their kernels there.
+wanted, reads are kept packed from aligning to calling, in memory, and in files where they exceed it. With a GPU they stay packed on it, as
+far as it has room, both steps run their kernels there, and a BAM that is wanted is written while variants are called.
 """
 
 from __future__ import annotations
@@ -13,23 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from genopipe.align.duplication_metrics import duplicates_path
 from genopipe.align.inputs import Files
 from genopipe.align.pipeline import Options
-from genopipe.align.run import align_files, align_files_in_memory
-from genopipe.align.sorting import temporary_folder
+from genopipe.align.run import align_files, aligned_files
 from genopipe.call.caller import Outputs, Sample, call_variants
-from genopipe.device import Card, using
+from genopipe.device import using
 from genopipe.errors import BadEnvironment
 from genopipe.formats.bam import ReadGroup
-from genopipe.formats.bam_index import Bam
 from genopipe.outputs import make_folder, writing
 
 LEAST_BESIDE_INDEX = 2 << 30
 """Bytes of memory besides the index."""
 
 SPACE_FOR_READS = 3
-"""Bytes on disk for each byte of compressed FASTQ: sorted runs, the BAM, and some room."""
+"""Bytes on disk for each byte of compressed FASTQ: sorted runs, the BAM, and some room; or packed reads, and some room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +44,19 @@ def run_secondary(reads: Reads, reference: Path, prefix: Path, *, options: Optio
     Raises BadEnvironment, before work starts, for too little memory or disk.
     """
     _check_memory(reference, options.memory)
-    _check_disk([*reads.r1, *reads.r2], make_folder(prefix.parent))
+    both = keep_bam and options.device == "gpu"
+    _check_disk([*reads.r1, *reads.r2], make_folder(prefix.parent), SPACE_FOR_READS * (2 if both else 1))
     bam = named(prefix, ".bam")
     outputs = Outputs(named(prefix, ".vcf.gz"), named(prefix, ".g.vcf.gz"))
-    if keep_bam:
+    if keep_bam and options.device == "cpu":
         align_files(reads.r1, reads.r2, reference, bam, interleaved=False, read_group=reads.read_group, options=options)
-        _call(reference, bam, outputs, options, whom)
+        call_variants(reference, bam, outputs, sample=whom, threads=options.threads)
         return
-    with temporary_folder(bam) as folder:
-        files, spilled = Files(reads.r1, reads.r2, False, reads.read_group), folder / bam.name
-        held = align_files_in_memory(files, reference, spilled, options=options)
-        shutil.move(duplicates_path(spilled), duplicates_path(bam))
-        _call(reference, held or spilled, outputs, options, whom)
-
-
-def _call(reference: Path, alignments: Path | Bam, outputs: Outputs, options: Options, whom: Sample) -> None:
-    with using(Card() if options.device == "gpu" else None):
-        call_variants(reference, alignments, outputs, sample=whom, threads=options.threads)
+    files = Files(reads.r1, reads.r2, False, reads.read_group)
+    with aligned_files(files, reference, bam, options=options, keep_bam=keep_bam) as aligned:
+        assert aligned.held is not None
+        with using(aligned.held.gpu):
+            call_variants(reference, aligned, outputs, sample=whom, threads=options.threads)
 
 
 def named(prefix: Path, suffix: str) -> Path:
@@ -82,14 +75,14 @@ def _check_memory(reference: Path, memory: int) -> None:
         )
 
 
-def _check_disk(files: Sequence[Path], folder: Path) -> None:
-    needed = SPACE_FOR_READS * sum(file.stat().st_size for file in files if file.exists())
+def _check_disk(files: Sequence[Path], folder: Path, times: int) -> None:
+    needed = times * sum(file.stat().st_size for file in files if file.exists())
     with writing(folder):
         free = shutil.disk_usage(folder).free
     if free < needed:
         raise BadEnvironment(
             f"{free >> 20:,} MB are free for the outputs",
-            wanted=f"at least {needed >> 20:,} MB, {SPACE_FOR_READS} times the reads",
+            wanted=f"at least {needed >> 20:,} MB, {times} times the reads",
             do="Free space or choose another output folder.",
             path=folder,
         )

@@ -21,7 +21,7 @@ from genopipe.errors import BadInput
 from genopipe.formats.bgzf import END_OF_FILE, is_bgzf, read_blocks
 
 if TYPE_CHECKING:
-    from genopipe.formats.held_records import HeldRecords
+    from genopipe.formats.held_alignments import HeldAlignments
 
 _INTERVAL_SHIFT = 14
 FNV_OFFSET, FNV_PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)
@@ -45,7 +45,7 @@ class Bam:
     has_reads          per contig, whether the index knows any read there
     fasta              of a CRAM: the sequences that its reads are told against; None for a BAM
     alias              of a CRAM: the names in `fasta` of contigs that go by another one there
-    held               the records, where they are in memory and not in a file
+    held               the reads, where they are in no file
     """
 
     path: Path
@@ -55,7 +55,7 @@ class Bam:
     has_reads: tuple[bool, ...]
     fasta: Path | None = None
     alias: dict[str, str] = field(default_factory=dict)
-    held: HeldRecords | None = None
+    held: HeldAlignments | None = None
 
     @property
     def digest(self) -> str:

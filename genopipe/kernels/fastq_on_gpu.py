@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genopipe.device import Gpu, Source
+from genopipe.device import Gpu
+from genopipe.device.sources import Source
 from genopipe.kernels.on_gpu import EXTEND, blocks, warp_blocks
 from genopipe.model import BASES
 

@@ -7,14 +7,15 @@ like those that the function of the lanes takes as host arrays; what the lanes a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.device import Gpu, Source
+from genopipe.device import Gpu
+from genopipe.device.sources import Source
 from genopipe.kernels import extend as extension
 from genopipe.kernels import genotype, pairhmm, pileup, seed, ungapped
 from genopipe.model import Alignments
@@ -255,7 +256,7 @@ def likelihoods(
     """Cost of each pair of read and haplotype; takes and gives host arrays, as `pairhmm.likelihoods`."""
     cost, columns = np.empty(len(pair_read), np.int32), np.diff(haplotypes[2])
     longest = int(columns.max(initial=0))
-    at_once = min(PAIRS_AT_ONCE, gpu.room(8 * longest + 1))
+    at_once = PAIRS_AT_ONCE
     # neighbours share a warp, which takes as many steps as the longer one needs
     order = np.lexsort((columns[pair_haplotype], np.diff(reads[2])[pair_read]))
     with gpu.stream():
@@ -303,26 +304,47 @@ def pile(gpu: Gpu, reads: Alignments, reference: Any, start: int) -> pileup.Pile
     return pileup.Pileup(start, count, depth, deleted, clipped, fit, indel, quality, mate)
 
 
+@dataclass(frozen=True, slots=True)
+class CopiedAlignments(Alignments):
+    """Alignments of the host of which the device has the originals, `there`; only the qualities may have changed since."""
+
+    there: Alignments
+
+
 def pile_of_host(gpu: Gpu, reads: Alignments, reference: NDArray[np.uint8], start: int) -> pileup.Pileup:
     """The same of host arrays, as host arrays."""
     with gpu.stream():
-        there = Alignments(*(gpu.xp.asarray(getattr(reads, field.name)) for field in fields(reads)))
-        piled = pile(gpu, there, gpu.xp.asarray(reference), start)
-        return pileup.Pileup(start, *(gpu.host(getattr(piled, field.name)) for field in fields(piled) if field.name != "start"))
+        if isinstance(reads, CopiedAlignments):
+            there = replace(reads.there, quality=gpu.xp.asarray(reads.quality))
+        else:
+            there = Alignments(*(gpu.xp.asarray(getattr(reads, field.name)) for field in fields(reads)))
+        reference_there = gpu.xp.asarray(reference)
+        piled = pile(gpu, there, reference_there, start)
+        copied: dict[str, Any] = {field.name: gpu.host(getattr(piled, field.name)) for field in fields(piled) if field.name != "start"}
+        return CopiedPileup(start, **copied, there=(piled.count, piled.depth, piled.clipped, reference_there))
 
 
-def mark_sites(gpu: Gpu, piled: pileup.Pileup, reference: Any, *, min_support: int, shares: tuple[float, float]) -> Any:
-    """Where something differs from the reference, (bases) uint8: bit c where the bases of code c are enough, bit 4 where soft clips are.
+@dataclass(frozen=True, slots=True)
+class CopiedPileup(pileup.Pileup):
+    """A pileup of the host; `there` are counts, depth, clips, and the reference, which the device has."""
 
-    shares  of the bases there, and of the depth, which bases and clips must reach besides `min_support` (clips: one more)
-    """
-    n = len(reference)
+    there: tuple[Any, Any, Any, Any]
+
+
+def mark_sites(gpu: Gpu, seen: tuple[Any, Any, Any, Any], *, min_support: int, shares: tuple[float, float]) -> Any:
+    """Where counts, depth and clips differ from the reference; see `pileup.mark_sites`."""
+    n = len(seen[3])
     mark = gpu.xp.empty(n, np.uint8)
     limits = (np.int32(min_support), np.float64(shares[0]), np.float64(shares[1]))
     if n:
-        seen = (piled.count, piled.depth, piled.clipped, reference)
         gpu.launch(PILEUP, "mark_sites", blocks(n), *seen, np.int64(n), *limits, mark)
     return mark
+
+
+def mark_sites_of_host(gpu: Gpu, piled: CopiedPileup, *, min_support: int, shares: tuple[float, float]) -> NDArray[np.uint8]:
+    """The same of a pileup that was made on the device, as a host array."""
+    with gpu.stream():
+        return gpu.host(mark_sites(gpu, piled.there, min_support=min_support, shares=shares))
 
 
 def pair_costs(gpu: Gpu, cost: Any) -> Any:

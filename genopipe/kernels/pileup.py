@@ -80,6 +80,22 @@ def pile(reads: Alignments, reference: NDArray[np.uint8], start: int) -> Pileup:
     return Pileup(start, count, depth, deleted, clipped, fit, indel[:n_indels], quality, mate)
 
 
+def mark_sites(piled: Pileup, reference: NDArray[np.uint8], *, min_support: int, shares: tuple[float, float]) -> NDArray[np.uint8]:
+    """Where something differs from the reference, (bases) uint8: bit c where the bases of code c are enough, bit 4 where soft clips are.
+
+    shares  of the bases there, and of the depth, which bases and clips must reach besides `min_support` (clips: one more)
+    """
+    gpu = in_use()
+    if gpu is not None:
+        from genopipe.kernels import on_gpu
+
+        if isinstance(piled, on_gpu.CopiedPileup):
+            return on_gpu.mark_sites_of_host(gpu, piled, min_support=min_support, shares=shares)
+    mark = np.zeros(len(reference), np.uint8)
+    _mark(piled.count, piled.depth, piled.clipped, reference, min_support, *shares, mark)
+    return mark
+
+
 def count_once(reads: Alignments) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Qualities in which overlapping mates count once, and for each read the row of its overlapping mate or -1."""
     order = np.argsort(reads.name_hash, kind="stable")
@@ -221,6 +237,24 @@ def _walk(  # type: ignore[no-untyped-def]
                     clipped[at] += 1
                 offset += length
     return n_indels
+
+
+@njit(cache=True, nogil=True)
+def _mark(count, depth, clipped, reference, min_support, min_snv_share, min_clip_share, mark):  # type: ignore[no-untyped-def]
+    for site in range(len(mark)):
+        total = differing = np.int32(0)
+        here = reference[site]
+        for code in range(4):
+            n = count[site, 2 * code] + count[site, 2 * code + 1]
+            total += n
+            differing += n if code != here else 0
+        if here < 4 and differing >= min_support:
+            for code in range(4):
+                n = count[site, 2 * code] + count[site, 2 * code + 1]
+                if code != here and n >= min_support and n >= min_snv_share * total:
+                    mark[site] |= 1 << code
+        if clipped[site] > min_support and clipped[site] >= min_clip_share * depth[site]:
+            mark[site] |= 16
 
 
 @njit(cache=True, nogil=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genopipe.align.destinations import LEAST_SORTING
 from genopipe.align.index import build_reference
-from genopipe.align.pipeline import LEAST_SORTING, WORKING_MEMORY
+from genopipe.align.pipeline import WORKING_MEMORY
 
 PAIRS = 100_000
 FEW_PAIRS = 25_000

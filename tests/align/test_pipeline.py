@@ -13,7 +13,7 @@ import pysam
 import pytest
 from pysam.utils import SamtoolsError
 
-from genopipe.align import inputs, pipeline
+from genopipe.align import destinations, inputs, pipeline
 from genopipe.align.index import build_reference
 from genopipe.align.pipeline import Options
 from genopipe.align.placement import LONGEST_READ
@@ -229,7 +229,7 @@ def test_bytes_do_not_depend_on_threads_batches_or_memory(sample: Sample, monkey
     mates = sample.mates("all")
     whole = sample.align(*mates, "one.bam")
     assert sample.align(*mates, "two.bam", options=Options(threads=2)).read_bytes() == whole.read_bytes()
-    monkeypatch.setattr(pipeline, "LEAST_SORTING", 0)
+    monkeypatch.setattr(destinations, "LEAST_SORTING", 0)
     monkeypatch.setattr(inputs, "BATCH_BASES", 50_000)
     small = Options(memory=pipeline.WORKING_MEMORY + (1 << 20))
     assert sample.align(*mates, "small.bam", options=small).read_bytes() == whole.read_bytes()
@@ -297,7 +297,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(sample: Sample, monkeypatch: py
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("genopipe.align.sorting._write_chunk", full)
-    monkeypatch.setattr(pipeline, "LEAST_SORTING", 0)
+    monkeypatch.setattr(destinations, "LEAST_SORTING", 0)
     monkeypatch.setattr(inputs, "BATCH_BASES", 50_000)
     with pytest.raises(BadEnvironment, match="the disk is full"):
         sample.align(*sample.mates("all"), "full.bam", options=Options(memory=pipeline.WORKING_MEMORY + (1 << 19)))

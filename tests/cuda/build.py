@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genopipe.device import Source
+from genopipe.device.sources import Source
 from tests.cuda.device_arrays import DeviceArray, DeviceModule, unwrapped
 
 Kernel = Callable[[tuple[int], tuple[int], tuple[Any, ...]], None]
@@ -78,10 +78,32 @@ class Shim:
         assert isinstance(array, DeviceArray), "only an array of the device is copied to the host"
         return array.held.copy()
 
+    def put(self, array: Any) -> Any:
+        return self.xp.asarray(array)
+
+    def fetched(self, arrays: Sequence[Any]) -> Callable[[], list[Any]]:
+        begun = [self.host(array) for array in arrays]
+        return lambda: begun
+
+    def locked(self, array: Any) -> Any:
+        return array.copy()
+
     def room(self, row_bytes: int) -> int:
         return ROOM
 
     def need(self, n_bytes: int, what: str) -> None: ...
+
+    def has_room(self, n_bytes: int) -> bool:
+        return True
+
+    def kept(self, array: Any) -> Any:
+        return array.copy()
+
+    def address(self, array: Any) -> int:
+        address: int = array.held.ctypes.data
+        return address
+
+    def finish(self) -> None: ...
 
     def stream(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -62,7 +62,8 @@ def compare(gpu: Gpu, reads: Reads, index: Index, target: placement.Target, inse
     chooser = Chooser(placer, target.alternative, insert)
     chance = chooser.name_hash(*map(gpu.xp.asarray, (reads.header, reads.header_start, reads.name_length)))
     assert gpu.host(chance).tolist() == pairing.name_hash(reads.header, reads.header_start, reads.name_length).tolist()
-    chosen = chooser.choose(Batch(reads.paired, gpu.xp.asarray(reads.base), gpu.xp.asarray(reads.base_start), chance))
+    base, quality, base_start = map(gpu.xp.asarray, (reads.base, reads.quality, reads.base_start))
+    chosen = chooser.choose(Batch(reads.paired, base, quality, base_start, chance)).on_host(gpu)
     for name, ours, theirs in zip(choice._fields, chosen.choice, choice, strict=True):
         assert (ours.dtype, ours.tolist()) == (theirs.dtype, theirs.tolist()), name
     half = len(reads) // 4 * 2

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from types import SimpleNamespace
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genopipe.call import regions
-from genopipe.call.settings import Settings
-from genopipe.device import Gpu
+from genopipe.device import Gpu, using
 from genopipe.kernels import genotype, on_gpu, pileup
 from genopipe.model import Alignments
 from tests.cuda.build import Shim
-from tests.kernels.test_pileup import CIGARS, alignments, some_reads
+from tests.kernels.test_pileup import CIGARS, alignments, some_counts, some_reads
 
 
 def compare(gpu: Gpu, reads: Alignments, n: int, start: int) -> pileup.Pileup:
@@ -53,23 +50,27 @@ def test_the_pileup_of_many_reads_equals_the_cpu(gpu: Gpu) -> None:
     assert wanted.clipped.any()
 
 
-def test_marked_sites_are_those_that_make_regions(gpu: Gpu) -> None:
-    """Random counts around the limits, against what the caller finds on the CPU."""
-    rng = np.random.default_rng(6)
-    n, limits = 4_000, Settings()
-    reference = rng.integers(0, 5, n).astype(np.uint8)
-    count = rng.choice([0, 0, 1, 2, 3, 20], (n, 8)).astype(np.int32)
-    depth, clipped = rng.integers(0, 60, n).astype(np.int32), rng.integers(0, 12, n).astype(np.int32)
-    none, costs = np.zeros(0, np.int64), np.zeros((n, 3), np.int64)
-    piled = pileup.Pileup(100, count, depth, np.zeros(n, np.int32), clipped, costs, none.reshape(0, 4), none.astype(np.uint8), none)
-    there = replace(piled, **{name: gpu.xp.asarray(getattr(piled, name)) for name in ("count", "depth", "clipped")})
-    shares = (limits.min_snv_share, limits.min_clip_share)
-    mark = gpu.host(on_gpu.mark_sites(gpu, there, gpu.xp.asarray(reference), min_support=limits.min_support, shares=shares))
-    site, alternative = regions.differing_sites(SimpleNamespace(reference=reference, pileup=piled), settings=limits)
-    assert np.flatnonzero(mark & 15).tolist() == (site - 100).tolist()
-    assert (mark[site - 100, None] >> np.arange(4, dtype=np.uint8) & 1).astype(bool).tolist() == alternative.tolist()
-    assert np.flatnonzero(mark & 16).tolist() == [position - 100 for position in regions._clip_sites(piled, limits)]
-    assert 100 < len(site) < n and 100 < (mark & 16 > 0).sum() < n
+def test_marked_sites_equal_the_cpu(gpu: Gpu) -> None:
+    piled, reference, limits = some_counts()
+    seen = tuple(map(gpu.xp.asarray, (piled.count, piled.depth, piled.clipped, reference)))
+    assert gpu.host(on_gpu.mark_sites(gpu, seen, **limits)).tolist() == pileup.mark_sites(piled, reference, **limits).tolist()
+
+
+def test_a_pileup_of_the_device_is_marked_there(gpu: Gpu) -> None:
+    """Reads that the host has, and reads that the device has too, of which the qualities have changed since."""
+    reads = alignments([(95 + i % 9, i % 3 == 0, 60, [(0, 12)], [(i + j) % 5 for j in range(12)], [30] * 12) for i in range(40)])
+    there = Alignments(*(gpu.xp.asarray(getattr(reads, field.name)) for field in fields(reads)))
+    reads = replace(reads, quality=reads.quality - np.uint8(5))
+    copied = on_gpu.CopiedAlignments(**{field.name: getattr(reads, field.name) for field in fields(reads)}, there=there)
+    reference, (*_, limits) = (np.arange(30) % 4).astype(np.uint8), some_counts()
+    wanted = pileup.pile(reads, reference, 90)
+    for mine in (reads, copied):
+        with using(gpu):
+            found = pileup.pile(mine, reference, 90)
+            assert isinstance(found, on_gpu.CopiedPileup)
+            assert pileup.mark_sites(found, reference, **limits).tolist() == pileup.mark_sites(wanted, reference, **limits).tolist()
+        for field in fields(wanted):
+            assert np.array_equal(getattr(found, field.name), getattr(wanted, field.name)), field.name
 
 
 def test_no_reads_pile_up_to_nothing(gpu: Gpu) -> None:

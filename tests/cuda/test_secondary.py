@@ -10,13 +10,14 @@ import pytest
 
 pytest.importorskip("pysam", reason="the commands need the whole installation")
 
-from genopipe.align import gpu_chain, inputs, pipeline, run
+from genopipe.align import destinations, gpu_chain, inputs, pipeline
+from genopipe.align import run as run_module
 from genopipe.align.index import build_reference
 from genopipe.align.pipeline import Options
 from genopipe.call.caller import Sample as Whom
-from genopipe.cases import secondary
 from genopipe.cases.secondary import Reads, run_secondary
-from genopipe.device import Gpu
+from genopipe.device import Device, Gpu
+from genopipe.formats import held_alignments
 from genopipe.kernels import on_gpu
 from tests.align.test_pipeline import GROUP, Sample, draw_pairs, random_sequence
 
@@ -46,31 +47,50 @@ def files_of(folder: Path, name: str) -> dict[str, bytes]:
 
 
 def test_every_file_has_the_bytes_of_the_cpu(gpu: Gpu, sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A card that has room for some batches only, and memory that has, leave the rest to memory and files."""
     on_device: set[str] = set()
+    room: list[int] = []
 
     class Counting:
         def __getattr__(self, name: str) -> Any:
             return getattr(gpu, name)
 
+        def has_room(self, n_bytes: int) -> bool:
+            """As long as nothing else is said, or for so many batches more."""
+            if room and room[0]:
+                room[0] -= 1
+                return True
+            return not room
+
         def launch(self, source: Any, entry: str, *arguments: Any) -> None:
             on_device.add(entry)
             gpu.launch(source, entry, *arguments)
 
-    for module in (pipeline, secondary):
-        monkeypatch.setattr(module, "Card", Counting)
-    for module in (pipeline, run):
+    monkeypatch.setattr(pipeline, "Card", Counting)
+    monkeypatch.setattr(destinations, "LEAST_SORTING", 0)
+    monkeypatch.setattr("genopipe.cases.secondary.LEAST_BESIDE_INDEX", 0)
+    for module in (pipeline, run_module):
         monkeypatch.setattr(module, "LEARN_PAIRS", 100)
     monkeypatch.setattr(inputs, "BATCH_BASES", 10_000)
     monkeypatch.setattr(gpu_chain, "PART_READS", 200)
-    monkeypatch.setattr(run, "MOST_TEXT", 1 << 15)
+    monkeypatch.setattr(run_module, "MOST_TEXT", 1 << 15)
     monkeypatch.setattr(on_gpu, "PAIRS_AT_ONCE", 500)
     reads = Reads(*sample.mates("all"), GROUP)
-    for device in ("cpu", "gpu"):
-        for keep in (True, False):
-            options = Options(memory=4 << 30, device=device, threads=2)
-            run_secondary(reads, sample.reference, tmp_path / f"{device}-{keep}", options=options, whom=Whom(), keep_bam=keep)
-    wanted = files_of(tmp_path, "cpu-True")
-    assert wanted[".vcf.gz"] and files_of(tmp_path, "gpu-True") == wanted
+
+    def run(name: str, device: Device, *, keep: bool, memory: int = 4 << 30) -> dict[str, bytes]:
+        options = Options(memory=memory, device=device, threads=2)
+        run_secondary(reads, sample.reference, tmp_path / name, options=options, whom=Whom(), keep_bam=keep)
+        return files_of(tmp_path, name)
+
+    wanted = run("cpu", "cpu", keep=True)
     without = {name: content for name, content in wanted.items() if not name.startswith(".bam")}
-    assert files_of(tmp_path, "cpu-False") == files_of(tmp_path, "gpu-False") == without
-    assert {"fastq_reads", "candidates", "extend_narrow", "choose", "walk", "pairhmm_forward"} <= on_device
+    assert wanted[".vcf.gz"] and run("gpu", "gpu", keep=True) == wanted
+    assert {"fastq_reads", "candidates", "extend_narrow", "choose", "fill", "unpack", "walk", "pairhmm_forward"} <= on_device
+    assert run("held", "cpu", keep=False) == without
+    on_device.clear()
+    room.append(2)
+    assert run("full", "gpu", keep=False) == without
+    assert {"fill", "unpack"} <= on_device and room == [0]
+    monkeypatch.setattr(held_alignments, "SEGMENT", 1 << 22)
+    assert run("files", "cpu", keep=False, memory=pipeline.WORKING_MEMORY + (1 << 21)) == without
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]

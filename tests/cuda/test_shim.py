@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genopipe.device import Source
+from genopipe.device.sources import Source
 from tests.cuda.build import nvrtc_compile, shim
 
 SOURCE = r"""
@@ -88,7 +88,7 @@ def test_a_deadlock_is_told(source: Path) -> None:
     program = f"""
 import numpy as np
 from pathlib import Path
-from genopipe.device import Source
+from genopipe.device.sources import Source
 from tests.cuda.build import shim
 shim(Path({str(source)!r}), "stuck", defines={{"SIZE": 64}})((1,), (32,), (np.zeros(32, np.int32),))
 """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from genopipe.device import Source
-from genopipe.kernels import on_gpu
+from genopipe.device.sources import Source
+from genopipe.kernels import on_gpu, packed_on_gpu
 from tests.cuda.build import nvrtc_compile
 
 ARCHITECTURES = ["sm_80", "sm_90", "sm_100"]
-SOURCES = {source.path.name: source for source in vars(on_gpu).values() if isinstance(source, Source)}
+SOURCES = {source.path.name: source for source in (*vars(on_gpu).values(), packed_on_gpu.PACKED) if isinstance(source, Source)}
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

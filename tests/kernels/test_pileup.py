@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genopipe.kernels.pileup import FIT, MIN_BASE_QUALITY, MISFIT, MIXED, cut, gather, pile
+from genopipe.kernels.pileup import FIT, MIN_BASE_QUALITY, MISFIT, MIXED, Pileup, cut, gather, mark_sites, pile
 from genopipe.model import Alignments
 from tests.oracles import pileup as oracle
 
@@ -114,3 +114,29 @@ def test_reads_are_cut_by_where_their_bases_lie():
     out = np.empty((1, 4), np.int64)
     cut(np.zeros(1, np.int64), reads.position, reads.cigar, reads.cigar_start, 97, 112, out)
     assert out.tolist() == [[2, 5 + 10 + 3 + 2, 95, 122]]
+
+
+def some_counts():
+    """A pileup of random counts around the limits, its reference, and the limits."""
+    rng = np.random.default_rng(6)
+    n, none = 4_000, np.zeros(0, np.int64)
+    count = rng.choice([0, 0, 1, 2, 3, 20], (n, 8)).astype(np.int32)
+    depth, clipped = rng.integers(0, 60, n).astype(np.int32), rng.integers(0, 12, n).astype(np.int32)
+    piled = Pileup(100, count, depth, 0 * depth, clipped, np.zeros((n, 3), np.int64), none.reshape(0, 4), none.astype(np.uint8), none)
+    return piled, rng.integers(0, 5, n).astype(np.uint8), {"min_support": 2, "shares": (0.12, 0.15)}
+
+
+def test_marked_sites_are_those_with_enough_that_differs():
+    """Against the definition, site by site."""
+    piled, reference, limits = some_counts()
+    mark = mark_sites(piled, reference, **limits)
+    n_bases, n_clips = 0, 0
+    for site, here in enumerate(reference.tolist()):
+        of_code = [int(piled.count[site, 2 * code : 2 * code + 2].sum()) for code in range(4)]
+        differing = sum(n for code, n in enumerate(of_code) if code != here)
+        enough = [code for code, n in enumerate(of_code) if code != here and n >= 2 and n >= 0.12 * sum(of_code)]
+        expected = sum(1 << code for code in enough) if here < 4 and differing >= 2 else 0
+        clipped = piled.clipped[site] >= max(3, 0.15 * piled.depth[site])
+        assert mark[site] == expected + 16 * clipped
+        n_bases, n_clips = n_bases + (expected > 0), n_clips + int(clipped)
+    assert 100 < n_bases < 4_000 and 100 < n_clips < 4_000

@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import fcntl
 import functools
-import hashlib
 import logging
 import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
+import numpy as np
+
+from genopipe.device.sources import Source, compile_source, cubin_folder
 from genopipe.errors import BadEnvironment
 
 if TYPE_CHECKING:
@@ -32,31 +34,13 @@ if TYPE_CHECKING:
 Request = Literal["auto", "cpu", "gpu"]
 Device = Literal["cpu", "gpu"]
 
-NVRTC_OPTIONS = ("--std=c++17", "--fmad=false")
-"""No product and sum is fused unless the source says so: results have the bits of the CPU."""
+WORKING_MEMORY, MOST_WORKING_MEMORY = 1 << 30, 4 << 30
+"""Bytes on the device for batches under way: without so many there is no beginning; with more, what is there may stay there."""
 
-WORKING_MEMORY = 1 << 30
-"""Bytes on the device for batches under way."""
+LARGE = 1 << 20
+"""Bytes from which on an array is worth page-locked memory."""
 
 log = logging.getLogger("genopipe")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A CUDA file and the constants it is compiled with."""
-
-    path: Path
-    defines: tuple[tuple[str, int | str], ...] = ()
-
-    def options(self) -> tuple[str, ...]:
-        """What NVRTC is given, the architecture apart."""
-        return (*NVRTC_OPTIONS, f"--include-path={self.path.parent}", *(f"-D{name}={value}" for name, value in self.defines))
-
-    def digest(self, *compiler: str) -> str:
-        """SHA-256 of all that the machine code depends on: this file, the headers beside it, the constants, and `compiler`."""
-        files = (self.path, *sorted(self.path.parent.glob("*.cuh")))
-        text = repr((self.defines, NVRTC_OPTIONS, compiler)).encode()
-        return hashlib.sha256(b"\0".join([text, *(path.read_bytes() for path in files)])).hexdigest()
 
 
 class Gpu(Protocol):
@@ -72,8 +56,17 @@ class Gpu(Protocol):
     def launch(self, source: Source, entry: str, grid: tuple[int, int], *arguments: Any) -> None:
         """Runs the kernel `entry` on grid = (blocks, threads of a block); arguments are device arrays and NumPy scalars."""
 
+    def put(self, array: NDArray[Any]) -> Any:
+        """A host array of many bytes, copied to the device."""
+
     def host(self, array: Any) -> NDArray[Any]:
         """A device array, copied to the host."""
+
+    def fetched(self, arrays: Sequence[Any]) -> Callable[[], list[NDArray[Any]]]:
+        """Begins to copy device arrays to the host, beside what is given to the device next; what it gives waits for them."""
+
+    def locked(self, array: NDArray[Any]) -> NDArray[Any]:
+        """A copy from which `uploaded` is fastest."""
 
     def room(self, row_bytes: int) -> int:
         """Rows of so many bytes that a step may take for itself, at least 1."""
@@ -81,8 +74,20 @@ class Gpu(Protocol):
     def need(self, n_bytes: int, what: str) -> None:
         """Raises BadEnvironment where there is no room for `what`, which is to stay on the device."""
 
+    def has_room(self, n_bytes: int) -> bool:
+        """Whether so many bytes more can stay on the device, and leave room for batches under way."""
+
+    def kept(self, array: Any) -> Any:
+        """A copy that is to stay on the device for long, where it does not lie among what comes and goes."""
+
+    def address(self, array: Any) -> int:
+        """Where a device array begins, for kernels that are given many arrays."""
+
+    def finish(self) -> None:
+        """Waits for everything that was given to the device, by whichever thread."""
+
     def uploaded(self, batches: Iterable[Sequence[NDArray[Any]]]) -> Iterator[list[Any]]:
-        """Batches of host arrays, as arrays of the device."""
+        """Batches of host arrays, best `locked` ones, as arrays of the device."""
 
     def stream(self) -> AbstractContextManager[object]:
         """Within it, what this thread gives the device is ordered among itself only, and runs beside the work of other threads."""
@@ -114,6 +119,8 @@ class Card:
         self.xp: Any = cupy
         self.warps = 32 * int(self._cupy.cuda.Device().attributes["MultiProcessorCount"])
         self._of_thread = threading.local()
+        self._downloads: Any = None
+        self._lasting = self._cupy.cuda.MemoryPool()
         self._compiling = threading.Lock()
         self.compiled = functools.cache(self._compiled)
         self.kernel = functools.cache(self._kernel)
@@ -138,10 +145,46 @@ class Card:
         """See `Gpu.launch`."""
         self.kernel(source, entry)((grid[0],), (grid[1],), arguments)
 
+    def put(self, array: NDArray[Any]) -> Any:
+        """See `Gpu.put`. CuPy's `asarray` would page-lock as much memory again, and keep it."""
+        there = self.xp.empty(array.shape, array.dtype)
+        if array.size:
+            there.set(array)
+        return there
+
     def host(self, array: Any) -> NDArray[Any]:
-        """See `Gpu.host`."""
-        copied: NDArray[Any] = self._cupy.asnumpy(array)
-        return copied
+        """See `Gpu.host`. Large arrays come into page-locked memory."""
+        if array.nbytes < LARGE:
+            copied: NDArray[Any] = self._cupy.asnumpy(array)
+            return copied
+        locked = _empty_locked(array)
+        array.get(out=locked)
+        return locked
+
+    def fetched(self, arrays: Sequence[Any]) -> Callable[[], list[NDArray[Any]]]:
+        """See `Gpu.fetched`."""
+        if self._downloads is None:
+            self._downloads = self._cupy.cuda.Stream(non_blocking=True)
+        downloads, held = self._downloads, list(arrays)
+        downloads.wait_event(self._cupy.cuda.get_current_stream().record())
+        here = [_empty_locked(array) for array in held]
+        for array, locked in zip(held, here, strict=True):
+            if array.size:
+                array.get(stream=downloads, out=locked, blocking=False)
+        copied = downloads.record()
+
+        def wait() -> list[NDArray[Any]]:
+            copied.synchronize()
+            held.clear()  # only now may their memory be used again
+            return here
+
+        return wait
+
+    def locked(self, array: NDArray[Any]) -> NDArray[Any]:
+        """See `Gpu.locked`: page-locked memory."""
+        locked = _empty_locked(array)
+        locked[...] = array
+        return locked
 
     def room(self, row_bytes: int) -> int:
         """See `Gpu.room`: half of what is free."""
@@ -156,6 +199,24 @@ class Card:
                 do="End other programs on the GPU, take a larger one, or use --device cpu.",
                 key="--device",
             )
+
+    def has_room(self, n_bytes: int) -> bool:
+        """See `Gpu.has_room`."""
+        return self._free() >= n_bytes + MOST_WORKING_MEMORY
+
+    def kept(self, array: Any) -> Any:
+        """See `Gpu.kept`: from a pool of its own, so that what comes and goes finds no gaps between."""
+        there = self.xp.ndarray(array.shape, array.dtype, memptr=self._lasting.malloc(array.nbytes))
+        there[...] = array
+        return there
+
+    def address(self, array: Any) -> int:
+        """See `Gpu.address`."""
+        return int(array.data.ptr)
+
+    def finish(self) -> None:
+        """See `Gpu.finish`."""
+        self._cupy.cuda.Device().synchronize()
 
     def _free(self) -> int:
         """Free bytes, those included that CuPy keeps for later use."""
@@ -185,19 +246,18 @@ class Card:
         )
 
     def uploaded(self, batches: Iterable[Sequence[NDArray[Any]]]) -> Iterator[list[Any]]:
-        """Batches of host arrays on the device; while one is worked on, the next is copied from page-locked memory by a second stream."""
+        """See `Gpu.uploaded`: while one batch is worked on, the next is copied by a second stream."""
         work = self._cupy.cuda.get_current_stream()
         copies = self._cupy.cuda.Stream(non_blocking=True)
         waiting: tuple[list[Any], list[NDArray[Any]], Any] | None = None
         for batch in batches:
-            locked = [_page_locked(array) for array in batch]
             here = [self.xp.empty(array.shape, array.dtype) for array in batch]
             # the memory may still be in use by work that was given earlier
             copies.wait_event(work.record())
-            for target, source in zip(here, locked, strict=True):
+            for target, source in zip(here, batch, strict=True):
                 if source.size:
                     target.set(source, stream=copies)
-            following = here, locked, copies.record()
+            following = here, list(batch), copies.record()
             if waiting is not None:
                 yield _arrived(work, *waiting)
             waiting = following
@@ -205,46 +265,20 @@ class Card:
             yield _arrived(work, *waiting)
 
 
-def _page_locked(array: NDArray[Any]) -> NDArray[Any]:
+def _empty_locked(array: Any) -> NDArray[Any]:
+    """Page-locked memory for such an array. CuPy keeps it for later use in sizes of powers of two."""
     import cupyx
 
-    if not array.size:
-        return array
-    locked: NDArray[Any] = cupyx.empty_pinned(array.shape, array.dtype)
-    locked[...] = array
+    locked: NDArray[Any] = cupyx.empty_pinned(array.shape, array.dtype) if array.size else np.empty(array.shape, array.dtype)
     return locked
 
 
-def _arrived(work: Any, here: list[Any], locked: list[NDArray[Any]], copied: Any) -> list[Any]:
-    """The arrays of a batch, when their copy is done: only then may the page-locked memory be used again."""
+def _arrived(work: Any, here: list[Any], sources: list[NDArray[Any]], copied: Any) -> list[Any]:
+    """The arrays of a batch, when their copy is done: only then may the memory of the host be used again."""
     work.wait_event(copied)
     copied.synchronize()
-    locked.clear()
+    sources.clear()
     return here
-
-
-def cubin_folder() -> Path:
-    """Where machine code is kept: CUPY_CACHE_DIR, or `genopipe/cubin` in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("CUPY_CACHE_DIR") or Path(cache, "genopipe", "cubin"))
-
-
-def compile_source(nvrtc: Any, source: Source, architecture: str) -> bytes:
-    """Machine code of `source` for an architecture such as sm_90, by `cupy.cuda.nvrtc`."""
-    program = nvrtc.createProgram(source.path.read_text(), source.path.name, (), ())
-    try:
-        nvrtc.compileProgram(program, (f"--gpu-architecture={architecture}", *source.options()))
-        code: bytes = nvrtc.getCUBIN(program)
-    except nvrtc.NVRTCError as error:
-        log_text = nvrtc.getProgramLog(program)
-        raise BadEnvironment(
-            f"NVRTC cannot compile {source.path.name} for {architecture}: {error} {log_text}",
-            wanted="an NVRTC of CUDA 12 or newer, and a GPU of compute capability 8.0 or newer",
-            do="Update the driver and CuPy, or use --device cpu.",
-        ) from error
-    finally:
-        nvrtc.destroyProgram(program)
-    return code
 
 
 def gpu_present() -> bool:

@@ -1,0 +1,81 @@
+"""Where aligned reads go, in bounded memory: records to a sorter for the BAM, packed reads to a store that is called from, or both, and
+the signatures of fragments to the finder of duplicates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.align.duplicates import Finder
+from genopipe.align.sorting import Chunk, Sorter, order_of
+from genopipe.device import Gpu
+from genopipe.errors import BadEnvironment
+from genopipe.formats.held_alignments import AlignmentStore
+from genopipe.kernels import on_gpu
+from genopipe.kernels.packed_alignments import Levels, Packed
+
+LEAST_SORTING = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is wanted of the reads: their records, for a BAM; and themselves, to be called from."""
+
+    records: bool = True
+    calling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A batch whose reads have their places: records and packed reads where these are wanted, the ordinal of the first read, signatures of
+    the fragments, and counts of reads (as in `fragment_ends.ends`) and of trimming."""
+
+    records: Chunk | None
+    packed: Packed | None
+    first_read: int
+    signature: NDArray[np.void]
+    count: NDArray[np.int64]
+    trimmed: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """The sorter and the store, as far as they are wanted, and the finder."""
+
+    sorter: Sorter | None
+    store: AlignmentStore | None
+    finder: Finder
+
+    @classmethod
+    def within(cls, folder: Path, wishes: Wishes, *, memory: int, pixels: int, gpu: Gpu | None, levels: Levels) -> Destinations:
+        """These, in so many bytes of memory and in files in `folder`; a quarter of the memory is for signatures."""
+        order = partial(on_gpu.order, gpu) if gpu is not None else None
+        share = memory * 3 // 4 // (wishes.records + wishes.calling)
+        sorter = Sorter(folder, memory=share, order=order or order_of) if wishes.records else None
+        store = AlignmentStore(folder, levels, memory=share, gpu=gpu) if wishes.calling else None
+        return cls(sorter, store, Finder(folder, memory=memory // 4, pixels=pixels, order=order or np.argsort))
+
+    def add(self, finished: Finished) -> None:
+        """Hands on what was made of a batch, in the order of the reads."""
+        if self.sorter is not None and finished.records is not None:
+            self.sorter.add(finished.records.record, finished.records.start, finished.records.key, finished.records.ordinal)
+        if self.store is not None and finished.packed is not None:
+            self.store.add(finished.packed, finished.first_read)
+        self.finder.add(finished.signature)
+
+
+def check_memory(memory: int, taken: int, sixteenths: int) -> int:
+    """What is left of so many sixteenths of the memory besides `taken` bytes. Raises BadEnvironment where that is too little."""
+    left = memory * sixteenths // 16 - taken
+    if left < LEAST_SORTING:
+        raise BadEnvironment(
+            f"{memory >> 20} MB of memory are too few for this reference",
+            wanted=f"at least {((taken + LEAST_SORTING) * 16 // sixteenths >> 20) + 1} MB",
+            do="Give more with --memory.",
+            key="--memory",
+        )
+    return left

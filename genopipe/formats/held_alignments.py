@@ -1,0 +1,293 @@
+"""Aligned reads that calling takes without a BAM: packed, on the GPU as far as it has room, in memory, and in files beyond that.
+
+Batches come in any order, each with the ordinal of its first read. Those packed on the device stay there while it has room. Others are put
+one behind another into segments, in memory up to a given amount, then in files that are mapped. At the end a count of the reads that begin
+in each bin of 256 bases brings all rows in order; the reads of a stretch are looked at, and sorted, when it is asked for. A read takes
+twelve bytes of memory besides its record.
+"""
+
+# mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genopipe.device import Gpu
+from genopipe.formats.slabs import joined, taken
+from genopipe.kernels.compiled import kernel
+from genopipe.kernels.packed_alignments import Levels, Packed, Wanted, columns_for, look, unpack
+from genopipe.kernels.packed_on_gpu import Batches, batches, unpacked
+from genopipe.model import Alignments, Contig
+from genopipe.outputs import writing
+from genopipe.progress import log
+
+if TYPE_CHECKING:
+    from genopipe.formats.bam_index import Bam
+
+SEGMENT = 1 << 28
+"""Bytes of records that lie together."""
+
+PIECE = 1 << 15
+"""Reads that are handed out at a time, unless more of them begin in one bin."""
+
+_BIN_BITS = 8
+
+
+class _Segment:
+    """Records one behind another."""
+
+    def __init__(self, word: NDArray[np.uint64]) -> None:
+        self.word = word
+        self.n = self._used = 0
+        self._start = [np.zeros(1, np.uint32)]
+
+    def takes(self, packed: Packed) -> bool:
+        """Whether there is room for these."""
+        return self._used + len(packed.word) <= len(self.word)
+
+    def add(self, packed: Packed) -> int:
+        """The row that the first of them has here."""
+        first, end = self.n, self._used + len(packed.word)
+        self.word[self._used : end] = packed.word
+        self._start.append(packed.start[1:] + np.uint32(self._used))
+        self.n, self._used = first + len(packed.position), end
+        return first
+
+    def rows(self, first: int, n: int) -> NDArray[np.uint32]:
+        """Where `n` records from `first` on begin, and where the last one ends."""
+        if len(self._start) > 1:
+            self._start = [np.concatenate(self._start)]
+        return self._start[0][first : first + n + 1]
+
+
+class _Batch(NamedTuple):
+    """Packed reads: `n` rows of a segment from `first` on, or of the device; `bin` (n) is the one that each begins in."""
+
+    first_ordinal: int
+    place: _Segment | Packed
+    first: int
+    n: int
+    bin: NDArray[np.uint32]
+
+
+class AlignmentStore:
+    """Takes packed reads, and the levels they are packed by; of those of the host, what exceeds `memory` goes to files in `folder`."""
+
+    def __init__(self, folder: Path, levels: Levels, *, memory: int, gpu: Gpu | None = None) -> None:
+        self._levels, self._gpu = levels, gpu
+        self._folder, self._left = folder, memory
+        self._batches: list[_Batch] = []
+        self._segment = _Segment(np.empty(0, np.uint64))
+        self._n_files = 0
+        self._one_at_a_time = Lock()
+
+    def add(self, packed: Packed, first_ordinal: int) -> None:
+        """Adds reads of the host, numbered from an ordinal on."""
+        with self._one_at_a_time:
+            if not self._segment.takes(packed):
+                self._segment = _Segment(self._room(max(SEGMENT // 8, len(packed.word))))
+            first = self._segment.add(packed)
+            self._batches.append(_Batch(first_ordinal, self._segment, first, len(packed.position), _bin_of(packed.position)))
+
+    def add_there(self, packed: Packed, first_ordinal: int) -> None:
+        """Adds reads of the device, which stay there if it has room for them."""
+        assert self._gpu is not None
+        if not len(packed.position):
+            return
+        if not self._gpu.has_room(packed.word.nbytes):
+            self.add(Packed(*map(self._gpu.host, packed)), first_ordinal)
+            return
+        kept = packed._replace(word=self._gpu.kept(packed.word), start=self._gpu.kept(packed.start), position=None)
+        batch = _Batch(first_ordinal, kept, 0, len(packed.position), _bin_of(self._gpu.host(packed.position)))
+        with self._one_at_a_time:
+            self._batches.append(batch)
+
+    def held(self, contigs: Sequence[Contig], longest: int, duplicate: NDArray[np.uint8]) -> HeldAlignments:
+        """All reads; none spans more than `longest` bases, and those whose ordinal has a bit in `duplicate` are no evidence."""
+        given = sorted(self._batches, key=lambda batch: batch.first_ordinal)
+        self._batches = []
+        n_bins = (contigs[-1].start + contigs[-1].length >> _BIN_BITS) + 1
+        bin_start, order = _in_order([batch.bin for batch in given], n_bins)
+        blocks = _blocks(given)
+        border = np.cumsum([0, *(len(block.start) - 1 for block in blocks)], dtype=np.int64)
+        here = _Here(blocks, border, duplicate, self._levels.table())
+        there = None if self._gpu is None else _There.of(self._gpu, here)
+        return HeldAlignments(contigs, longest, bin_start, order, here, there)
+
+    def _room(self, n_words: int) -> NDArray[np.uint64]:
+        """Room for so many words: of a file whose blocks the disk has set aside, once the memory is used up."""
+        n_bytes = 8 * n_words
+        if self._left >= n_bytes:
+            self._left -= n_bytes
+            return np.empty(n_words, np.uint64)
+        path, self._n_files = self._folder / f"packed-{self._n_files}", self._n_files + 1
+        with writing(path), open(path, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+        log.info("packed reads go on in file %d", self._n_files)
+        return np.memmap(path, np.uint64, "r+", shape=(n_words,))
+
+
+class _Block(NamedTuple):
+    """Records that lie together: their words, and where in these each begins, of the host or of the device."""
+
+    word: NDArray[np.uint64]
+    start: NDArray[np.uint32]
+    is_here: bool
+
+
+def _blocks(given: list[_Batch]) -> list[_Block]:
+    """The batches, those joined that follow each other in a segment."""
+    joint: list[_Batch] = []
+    for batch in given:
+        last = joint[-1] if joint else None
+        if last is not None and last.place is batch.place and last.first + last.n == batch.first:
+            joint[-1] = last._replace(n=last.n + batch.n)
+        else:
+            joint.append(batch)
+    return [
+        _Block(batch.place.word, batch.place.rows(batch.first, batch.n), is_here=True)
+        if isinstance(batch.place, _Segment)
+        else _Block(batch.place.word, batch.place.start, is_here=False)
+        for batch in joint
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """The blocks of the host. border (blocks + 1) int64: the first row of each; level: as `Levels.table` gives it."""
+
+    blocks: list[_Block]
+    border: NDArray[np.int64]
+    duplicate: NDArray[np.uint8]
+    level: NDArray[np.uint8]
+
+    def alignments(self, row: NDArray[np.int64], wanted: Wanted, contig_start: int) -> tuple[NDArray[np.int64], Alignments]:
+        """Which of the rows are wanted, by position, equal ones in the order of the rows; and these."""
+        position, n_operations, n_bases = (np.empty(len(row), np.int64) for _ in range(3))
+        block = np.searchsorted(self.border, row, side="right") - 1
+        parts = [(self.blocks[i], row[at] - self.border[i], at) for i in np.unique(block).tolist() for at in [np.flatnonzero(block == i)]]
+        for part, mine, at in parts:
+            look(part.word, part.start, mine, at, wanted, self.duplicate, position, n_operations, n_bases)
+        kept = np.flatnonzero(n_bases)
+        kept = kept[np.argsort(position[kept], kind="stable")]
+        out, to = columns_for(np, n_operations[kept], n_bases[kept]), np.full(len(row), -1)
+        to[kept] = np.arange(len(kept))
+        for part, mine, at in parts:
+            unpack(part.word, part.start, mine, to[at], contig_start, self.level, out)
+        return kept, Alignments(*out)
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """The blocks of the device, duplicates and levels there too."""
+
+    gpu: Gpu
+    batches: Batches
+    is_there: NDArray[np.bool_]
+    duplicate: object
+    level: object
+
+    @classmethod
+    def of(cls, gpu: Gpu, here: _Here) -> _There:
+        is_there = np.array([not block.is_here for block in here.blocks], np.bool_)
+        told = batches(gpu, [None if block.is_here else (block.word, block.start) for block in here.blocks], here.border)
+        made = cls(gpu, told, is_there, gpu.put(here.duplicate), gpu.put(here.level))
+        gpu.finish()
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAlignments:
+    """Packed reads in order.
+
+    longest    bases of the genome that no read spans more of
+    bin_start  (bins + 1) int64: the first of `order` that begins in each bin
+    order      (reads) uint32: rows, bin by bin
+    """
+
+    contigs: Sequence[Contig]
+    longest: int
+    bin_start: NDArray[np.int64]
+    order: NDArray[np.uint32]
+    here: _Here
+    there: _There | None
+
+    @property
+    def gpu(self) -> Gpu | None:
+        """The device that holds some of them."""
+        return None if self.there is None else self.there.gpu
+
+    def bam(self, text: str, name: Path) -> Bam:
+        """The reads as a BAM with this header; `name` is what messages call it."""
+        from genopipe.formats.bam_index import Bam, read_groups_of, with_digests
+
+        lengths = [(contig.name, contig.length) for contig in self.contigs]
+        return Bam(name, with_digests(text, lengths), read_groups_of(text), (), (len(self.order) > 0,) * len(lengths), held=self)
+
+    def pieces(self, contig: int, *, start: int, end: int, min_mapping_quality: int) -> Iterator[Alignments]:
+        """The reads over bases `start` to `end` of a contig that are evidence, by position, equal ones in the order of the reads."""
+        base = self.contigs[contig].start
+        wanted = Wanted(np.int64(base + start), np.int64(base + end), np.int32(min_mapping_quality))
+        bin_, last = max(base + start - self.longest, 0) >> _BIN_BITS, (base + end - 1 >> _BIN_BITS) + 1
+        while bin_ < last:
+            begin = self.bin_start[bin_]
+            after = min(max(int(np.searchsorted(self.bin_start, begin + PIECE, side="right")) - 1, bin_ + 1), last)
+            row = self.order[begin : self.bin_start[after]].astype(np.int64)
+            if len(row):
+                yield self._alignments(row, wanted, base)
+            bin_ = after
+
+    def _alignments(self, row: NDArray[np.int64], wanted: Wanted, contig_start: int) -> Alignments:
+        there = self.there
+        if there is None:
+            return self.here.alignments(row, wanted, contig_start)[1]
+        is_there = there.is_there[np.searchsorted(self.here.border, row, side="right") - 1]
+        on_device, on_host = np.flatnonzero(is_there), np.flatnonzero(~is_there)
+        if not len(on_device):
+            return self.here.alignments(row, wanted, contig_start)[1]
+        given: dict[str, Any] = {"duplicate": there.duplicate, "contig_start": contig_start, "level": there.level}
+        kept, found = unpacked(there.gpu, there.batches, row[on_device], wanted, **given)
+        if not len(on_host):
+            return found
+        kept_here, found_here = self.here.alignments(row[on_host], wanted, contig_start)
+        both = joined([found, found_here])
+        return taken(both, np.lexsort((np.concatenate((on_device[kept], on_host[kept_here])), both.position)))
+
+
+def _bin_of(position: NDArray[np.int64]) -> NDArray[np.uint32]:
+    return (position >> _BIN_BITS).astype(np.uint32)
+
+
+def _in_order(bins: list[NDArray[np.uint32]], n_bins: int) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Where each bin begins among the rows in order, one more; and these, those of one bin in ascending order."""
+    bin_start = np.zeros(n_bins + 2, np.int64)
+    for each in bins:
+        _count(each, bin_start)
+    np.cumsum(bin_start, out=bin_start)
+    order, first = np.empty(bin_start[-1], np.uint32), 0
+    for each in bins:
+        _place(each, first, bin_start, order)
+        first += len(each)
+    return bin_start[:-1], order
+
+
+@kernel
+def _count(bins, bin_start):
+    """Counts rows two bins further on, so that `_place` leaves each bin where it begins."""
+    for i in range(len(bins)):
+        bin_start[np.int64(bins[i]) + 2] += 1
+
+
+@kernel
+def _place(bins, first, following, order):
+    for i in range(len(bins)):
+        at = following[np.int64(bins[i]) + 1]
+        order[at] = first + i
+        following[np.int64(bins[i]) + 1] = at + 1

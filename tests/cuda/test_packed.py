@@ -1,0 +1,78 @@
+"""Aligned reads are packed and unpacked on a GPU as on the CPU, and stretches are the same wherever their reads lie."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genopipe.device import Gpu
+from genopipe.formats.held_alignments import AlignmentStore, HeldAlignments
+from genopipe.kernels import packed_on_gpu
+from genopipe.kernels.packed_alignments import Levels, Packed, Placed, Sequenced, pack
+from genopipe.model import Alignments
+from tests.kernels.test_packed_alignments import CONTIGS, QUALITIES, some_reads
+
+
+def on_device(gpu: Gpu, reads: Sequenced, placed: Placed) -> tuple[Sequenced, Placed]:
+    return Sequenced(*map(gpu.xp.asarray, reads)), Placed(*map(gpu.xp.asarray, placed))
+
+
+def records(packed: Packed) -> list[list[int]]:
+    return [packed.word[first:last].tolist() for first, last in zip(packed.start[:-1], packed.start[1:], strict=True)]
+
+
+@pytest.mark.parametrize("qualities", QUALITIES)
+@pytest.mark.parametrize("paired", [True, False])
+def test_records_equal_the_cpu(gpu: Gpu, qualities: list[int], paired: bool) -> None:
+    """Those of the device are sorted by position."""
+    reads, placed, _ = some_reads(np.random.default_rng(8), 400, qualities, paired=paired)
+    ours = packed_on_gpu.pack(gpu, *on_device(gpu, reads, placed), Levels(), paired=paired, first_ordinal=9)
+    theirs = pack(reads, placed, Levels(), paired=paired, first_ordinal=9)
+    order = np.argsort(theirs.position, kind="stable")
+    ours = Packed(*map(gpu.host, ours))
+    assert ours.position.tolist() == theirs.position[order].tolist()
+    assert records(ours) == [records(theirs)[row] for row in order]
+
+
+def test_reads_without_a_place_leave_nothing(gpu: Gpu) -> None:
+    reads, placed, _ = some_reads(np.random.default_rng(8), 10, [30], paired=False)
+    nowhere = placed._replace(slot=np.full(10, -1, np.int32))
+    packed = packed_on_gpu.pack(gpu, *on_device(gpu, reads, nowhere), Levels(), paired=False, first_ordinal=0)
+    assert [len(array) for array in packed] == [0, 1, 0]
+
+
+def held(gpu: Gpu | None, folder: Path, monkeypatch: pytest.MonkeyPatch, *, where: str) -> HeldAlignments:
+    """The same batches on the host, on the device, or in turn."""
+    rng = np.random.default_rng(3)
+    levels = Levels()
+    store = AlignmentStore(folder, levels, memory=1 << 30, gpu=gpu)
+    for number in range(9):
+        reads, placed, _ = some_reads(rng, 40, QUALITIES[number % 4], paired=True)
+        how = {"paired": True, "first_ordinal": 40 * number}
+        if gpu is None or (where == "both" and number % 3 == 0):
+            store.add(pack(reads, placed, levels, **how), 40 * number)
+            continue
+        if where == "a full device":
+            monkeypatch.setattr(type(gpu), "has_room", lambda gpu, n_bytes: False)
+        store.add_there(packed_on_gpu.pack(gpu, *on_device(gpu, reads, placed), levels, **how), 40 * number)
+    duplicate = np.random.default_rng(4).choice([0, 0, 0, 1, 130], 45).astype(np.uint8)
+    return store.held(CONTIGS, 300, duplicate)
+
+
+@pytest.mark.parametrize("where", ["there", "both", "a full device"])
+def test_stretches_are_the_same_wherever_reads_lie(gpu: Gpu, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str) -> None:
+    theirs = held(None, tmp_path, monkeypatch, where="here")
+    ours = held(gpu, tmp_path, monkeypatch, where=where)
+    n = 0
+    for contig, start, end in ((0, 0, 1000), (1, 0, 3000), (1, 900, 1100), (1, 2990, 3000), (0, 5, 6)):
+        pieces = [list(each.pieces(contig, start=start, end=end, min_mapping_quality=5)) for each in (ours, theirs)]
+        assert len(pieces[0]) == len(pieces[1])
+        for found, wanted in zip(*pieces, strict=True):
+            n += len(wanted)
+            for field in fields(Alignments):
+                one, other = getattr(found, field.name), getattr(wanted, field.name)
+                assert (one.dtype, one.tolist()) == (other.dtype, other.tolist()), field.name
+    assert n > 200
