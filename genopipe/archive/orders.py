@@ -21,7 +21,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from genopipe.archive.pool_reads import COLLATE
-from genopipe.archive.sorted_rows import CHUNK, Column, Rows, SortedRows
+from genopipe.archive.sorted_rows import Column, Rows, SortedRows, pieces
 from genopipe.archive.workshop import Workshop
 from genopipe.kernels.compiled import kernel
 
@@ -177,14 +177,14 @@ def _kept_numbers(digest: str, shop: Workshop) -> Iterator[Numbers]:
         width = packed.read(1)[0]
         zstandard.ZstdDecompressor().copy_stream(packed, planes)
         n = planes.tell() // width
-        for first in range(0, n, CHUNK):
-            yield _from_planes(planes, n, width, first)
+        for first, end in pieces(n):
+            yield _from_planes(planes, n, width, slice(first, end))
 
 
-def _from_planes(planes: IO[bytes], n: int, width: int, first: int) -> Numbers:
-    numbers = np.zeros(min(CHUNK, n - first), np.int64)
+def _from_planes(planes: IO[bytes], n: int, width: int, part: slice) -> Numbers:
+    numbers = np.zeros(part.stop - part.start, np.int64)
     for plane in range(width):
-        planes.seek(plane * n + first)
+        planes.seek(plane * n + part.start)
         numbers |= np.frombuffer(planes.read(len(numbers)), np.uint8).astype(np.int64) << 8 * plane
     return numbers
 

@@ -35,6 +35,11 @@ _STRETCH = 1 << 18
 Rows = NDArray[np.uint64]
 
 
+def pieces(n: int) -> Iterator[tuple[int, int]]:
+    """Where each `CHUNK` of n rows begins and ends."""
+    return ((first, min(first + CHUNK, n)) for first in range(0, n, CHUNK))
+
+
 class Column:
     """Rows of numbers in the order in which they came, in a file that goes with its last reference."""
 
@@ -63,8 +68,7 @@ class Column:
 
     def chunks(self) -> Iterator[NDArray[Any]]:
         """All rows, `CHUNK` at a time."""
-        for first in range(0, self.n, CHUNK):
-            yield self.read(first, CHUNK)
+        yield from (self.read(first, end - first) for first, end in pieces(self.n))
 
 
 class SortedRows:
@@ -159,8 +163,7 @@ def _read(file: int, at: int, size: int) -> bytearray:
 
 def _merged(runs: list[_Run], width: int) -> Iterator[Rows]:
     if len(runs) == 1:
-        for first in range(0, runs[0].n, CHUNK):
-            yield runs[0].read(first, min(CHUNK, runs[0].n - first))
+        yield from (runs[0].read(first, end - first) for first, end in pieces(runs[0].n))
         return
     n_each = max(16, MERGE_BYTES // (8 * width * max(1, len(runs))))
     block = np.empty((len(runs), n_each, width), np.uint64)

@@ -46,8 +46,6 @@ def given_memory(patch: pytest.MonkeyPatch, *, little: bool) -> None:
     """Few rows at a time, or as usual."""
     for name, value in {"RUN_BYTES": 999, "MERGE_BYTES": 1, "CHUNK": 11}.items() if little else ():
         patch.setattr(sorted_rows, name, value)
-        if name == "CHUNK":
-            patch.setattr("genopipe.archive.orders.CHUNK", value)
     if little:
         patch.setattr(rearranged, "HELD_BYTES", 3000)
         patch.setattr(rearranged, "BUCKET_BYTES", 1000)
