@@ -12,17 +12,20 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from genopipe.archive.manifests import Manifest, decode_manifest, parse_manifest
+from genopipe.progress import log
 from genopipe.store import Files, Found, Location, inside, is_digest, is_s3
 
 LEDGER = "ledger.sqlite"
 _READERS = 16
+_AT_ONCE = 10_000
+"""Manifests that are read and taken up at a time: memory is bounded, and a first look that was killed goes on from there."""
 _BUSY_SECONDS = 300
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS manifest (
@@ -75,7 +78,7 @@ class Ledger:
         """Takes up a manifest that was just written."""
         try:
             with self._opened() as ledger:
-                _insert(ledger, manifest)
+                _insert(ledger, [(manifest, manifest.encode())])
         except sqlite3.Error:
             self._discard()
             self.refresh()
@@ -102,24 +105,26 @@ class Ledger:
         present = {found.name for found in manifest_files(self._files)}
         ledger = self._opened()
         known = {file for (file,) in ledger.execute("SELECT file FROM manifest")}
-        if present == known:
-            return
+        fresh, gone = sorted(present - known), [(file,) for file in known - present]
         with ThreadPoolExecutor(_READERS) as readers:
-            fresh = list(readers.map(self._read, sorted(present - known)))
-        with ledger:
-            for file in known - present:
-                ledger.execute("DELETE FROM manifest WHERE file = ?", (file,))
-                ledger.execute("DELETE FROM object WHERE file = ?", (file,))
-            for manifest in fresh:
-                if manifest is not None:
-                    _insert(ledger, manifest)
+            for start in range(0, len(fresh), _AT_ONCE):
+                some = fresh[start : start + _AT_ONCE]
+                with ledger:
+                    _insert(ledger, filter(None, readers.map(self._read, some)))
+                if len(fresh) > _AT_ONCE:
+                    log.info("%s of %s new manifests are in the ledger", f"{start + len(some):,}", f"{len(fresh):,}")
+        if gone:
+            with ledger:
+                ledger.executemany("DELETE FROM manifest WHERE file = ?", gone)
+                ledger.executemany("DELETE FROM object WHERE file = ?", gone)
 
-    def _read(self, file: str) -> Manifest | None:
-        """None for a manifest that went between the listing and now."""
+    def _read(self, file: str) -> tuple[Manifest, bytes] | None:
+        """A manifest and its bytes; None for one that went between the listing and now."""
         try:
-            return decode_manifest(self._files.read(file), digest_in(file), inside(self._root, file))
+            content = self._files.read(file)
         except FileNotFoundError:
             return None
+        return decode_manifest(content, digest_in(file), inside(self._root, file)), content
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -160,14 +165,19 @@ def _path(root: Location) -> Path:
 
 
 def _prepared(ledger: sqlite3.Connection) -> sqlite3.Connection:
+    ledger.execute("PRAGMA cache_size = -65536")  # 64 MB, so that a million random digests go into the indices in seconds
     ledger.execute("PRAGMA secure_delete = ON")  # what is forgotten leaves no trace in free pages
     ledger.executescript(_SCHEMA)
     return ledger
 
 
-def _insert(ledger: sqlite3.Connection, manifest: Manifest) -> None:
-    m = manifest
-    row = (m.file, m.sample or "", m.name, m.version, m.digest, m.plain_digest, m.revision, m.stored_size, m.size, m.content["kind"])
-    ledger.execute(f"INSERT OR REPLACE INTO manifest VALUES ({', '.join('?' * (len(row) + 1))})", (*row, m.encode()))
-    entries = [(entry["digest"], m.file, entry["size"], entry["role"]) for entry in m.objects]
-    ledger.executemany("INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?)", entries)
+def _insert(ledger: sqlite3.Connection, manifests: Iterable[tuple[Manifest, bytes]]) -> None:
+    """Takes up manifests, each with its bytes."""
+    rows, entries = [], []
+    for m, content in manifests:
+        file = f"manifests/{hashlib.sha256(content).hexdigest()}.json"
+        about = (m.sample or "", m.name, m.version, m.digest, m.plain_digest, m.revision, m.stored_size, m.size, m.content["kind"])
+        rows.append((file, *about, content))
+        entries += [(entry["digest"], file, entry["size"], entry["role"]) for entry in m.objects]
+    ledger.executemany(f"INSERT OR REPLACE INTO manifest VALUES ({', '.join('?' * 11)})", rows)
+    ledger.executemany("INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?)", sorted(entries))

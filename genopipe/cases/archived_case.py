@@ -23,7 +23,7 @@ from genopipe.model import Genome
 
 WITHOUT = {
     "structural": "structural variants",
-    "uncallable": "where the proband could not be called",
+    "uncallable": "the regions that could not be called",
     "pgx": "star alleles and the drugs they forbid",
 }
 """What is not looked at again where a file that the case was ranked with is not in the archive."""

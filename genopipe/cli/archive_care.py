@@ -47,7 +47,7 @@ def init(root: Location, encrypt: bool) -> None:
 @click.command()
 @archive_option
 def stat(root: Location) -> None:
-    """Show what the archive takes, by sample and in all.
+    """Show what the archive takes, by sample and in all; files of no one sample, as those of a family, stand under `-`.
 
     \b
     genopipe archive stat --archive A
@@ -58,7 +58,7 @@ def stat(root: Location) -> None:
     found = measure(Archive.existing(root))
     click.echo("sample\tfiles\tsize\tstored\town")
     for each in found.sample:
-        click.echo(f"{each.sample}\t{each.files}\t{each.size}\t{each.stored}\t{each.own}")
+        click.echo(f"{each.sample or '-'}\t{each.files}\t{each.size}\t{each.stored}\t{each.own}")
     click.echo(
         f"# files {found.files}, size {found.size}, stored {found.stored} (each file apart {found.referred}),"
         f" references {found.references}, unneeded {found.unneeded}"
@@ -240,7 +240,7 @@ def _tell_faults(faults: Sequence[GenopipeError], root: Location) -> None:
     for fault in faults:
         click.echo(f"error: {fault}", err=True)
     if faults:
-        raise BadInput(f"{len(faults)} faults", wanted="none", do="See above; the files named stay as they were.", path=root)
+        raise BadInput(f"faults: {len(faults)}", wanted="none", do="See above; the files named stay as they were.", path=root)
 
 
 COMMANDS = (init, stat, gc, forget, hold, holds, release, audit, repack, migrate, rekey)

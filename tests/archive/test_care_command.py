@@ -42,7 +42,7 @@ def test_the_life_of_a_sample(root: str, tmp_path: Path) -> None:
     run("put", tmp_path / "report.html", "--archive", root)
     assert run("stat", "--archive", root) == (
         "sample\tfiles\tsize\tstored\town\n"
-        "\t1\t13\t13\t13\n"
+        "-\t1\t13\t13\t13\n"
         "S1\t1\t9\t9\t9\n"
         "# files 2, size 22, stored 22 (each file apart 22), references 0, unneeded 0\n"
     )
