@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc_csv
 
 from genopipe.errors import BadInput
 from genopipe.formats.inflate import inflated
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 4 << 20
+
+_LINE_FEED = 10
 
 
 def table_blocks(path: Path, is_header: Callable[[str], bool]) -> tuple[list[str], Iterator[tuple[int, bytes]]]:
@@ -42,18 +45,24 @@ def table_blocks(path: Path, is_header: Callable[[str], bool]) -> tuple[list[str
 
 
 def _blocks(held: bytes, pieces: Iterator[bytes], line: int) -> Iterator[tuple[int, bytes]]:
-    parts, size = [held], len(held)
+    parts, size, n_lines = [held], len(held), _line_ends(held)
     for piece in pieces:
-        parts.append(piece)
         size += len(piece)
         if size >= BLOCK_BYTES and b"\n" in piece:
-            whole, _, rest = b"".join(parts).rpartition(b"\n")
-            yield line, whole
-            line += whole.count(b"\n") + 1
-            parts, size = [rest], len(rest)
+            end, _, rest = piece.rpartition(b"\n")
+            yield line, b"".join((*parts, end))
+            line += n_lines + _line_ends(end) + 1
+            parts, size, n_lines = [rest], len(rest), 0
+        else:
+            parts.append(piece)
+            n_lines += _line_ends(piece)
     last = b"".join(parts).rstrip(b"\r\n")
     if last:
         yield line, last
+
+
+def _line_ends(text: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == _LINE_FEED))
 
 
 def block_columns(

@@ -1,7 +1,7 @@
 """Evidence about variants: population frequency and ClinVar, as Parquet sorted by contig, position, REF and ALT.
 
-A VCF is read once. Each ALT becomes a record of its own, trimmed, and left-aligned where the genome is at hand (then its REF alleles are
-checked too).
+A VCF is read once, by columns. Each ALT becomes a record of its own, trimmed, and left-aligned where the genome is at hand (then its REF
+alleles are checked too).
 
 frequency  `af` of all people, `af_max` the highest of the large populations, `homozygotes` where the file counts them
 clinvar    class, stars and condition; today's INFO keys (CLNSIG) and those of the 2016 conversion (CLINICAL_SIGNIFICANCE)
@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pysam
+from numpy.typing import NDArray
+from pyarrow import compute
 
 from genopipe.interpret.evidence_sorted import PLACE, write_sorted
 from genopipe.interpret.places import placed
-from genopipe.interpret.vcf_source import check_lengths, reading
+from genopipe.interpret.site_columns import Sites, read_sites
 from genopipe.model import Genome
 
-BATCH = 1 << 16
+pc: Any = compute
+
 FREQUENCY = pa.schema(PLACE | {"af": pa.float64(), "af_max": pa.float64(), "homozygotes": pa.int32()})
 CLINVAR = pa.schema(
     PLACE | {"accession": pa.string(), "significance": pa.string(), "stars": pa.int8(), "conditions": pa.string(), "gene": pa.string()}
@@ -32,82 +34,93 @@ CLINVAR = pa.schema(
 POPULATIONS = ("afr", "amr", "eas", "nfe", "eur", "sas")
 """Populations whose frequency counts; small bottlenecked ones (ASJ, FIN, AMI, MID) would hide founder variants."""
 
-Row = dict[str, Any]
-Describe = Callable[[pysam.VariantRecord, int], Row | None]
-"""What a kind says of one ALT (its number from 0) of a record; None for an ALT to leave out."""
+_OF_POPULATIONS = ("AF_popmax", "AF_grpmax", "AF_POPMAX", *(f"AF_{p}" for p in POPULATIONS), *(f"AF_{p.upper()}" for p in POPULATIONS))
+_HOMOZYGOTES = ("nhomalt", "AC_Hom")
+_SHARES = ("AF", *_OF_POPULATIONS)
+_COUNTS = ("AC", "AN", *_HOMOZYGOTES)
+_CLINVAR_KEYS = (
+    *("CLNSIG", "CLINICAL_SIGNIFICANCE", "CLNREVSTAT", "REVIEW_STATUS", "GENEINFO", "SYMBOL", "MEASURESET_ID", "CLNDN", "ALL_TRAITS"),
+    "MUT",
+)
+
+Float64 = NDArray[np.float64]
+Describe = Callable[[Sites], pa.Table]
+"""What a kind says of the ALTs it keeps, with contig, position, ref, alt and line."""
 
 
 def write_frequency(source: Path, target: Path, *, assembly: str, genome: Genome | None) -> int:
     """Allele frequencies of a VCF with AF, or AC and AN."""
-    tables = _tables(source, FREQUENCY, _frequency, assembly=assembly, genome=genome)
+    tables = _tables(read_sites(source, (*_SHARES, *_COUNTS), assembly=assembly), _frequency, genome)
     return write_sorted(tables, target, FREQUENCY, source=source)
 
 
 def write_clinvar(source: Path, target: Path, *, assembly: str, genome: Genome | None) -> int:
     """ClinVar's classes of a VCF."""
-    return write_sorted(_tables(source, CLINVAR, _clinvar, assembly=assembly, genome=genome), target, CLINVAR, source=source)
+    tables = _tables(read_sites(source, _CLINVAR_KEYS, assembly=assembly), _clinvar, genome)
+    return write_sorted(tables, target, CLINVAR, source=source)
 
 
-def _tables(source: Path, schema: pa.Schema, describe: Describe, *, assembly: str, genome: Genome | None) -> Iterator[pa.Table]:
-    with reading(source, drop_samples=True) as file:
-        check_lengths(file, assembly, source)
-        alleles = (row for record in file for row in _alleles(record, describe))
-        while rows := list(islice(alleles, BATCH)):
-            for _, table in placed(pa.Table.from_pylist(rows, schema=schema), genome=genome, path=source):
-                yield table
+def _tables(blocks: Iterator[Sites], describe: Describe, genome: Genome | None) -> Iterator[pa.Table]:
+    for sites in blocks:
+        for _, table in placed(describe(sites), genome=genome, path=sites.path):
+            yield table
 
 
-def _alleles(record: pysam.VariantRecord, describe: Describe) -> Iterator[Row]:
-    for number, alt in enumerate(record.alts or ()):
-        described = describe(record, number)
-        if described is not None:
-            yield {"contig": record.contig, "position": record.start, "ref": record.ref, "alt": alt} | described
+def _frequency(sites: Sites) -> pa.Table:
+    number = sites.numbers()
+    _check(sites, number)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        counted = np.where(number["AN"] > 0, number["AC"] / number["AN"], np.nan)
+    # Float is a number of 32 bits in VCF; what is counted here is not.
+    share = {name: number[name].astype(np.float32).astype(np.float64) for name in _SHARES}
+    frequency = np.where(np.isnan(share["AF"]), counted, share["AF"])
+    highest = np.fmax.reduce([frequency, *(share[name] for name in _OF_POPULATIONS)])
+    homozygotes = np.where(np.isnan(number["nhomalt"]), number["AC_Hom"], number["nhomalt"])
+    numbers = {"af": frequency, "af_max": highest, "homozygotes": pa.array(homozygotes, from_pandas=True)}
+    return pa.table(sites.places() | numbers).filter(pa.array(~np.isnan(frequency)))
 
 
-def _frequency(record: pysam.VariantRecord, number: int) -> Row | None:
-    frequency = _value(record, "AF", number)
-    if frequency is None:
-        count, total = _value(record, "AC", number), _value(record, "AN", number)
-        if count is None or not total:
-            return None
-        frequency = count / total
-    named = ("AF_popmax", "AF_grpmax", "AF_POPMAX", *(f"AF_{p}" for p in POPULATIONS), *(f"AF_{p.upper()}" for p in POPULATIONS))
-    of_populations = [value for name in named if (value := _value(record, name, number)) is not None]
-    homozygotes = next((value for name in ("nhomalt", "AC_Hom") if (value := _value(record, name, number)) is not None), None)
-    return {"af": float(frequency), "af_max": float(max([frequency, *of_populations])), "homozygotes": homozygotes}
+def _check(sites: Sites, number: dict[str, Float64]) -> None:
+    """Raises BadInput, with the line, for frequencies and counts that cannot be."""
+    faults = [(name, (number[name] < 0) | (number[name] > 1), "a share from 0 to 1") for name in _SHARES]
+    faults += [(name, (number[name] < 0) | (number[name] % 1 != 0) & ~np.isnan(number[name]), "a count") for name in _COUNTS]
+    faults.append(("AC", number["AC"] > number["AN"], "no more than AN"))
+    for name, wrong, wanted in faults:
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise sites.fault(f"{name} is {number[name][row]:g}", wanted, row)
 
 
-def _value(record: pysam.VariantRecord, key: str, number: int) -> Any:
-    """The INFO value of one ALT; the same for all where the file gives a single one."""
-    if key not in record.info:
-        return None
-    value = record.info[key]
-    if isinstance(value, tuple):
-        value = value[number] if number < len(value) else value[0]
-    return value
-
-
-def _clinvar(record: pysam.VariantRecord, number: int) -> Row | None:
-    del number  # ClinVar gives one ALT a record
-    text = {key: _joined(record.info[key]) for key in record.info}
-    if text.get("MUT") == "REF":
-        return None
-    raw = text.get("CLNSIG") or text.get("CLINICAL_SIGNIFICANCE")
-    if raw is None:
-        return None
-    status = text.get("CLNREVSTAT") or text.get("REVIEW_STATUS", "").replace("..", ",_")
-    gene = text.get("GENEINFO", "").split(":")[0] or text.get("SYMBOL", "")
-    return {
-        "accession": text.get("MEASURESET_ID") or record.id or "",
-        "significance": significance(raw),
-        "stars": stars(status),
-        "conditions": (text.get("CLNDN") or text.get("ALL_TRAITS", "").replace("..", ",_")).replace("_", " "),
-        "gene": gene,
+def _clinvar(sites: Sites) -> pa.Table:
+    text = {key: sites.texts(key) for key in _CLINVAR_KEYS}
+    told = pc.coalesce(_or_null(text["CLNSIG"]), text["CLINICAL_SIGNIFICANCE"])
+    status = pc.coalesce(_or_null(text["CLNREVSTAT"]), _commas(text["REVIEW_STATUS"]), "")
+    gene = pc.struct_field(pc.extract_regex(text["GENEINFO"], "^(?P<symbol>[^:]*)"), [0])
+    conditions = pc.coalesce(_or_null(text["CLNDN"]), _commas(text["ALL_TRAITS"]), "")
+    described = {
+        "accession": pc.coalesce(_or_null(text["MEASURESET_ID"]), pc.replace_substring_regex(sites.identifier(), r"^\.$", "")),
+        "significance": _each(told, significance, pa.string()),
+        "stars": _each(status, stars, pa.int8()),
+        "conditions": pc.replace_substring(conditions, "_", " "),
+        "gene": pc.coalesce(_or_null(gene), text["SYMBOL"], ""),
     }
+    about_reference = pc.fill_null(pc.equal(text["MUT"], "REF"), False)
+    return pa.table(sites.places() | described).filter(pc.and_(pc.is_valid(told), pc.invert(about_reference)))
 
 
-def _joined(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _or_null(text: Any) -> Any:
+    return pc.if_else(pc.equal(text, ""), None, text)
+
+
+def _commas(text: Any) -> Any:
+    """The 2016 conversion writes `..` for a comma and a blank."""
+    return pc.replace_substring(text, "..", ",_")
+
+
+def _each(text: Any, of: Callable[[str], Any], kind: pa.DataType) -> Any:
+    """`of` of every value, asked once for each that occurs."""
+    spelled = text.dictionary_encode()
+    return pa.array([of(value) for value in spelled.dictionary.to_pylist()], kind).take(spelled.indices)
 
 
 def significance(text: str) -> str:

@@ -22,7 +22,7 @@ from genopipe.formats.contig_names import resolve_contig
 from genopipe.interpret.normalise import contig_key
 from genopipe.interpret.places import placed
 from genopipe.interpret.vcf_columns import CALL, MISSING, UNPHASED, Carried, carried
-from genopipe.interpret.vcf_source import check_lengths, reading
+from genopipe.interpret.vcf_source import check_lengths, lengths_in, reading
 from genopipe.model import Genome
 from genopipe.progress import log
 
@@ -124,7 +124,7 @@ def check_header(file: pysam.VariantFile, genome: Genome | None, path: Path, *, 
     if "GT" not in file.header.formats:
         raise BadInput("no genotypes (FORMAT GT)", wanted="a VCF with GT", do="Call genotypes first.", path=path)
     if genome is None:
-        check_lengths(file, assembly, path)
+        check_lengths(lengths_in(file), assembly, path)
         return
     for name in map(str, file.header.contigs):
         length = file.header.contigs[name].length
