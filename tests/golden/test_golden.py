@@ -231,6 +231,7 @@ ELSEWHERE = {
     **{f"archive {name}": "tests/archive/test_care_command.py" for name in ("audit", "repack", "migrate")},
     **dict.fromkeys(("archive query", "archive carriers", "archive counts", "archive catalogue"), "tests/archive/test_catalogue.py"),
     **dict.fromkeys(("archive burden", "archive samples"), "tests/cases/test_burden.py"),
+    "archive rekey": "tests/archive/test_rekey.py",
     "archive lineage": "tests/archive/test_lineage.py",
     **dict.fromkeys(("reanalyze", "dismiss"), "tests/cases/test_reanalyze.py"),
 }
