@@ -64,7 +64,7 @@ def test_the_sources_for_a_card_are_compiled_too(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(doctor.device, "gpu_present", lambda: True)
     monkeypatch.setattr(doctor.device, "Card", lambda: SimpleNamespace(compiled=lambda source: compiled.append(source.path.name)))
     doctor.warm_kernels()
-    assert set(compiled) == {"seed.cu", "extend.cu", "place.cu", "pair.cu", "fastq.cu", "pileup.cu", "pairhmm.cu"}
+    assert set(compiled) == {"seed.cu", "extend.cu", "place.cu", "pair.cu", "fastq.cu", "packed.cu", "pileup.cu", "pairhmm.cu"}
 
 
 def test_what_a_genome_takes_falls_with_the_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
