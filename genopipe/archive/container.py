@@ -177,6 +177,8 @@ def _find_encoders(sample: list[Block], recipe: Callable[..., Recipe], found: Un
     some = sample[-_NEAR_BLOCKS:]
     if not found.recipes and some:
         cost = {encoder: len(packed(some, encoder, _NEAR_LEVEL)) for encoder in foretellers()}
+        if not cost:
+            return
         nearest = min(cost, key=lambda encoder: cost[encoder])
         found.nearest, found.share = recipe(encoder=nearest), cost[nearest] / sum(len(deflated) for _, deflated in some)
 

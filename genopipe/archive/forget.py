@@ -47,6 +47,8 @@ def hold(archive: Archive, sample: str, *, reason: str, until: date | None = Non
     """Forbids to forget a sample; `report` names an archived file. Raises BadInput for an unknown sample or report."""
     _files_of(archive, sample)
     signed = archive.find(report).digest if report else None
+    if until is not None and until <= date.today():
+        raise BadInput(f"{until.isoformat()} is not in the future", wanted="a day on which the hold ends", do="Mend --until.")
     document = {"hold": 1, "sample": sample, "reason": reason, "until": until.isoformat() if until else None, "report": signed}
     content = canonical(document)
     identifier = hashlib.sha256(content).hexdigest()[:12]
@@ -191,10 +193,15 @@ def _check_holds(archive: Archive, manifests: list[Manifest], today: str) -> Non
     standing = [each for each in concerned if each.until is None or each.until > today]
     if standing:
         each = standing[0]
-        kind = f"signed report {each.report[:12]} rests on it" if each.report else f"it is held until {each.until or 'it is released'}"
+        held = f"it is held until {each.until or 'it is released'}"
+        kind = f"signed report {_report_name(archive, each.report)} rests on it" if each.report else held
         raise BadInput(
             f"sample {each.sample!r} must stay: {kind} ({each.reason})",
             wanted="a sample without holds",
             do=f"Have the hold released (`genopipe archive release {each.id}`), if whoever set it agrees.",
             path=archive.root,
         )
+
+
+def _report_name(archive: Archive, digest: str) -> str:
+    return next((manifest.name for manifest in archive.ledger.manifests("digest = ?", digest)), digest[:12])

@@ -6,7 +6,7 @@ import difflib
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,13 @@ class Archive:
         """Writes a manifest; from then on the file is archived."""
         self.files.add(manifest.file, manifest.encode())
         self.ledger.insert(manifest)
+
+    def mend(self, manifest: Manifest) -> None:
+        """Writes a manifest that the ledger knows again, where its own file is damaged."""
+        content = manifest.encode()
+        with suppress(FileNotFoundError):  # forgotten meanwhile
+            if self.files.read(manifest.file) != content:
+                self.files.replace(manifest.file, content)
 
     def document(self, name: str) -> dict[str, Any]:
         """A small JSON file of the archive. Raises BadInput for one that is damaged."""

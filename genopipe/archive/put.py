@@ -23,7 +23,17 @@ from genopipe.archive.contents import describe_recipe, digest_of, file_bytes, ob
 from genopipe.archive.forget import check_not_being_forgotten
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
-from genopipe.archive.representations import FASTQ, NOT_REPRESENTABLE, Examined, PutOptions, Run, attempts, check_file, checks_itself
+from genopipe.archive.representations import (
+    FASTQ,
+    NOT_REPRESENTABLE,
+    Examined,
+    PutOptions,
+    Run,
+    attempts,
+    check_file,
+    checks_itself,
+    counted,
+)
 from genopipe.archive.staging import Staging
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats.cram_stretch import is_cram
@@ -51,12 +61,10 @@ def put_files(root: Location, files: list[Path], options: PutOptions) -> list[Ma
     check_not_being_forgotten(archive, options.sample)
     archive.ledger.refresh()
     done: dict[Path, Manifest] = {}
-    with archive.folder() as fetched, progress("archived", total=len(files), unit="files") as counter:
-        run = Run(archive, options, fetched)
+    with archive.folder() as fetched, progress("read", unit="bytes of content") as counter:
+        run = Run(archive, options, fetched, counter)
         for group in _groups(files):
-            for path, manifest in zip(group, _put_group(run, group), strict=True):
-                done[path] = manifest
-                counter.advance()
+            done |= zip(group, _put_group(run, group), strict=True)
     return [done[path] for path in files]
 
 
@@ -105,16 +113,16 @@ def _examine(path: Path, run: Run) -> Examined:
     with open(path, "rb") as source:
         digest, size = hashlib.file_digest(source, "sha256").hexdigest(), source.tell()
     try:
-        plain_digest = digest_of(unwrap(path, found))
+        plain_digest = digest_of(counted(unwrap(path, found), run.counter))
     except BadInput:
         if _PROMISES_GZIP.search(path.name):
             raise
-        return Examined(path, digest, size, digest, plain=False, recipe=None, returned=digest)
+        return Examined(path, digest, size, digest, plain=False, recipe=None, returned=digest, counter=run.counter)
     by_content = run.options.require != "bytes" and (path.suffix == ".bam" or FASTQ.search(path.name) is not None)
     recipe = _recipe(path, found.recipes, digest) or _corrected(path, found, run.fetched / f"{digest}.corrections", by_content)
     if recipe and recipe.corrections and not _wraps(path, recipe, digest):
         recipe = None
-    exact = Examined(path, digest, size, plain_digest, plain=found.kind == "plain", recipe=recipe, returned=digest)
+    exact = Examined(path, digest, size, plain_digest, plain=found.kind == "plain", recipe=recipe, returned=digest, counter=run.counter)
     if exact.plain or recipe or not by_content:
         return exact
     recipe = own_recipe(sum(map(len, unwrap(path, Unwrapped()))))
@@ -143,8 +151,11 @@ def _wraps(path: Path, recipe: Recipe, digest: str) -> bool:
 
 
 def _known(run: Run, file: Examined) -> Manifest | None:
-    """A manifest for a file archived before; the same bytes under another name or sample get one that shares the objects."""
-    same = [m for m in run.archive.ledger.manifests("digest = ?", file.digest) if run.options.require in (m.exactness, "content")]
+    """A manifest for a file archived before, its objects whole; the same bytes under another name or sample get one that shares them."""
+    archived = run.archive.ledger.manifests("digest = ?", file.digest)
+    for manifest in archived:
+        run.archive.mend(manifest)
+    same = [m for m in archived if run.options.require in (m.exactness, "content") and _are_whole(run, m)]
     named = [m for m in same if (m.name, m.sample) == (file.path.name, run.options.sample)]
     if named:
         return named[-1]
@@ -152,6 +163,30 @@ def _known(run: Run, file: Examined) -> Manifest | None:
         return None
     renamed = replace(same[0], name=file.path.name, sample=run.options.sample, version=_next_version(run, file))
     return renamed if _kept(run, renamed) else None
+
+
+def _is_whole(run: Run, digest: str) -> bool:
+    """False for an object that is damaged or missing, which is told; a put that makes it again mends it."""
+    if digest not in run.whole:
+        try:
+            run.archive.store.verify(digest)
+            run.whole[digest] = True
+        except BadInput as fault:
+            log.warning("%s", fault)
+            run.whole[digest] = False
+    return run.whole[digest]
+
+
+def _are_whole(run: Run, manifest: Manifest) -> bool:
+    """True where all objects of a file are whole; all that are not are told."""
+    return not [entry for entry in manifest.objects if not _is_whole(run, entry["digest"])]
+
+
+def _finds_damage(run: Run, file: Examined) -> bool:
+    """True where an object of the sample, or of a file with the same content, is damaged or missing."""
+    where = "sample = ? OR digest = ? OR plain_digest = ?"
+    near = run.archive.ledger.manifests(where, run.options.sample or "", file.digest, file.plain_digest)
+    return bool([manifest for manifest in near if not _are_whole(run, manifest)])
 
 
 def _next_version(run: Run, file: Examined) -> int:
@@ -162,13 +197,17 @@ def _next_version(run: Run, file: Examined) -> int:
 def _put_new(run: Run, file: Examined, group: list[Examined]) -> Manifest:
     for attempt, wrapped in attempts(run, file, group):
         with run.archive.folder() as folder, outputs.writing(run.archive.root):
-            staging = Staging(folder, run.archive.store, run.fetched)
+            staging = Staging(folder, run.archive.store, run.fetched, run.whole)
             try:
                 manifest = _manifest(run, file, attempt(staging), staging, wrapped)
                 if not checks_itself(attempt):
                     check_file(manifest.returned, file_bytes(manifest, staging.shop))
             except NOT_REPRESENTABLE as reason:
                 log.debug("%s: %s is not kept as %s: %s", file.path.name, file.digest[:12], attempt.func.__name__, reason)
+                continue
+            except BadInput:
+                if not _finds_damage(run, file):
+                    raise
                 continue
             if _kept(run, manifest, staging):
                 if manifest.exactness == "content":

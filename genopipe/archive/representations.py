@@ -28,6 +28,7 @@ from genopipe.archive.references import Reference, link_reference
 from genopipe.archive.staging import Staging
 from genopipe.errors import BadInput
 from genopipe.formats.htslib import HtslibFailed, decode_cram, without_locations
+from genopipe.progress import Progress
 
 NOT_REPRESENTABLE = (NotBam, NotFastq, NotInPool, HtslibFailed, RecipeFailed)
 FASTQ = re.compile(r"\.(fastq|fq)(\.gz|\.bgz)?$")
@@ -61,6 +62,7 @@ class Examined:
 
     recipe    how gzip is laid around the content again; None for a plain file, and where that is not asked for or cannot be
     returned  SHA-256 of what recipe and content make: that of the file, or of other bytes with the same content
+    counter   counts the content that is read
     """
 
     path: Path
@@ -70,6 +72,7 @@ class Examined:
     plain: bool
     recipe: Recipe | None
     returned: str
+    counter: Progress
 
     @property
     def exactness(self) -> str:
@@ -78,17 +81,27 @@ class Examined:
 
     def pieces(self) -> Iterator[bytes]:
         """The content without gzip."""
-        return unwrap(self.path, Unwrapped())
+        return counted(unwrap(self.path, Unwrapped()), self.counter)
 
 
 @dataclass(slots=True)
 class Run:
-    """One put: the archive, the options, a folder for objects fetched from it, and the pool that was looked into last."""
+    """One put: the archive, the options, a folder for objects fetched from it, what counts the content that is read, the pool that was
+    looked into last, and which objects were found whole or not."""
 
     archive: Archive
     options: PutOptions
     fetched: Path
+    counter: Progress
     pools: dict[str, Pool] = field(default_factory=dict)
+    whole: dict[str, bool] = field(default_factory=dict)
+
+
+def counted(pieces: Iterable[bytes], counter: Progress) -> Iterator[bytes]:
+    """The same pieces, each counted."""
+    for piece in pieces:
+        counter.advance(len(piece))
+        yield piece
 
 
 def attempts(run: Run, file: Examined, group: list[Examined]) -> Iterator[tuple[Attempt, bool]]:
@@ -170,7 +183,7 @@ def _view(run: Run, file: Examined, content: dict[str, Any], staging: Staging) -
     pool = run.pools.get(content["cram"])
     if pool is None:
         run.pools.clear()
-        pool = run.pools[content["cram"]] = open_pool(content, staging.shop)
+        pool = run.pools[content["cram"]] = open_pool(content, staging.shop)  # its tables outlive the folder
     return describe_view(file.pieces, pool, shop=staging.shop)
 
 
@@ -185,12 +198,12 @@ def _aligned_on_the_way(run: Run, file: Examined, group: list[Examined], staging
         raise NotFastq(f"not aligned: {reason}") from reason
     content = aligned_pool(partial(unwrap, bam, Unwrapped()), shop, reference=options.reference, profile=options.profile)
     bam.unlink()
-    return describe_view(file.pieces, open_pool(content, shop), shop=shop)
+    return _view(run, file, content, staging)
 
 
 def _own_pool(run: Run, file: Examined, group: list[Examined], staging: Staging) -> dict[str, Any]:
     content = make_pool([member.pieces for member in group], staging.shop, profile=run.options.profile)
-    return describe_view(file.pieces, open_pool(content, staging.shop), shop=staging.shop)
+    return _view(run, file, content, staging)
 
 
 def _packed(run: Run, file: Examined, staging: Staging) -> dict[str, Any]:

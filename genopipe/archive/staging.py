@@ -13,10 +13,13 @@ from genopipe.store import FolderStore, Store, file_digest
 
 
 class Staging:
-    """A `Store` that writes to `folder` what `archived` does not hold yet, and reads from both; what it must fetch goes to `fetched`."""
+    """A `Store` that writes to `folder` what `archived` does not hold yet, and reads from both; what it must fetch goes to `fetched`.
 
-    def __init__(self, folder: Path, archived: Store, fetched: Path) -> None:
-        self.new, self.archived, self.fetched = FolderStore(folder), archived, fetched
+    `whole` tells of objects of the archive that were looked at whether they are undamaged.
+    """
+
+    def __init__(self, folder: Path, archived: Store, fetched: Path, whole: dict[str, bool] | None = None) -> None:
+        self.new, self.archived, self.fetched, self._whole = FolderStore(folder), archived, fetched, {} if whole is None else whole
         self.shop = Workshop(self, folder)
 
     def has(self, digest: str) -> bool:
@@ -30,11 +33,11 @@ class Staging:
 
     def put_file(self, path: str | os.PathLike[str]) -> str:
         digest = file_digest(path)
-        return digest if self.archived.holds(digest, Path(path)) else self.new.put_file(path)
+        return digest if self._is_archived(digest, Path(path)) else self.new.put_file(path)
 
     def put_bytes(self, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
-        return digest if self.archived.holds(digest, content) else self.new.put_bytes(content)
+        return digest if self._is_archived(digest, content) else self.new.put_bytes(content)
 
     def open(self, digest: str) -> BinaryIO:
         return self._where(digest).open(digest)
@@ -62,7 +65,17 @@ class Staging:
     def commit(self) -> None:
         """Moves what is new into the archive."""
         for digest in list(self.digests()):
-            self.archived.put_file(self.new.path(digest))
+            if self._whole.get(digest, True):
+                self.archived.put_file(self.new.path(digest))
+            else:
+                self.archived.mend(digest, self.new.path(digest))
+                self._whole[digest] = True
+
+    def mend(self, digest: str, path: Path) -> None:
+        self.new.mend(digest, path)
+
+    def _is_archived(self, digest: str, source: bytes | Path) -> bool:
+        return self._whole.get(digest, True) and self.archived.holds(digest, source)
 
     def _where(self, digest: str) -> Store:
         return self.new if self.new.has(digest) else self.archived

@@ -28,10 +28,19 @@ def verify(root: Location, *, deep: bool = False) -> Iterator[GenopipeError]:
             continue  # a collection took it away
         except BadInput as fault:
             yield fault
+    manifests = _counting(manifests)
     yield from _damaged_objects(archive, manifests)
     yield from _to_other_keys(archive)
     if deep:
         yield from _not_restored(archive, manifests)
+
+
+def _counting(manifests: list[Manifest]) -> list[Manifest]:
+    """Those that another of the same file has not replaced."""
+    latest: dict[tuple[str | None, str, str], Manifest] = {}
+    for manifest in sorted(manifests, key=lambda m: m.revision):
+        latest[manifest.sample, manifest.name, manifest.digest] = manifest
+    return list(latest.values())
 
 
 def _damaged_objects(archive: Archive, manifests: list[Manifest]) -> Iterator[GenopipeError]:
@@ -41,7 +50,7 @@ def _damaged_objects(archive: Archive, manifests: list[Manifest]) -> Iterator[Ge
             try:
                 archive.store.verify(digest)
             except BadInput as fault:
-                yield BadInput(f"{fault.came} ({manifest.name} needs it)", wanted=fault.wanted, do=fault.do, path=fault.path)
+                yield BadInput(f"{fault.came} ({_named(manifest)} needs it)", wanted=fault.wanted, do=fault.do, path=fault.path)
             counter.advance()
 
 
@@ -63,5 +72,10 @@ def _not_restored(archive: Archive, manifests: list[Manifest]) -> Iterator[Genop
                 with archive.folder() as folder:
                     deque(restored(archive, manifest, folder), maxlen=0)
             except GenopipeError as fault:
-                yield fault
+                yield BadInput(f"{_named(manifest)} does not come back: {fault.came}", wanted=fault.wanted, do=fault.do, path=fault.path)
             counter.advance()
+
+
+def _named(manifest: Manifest) -> str:
+    name = f"{manifest.sample}/{manifest.name}" if manifest.sample else manifest.name
+    return f"{name}, version {manifest.version}," if manifest.version > 1 else name

@@ -27,6 +27,8 @@ def keep(
     `receipts` tell what else of the case is archived. Raises as `put_files` and `write_case_record`; nothing is archived then.
     """
     genome = options.reference.genome if options.reference is not None else None
+    for receipt in receipts:
+        read_receipt(receipt)
     manifests = put_files(location, list(files), options)
     with tempfile.TemporaryDirectory() as folder:
         kept = list(zip(manifests, files, strict=True))

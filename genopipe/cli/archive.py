@@ -132,7 +132,7 @@ def verify(root: Location, deep: bool) -> None:
         click.echo(f"error: {fault}", err=True)
     if faults:
         raise BadInput(
-            f"{len(faults)} faults in the archive", wanted="none", do="Restore what is named above from a copy of the archive.", path=root
+            f"faults in the archive: {len(faults)}", wanted="none", do="Restore what is named above from a copy of the archive.", path=root
         )
 
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from isal import igzip
 
@@ -38,10 +39,19 @@ def encode_cram(plain_bam: Iterable[bytes], cram: Path, *, reference: Path | Non
     Raises HtslibFailed when htslib refuses the BAM.
     """
     encoding = f"cram,version=3.1,{_PROFILES[profile]}"
-    source = ["-T", str(reference)] if reference else []
     if not reference:
         encoding += ",embed_ref=2" + (",use_lzma=1" if profile == "archive" else "")
-    _feed(plain_bam, ["view", "--no-PG", "-C", *source, "--output-fmt", encoding, "-o", str(cram), "-"])
+    with tempfile.TemporaryDirectory(dir=cram.parent) as folder:
+        source = ["-T", _linked(reference, Path(folder))] if reference else []
+        _feed(plain_bam, ["view", "--no-PG", "-C", *source, "--output-fmt", encoding, "-o", cram.name, "-"], cwd=folder)
+        os.replace(Path(folder, cram.name), cram)
+
+
+def _linked(reference: Path, folder: Path) -> str:
+    """The same path for any reference, seen from a process in `folder`: htslib writes it, and the file's own name, into a CRAM."""
+    for suffix in ("", ".fai", ".gzi"):
+        (folder / f"reference.fa.gz{suffix}").symlink_to(Path(f"{reference}{suffix}").resolve())
+    return "/proc/self/cwd/reference.fa.gz"
 
 
 def records_within(plain_bam: Iterable[bytes], bed: Path, out: Path) -> None:
@@ -100,10 +110,10 @@ def decode_cram(cram: Path, *, reference: Path | None, names_only: bool = False)
         _end(child, messages.fileno())
 
 
-def _feed(pieces: Iterable[bytes], command: list[str], **pipes: int) -> None:
+def _feed(pieces: Iterable[bytes], command: list[str], **process: Any) -> None:
     """Runs a command of samtools with the pieces as its input."""
     with tempfile.TemporaryFile() as messages:
-        child = _samtools(command, stdin=subprocess.PIPE, stderr=messages.fileno(), **pipes)
+        child = _samtools(command, stdin=subprocess.PIPE, stderr=messages.fileno(), **process)
         assert child.stdin is not None
         try:
             for piece in pieces:
@@ -118,9 +128,9 @@ def _feed(pieces: Iterable[bytes], command: list[str], **pipes: int) -> None:
         _end(child, messages.fileno())
 
 
-def _samtools(command: list[str], **pipes: int) -> subprocess.Popen[bytes]:
+def _samtools(command: list[str], **process: Any) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if name not in ("REF_PATH", "REF_CACHE")}
-    return subprocess.Popen([sys.executable, "-c", _COMMAND, *command], env=environment, **pipes)  # type: ignore[call-overload]
+    return subprocess.Popen([sys.executable, "-c", _COMMAND, *command], env=environment, **process)
 
 
 def _end(child: subprocess.Popen[bytes], messages: int) -> None:

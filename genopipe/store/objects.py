@@ -55,6 +55,9 @@ class Store(Protocol):
     def verify(self, digest: str) -> None:
         """Reads the object again. Raises BadInput when it is damaged."""
 
+    def mend(self, digest: str, path: Path) -> None:
+        """Writes the object again in the place of a damaged one. Raises BadEnvironment when the store cannot be written."""
+
     def delete(self, digest: str) -> None:
         """Removes the object; nothing happens when it is not here."""
 
@@ -135,6 +138,9 @@ class Objects:
         with self.open_parts(digest) as source:
             if _digest_of(source) != digest:
                 raise self._damaged(digest)
+
+    def mend(self, digest: str, path: Path) -> None:
+        self.files.replace(object_name(digest), path)
 
     def delete(self, digest: str) -> None:
         self.files.delete(object_name(digest))

@@ -66,7 +66,7 @@ def test_verify_counts_the_faults(tmp_path: Path, note: Path) -> None:
     store = FolderStore(tmp_path / "A")
     for digest in list(store.digests()):
         store.delete(digest)
-    with pytest.raises(BadInput, match="1 faults in the archive"):
+    with pytest.raises(BadInput, match="faults in the archive: 1"):
         run("verify", "--archive", tmp_path / "A")
 
 
