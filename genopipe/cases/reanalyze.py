@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from genopipe.archive.query import cohort
 from genopipe.cases.affected import Affected, Step, affected_cases
 from genopipe.cases.archived_case import WITHOUT, ArchivedCase, Opened, Restored, open_case
 from genopipe.cases.archived_reference import archived_reference
+from genopipe.cases.case_record import CASE_FILE
 from genopipe.cases.changes import compared
 from genopipe.cases.reanalysis_report import write_report
 from genopipe.cases.reviews import dismissed, read_reviews
@@ -81,7 +83,7 @@ def reanalyze(asked: Reanalysis) -> dict[str, Any]:
     archive = Archive.existing(asked.archive)
     archive.ledger.refresh()
     with cohort(asked.archive) as connection:
-        cases = _archived_cases(connection, asked)
+        cases = _archived_cases(connection, asked, archive)
         _check_evidence(asked, cases)
         affected = _affected(connection, asked, cases)
         concerned = [(case, open_case(connection, archive, case.name)) for case in cases if case.name in affected]
@@ -124,10 +126,12 @@ def _only_run(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _archived_cases(connection: duckdb.DuckDBPyConnection, asked: Reanalysis) -> list[ArchivedCase]:
-    """The last record of every case, by name."""
+def _archived_cases(connection: duckdb.DuckDBPyConnection, asked: Reanalysis, archive: Archive) -> list[ArchivedCase]:
+    """The last record of every case, by name; those that the catalogue lacks too."""
     rows = connection.execute(_CASES).fetchall()
-    if not rows:
+    records = archive.ledger.rows("SELECT DISTINCT name, digest FROM counting WHERE name GLOB ?", f"*{CASE_FILE}")
+    absent = {name.removesuffix(CASE_FILE): digest for name, digest in records}
+    if not records:
         raise BadInput(
             "there is no case in this archive",
             wanted="cases put with `genopipe archive put --case`",
@@ -135,14 +139,21 @@ def _archived_cases(connection: duckdb.DuckDBPyConnection, asked: Reanalysis) ->
             path=asked.archive,
         )
     known = {digest: open_set(path) for digest, path in _sets_beside(asked.evidence).items() if digest in {row[5] for row in rows}}
-    return [
-        ArchivedCase(name, digest, issued, reference, assembly, then, *_old(asked, known, evidence, then))
-        for name, digest, issued, reference, assembly, then, evidence in rows
-    ]
+    cases = []
+    for name, digest, issued, reference, assembly, then, evidence, catalogued in rows:
+        old, fault = _old(asked, known, evidence, then) if catalogued else (None, f"its VCF {_UNCATALOGUED}")
+        cases.append(ArchivedCase(name, digest, issued, reference, assembly, then, old, fault))
+    for name in absent.keys() - {case.name for case in cases}:
+        cases.append(ArchivedCase(name, absent[name], None, None, None, None, None, f"its record {_UNCATALOGUED}"))
+    return sorted(cases, key=attrgetter("name"))
 
 
+_UNCATALOGUED = (
+    "is not in the catalogue, or an older version of it; make the catalogue with `genopipe archive catalogue`, or put the case again"
+)
 _CASES = """
-SELECT case_id, record_digest, issued, reference, assembly, evidence_digest, evidence FROM cases ORDER BY case_id
+SELECT case_id, record_digest, issued, reference, assembly, evidence_digest, evidence, vcf IN (SELECT vcf FROM genomes)
+    FROM cases ORDER BY case_id
 """
 
 

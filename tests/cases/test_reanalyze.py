@@ -357,6 +357,20 @@ def test_a_case_whose_vcf_is_gone_is_told_and_the_others_are_done(lab: Lab, miss
     assert [case["case"] for case in document(lab)["cases"]] == ["CARRIER"]
 
 
+def test_a_case_that_the_catalogue_lacks_is_told_and_the_others_are_done(lab: Lab, missense: Variant, stop: Variant) -> None:
+    lab.release("new", "2026-03-01", clinvar=lab.clinvar("new", (stop, "Pathogenic"), (missense, "Pathogenic")))
+    for path in (lab.archive / "catalogue" / "entries").iterdir():
+        entry = json.loads(path.read_text())
+        if (entry["kind"], entry["file"]["name"]) in {("case", "OTHER.case.json"), ("variants", "STOP.vcf")}:
+            path.unlink()
+    assert "2 of 3 cases could not be looked at" in fault(lab)
+    assert {case: text.split(" is not in")[0] for case, text in document(lab)["faults"].items()} == {
+        "OTHER": "its record",
+        "STOP": "its VCF",
+    }
+    assert [case["case"] for case in document(lab)["cases"]] == ["CARRIER"]
+
+
 def test_a_case_whose_evidence_set_is_not_at_hand_is_told(lab: Lab, missense: Variant) -> None:
     lab.release("new", "2026-03-01", clinvar=lab.clinvar("new", (missense, "Pathogenic")))
     (lab.store / "old").unlink()
