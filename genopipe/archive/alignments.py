@@ -86,7 +86,7 @@ def describe_patched(
     kept = shop.store.put_file(patch)
     if _patch_digest(kept, shop) != written.digest.digest():
         raise NotBam("the patch does not come back")
-    index = shop.store.put_bytes(make_index(cram, patch, written.frame, shop.folder).encode())
+    index = shop.store.put_bytes(make_index(cram, patch, written.frame).encode())
     return {"kind": "alignments", "cram": pool["cram"], "reference": pool["reference"], "patch": kept, "index": index}
 
 

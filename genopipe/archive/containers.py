@@ -2,6 +2,7 @@
 
 An index is an object of its own, small beside the CRAM. Its rows are the parts of a CRAM in file order: the definition with the header,
 containers of records, the end. Each has a digest of its bytes and of those of its patch, so that a part can be trusted without the whole.
+Where the patch makes another alignment of the CRAM's reads, the stretches are those of that, and those of the CRAM stand apart.
 
 Source: CRAM format specification 3.1, sections 7, 8 (containers) and 12 (index).
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +29,8 @@ _LONGEST_HEADER = 1 << 12
 _PART = np.dtype([("offset", "<i8"), ("size", "<i8"), ("patch", "<i8"), ("patch_size", "<i8"), ("records", "<i8"), ("digest", "u1", 16)])
 _STRETCH = np.dtype([("part", "<i8"), ("contig", "<i4"), ("start", "<i4"), ("end", "<i4")])
 _LEVEL = 19
+_HAS_BASE = 1 << 31
+_GAP = 1 << 14
 SEVERAL_CONTIGS = -2
 _ANYWHERE = (1 << 31) - 1
 
@@ -50,22 +53,36 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """part: (parts) of `_PART`; stretch: (stretches) of `_STRETCH`, 0-based half-open, what each part covers."""
+    """What a region needs to know.
+
+    part     (parts) of `_PART`
+    stretch  (stretches) of `_STRETCH`, 0-based half-open, what the records of each part cover
+    base     (stretches) of `_STRETCH`, what they cover in the CRAM, where that is something else; else None
+    """
 
     part: Rows
     stretch: Rows
+    base: Rows | None = None
 
     def encode(self) -> bytes:
         """The bytes of the object."""
-        plain = struct.pack("<I", len(self.part)) + self.part.tobytes() + self.stretch.tobytes()
+        head = [len(self.part)] if self.base is None else [len(self.part) | _HAS_BASE, len(self.stretch)]
+        tables = (self.part, self.stretch) if self.base is None else (self.part, self.stretch, self.base)
+        plain = struct.pack(f"<{len(head)}I", *head) + b"".join(table.tobytes() for table in tables)
         return zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
 
     @classmethod
     def decode(cls, content: bytes) -> Index:
         """The index again."""
         plain = zstandard.ZstdDecompressor().decompress(content)
-        end = 4 + struct.unpack_from("<I", plain)[0] * _PART.itemsize
-        return cls(np.frombuffer(plain[4:end], _PART), np.frombuffer(plain[end:], _STRETCH))
+        (n,) = struct.unpack_from("<I", plain)
+        if not n & _HAS_BASE:
+            end = 4 + n * _PART.itemsize
+            return cls(np.frombuffer(plain[4:end], _PART), np.frombuffer(plain[end:], _STRETCH))
+        end = 8 + (n ^ _HAS_BASE) * _PART.itemsize
+        stretch = np.frombuffer(plain[end:], _STRETCH)
+        own = struct.unpack_from("<I", plain, 4)[0]
+        return cls(np.frombuffer(plain[8:end], _PART), stretch[:own], stretch[own:])
 
     def within(self, contig: int, start: int, end: int) -> list[int]:
         """The containers with records over a stretch."""
@@ -73,12 +90,14 @@ class Index:
         here = (row["contig"] == contig) | (row["contig"] == SEVERAL_CONTIGS)
         return sorted(set(row["part"][here & (row["start"] < end) & (row["end"] > start)].tolist()))
 
-    def covered(self, parts: Iterable[int], contig: int) -> tuple[int, int] | None:
-        """The stretch of the contig that these containers cover; None where one has records on other contigs too."""
-        row = self.stretch[np.isin(self.stretch["part"], list(parts))]
-        if (row["contig"] != contig).any():
+    def needed(self, parts: list[int]) -> list[tuple[int, int, int]] | None:
+        """Contig, start and end of the stretches of the reference that some containers need; None where that cannot be told."""
+        row = self.stretch if self.base is None else self.base
+        mine = row[np.isin(row["part"], parts)]
+        if (mine["contig"] == SEVERAL_CONTIGS).any():
             return None
-        return int(row["start"].min(initial=0 if not len(row) else row["start"][0])), int(row["end"].max(initial=0))
+        joined = stretches(0, *(mine[name].astype(np.int64) for name in ("contig", "start", "end")))
+        return [(int(contig), int(start), int(end)) for _, contig, start, end in joined]
 
 
 def containers(cram: BinaryIO) -> Iterator[Container]:
@@ -107,8 +126,11 @@ def containers(cram: BinaryIO) -> Iterator[Container]:
         at += size
 
 
-def make_index(cram: Path, patch: Path, frame: list[int], folder: Path) -> Index:
-    """The index of a CRAM whose patch has frames of these sizes, that of the header first."""
+def make_index(cram: Path, patch: Path, frame: list[int], *, covered: Rows | None = None) -> Index:
+    """The index of a CRAM whose patch has frames of these sizes, that of the header first; beside the patch is room for temporary files.
+
+    `covered` has the stretches of the records that the patch makes, where they are not those of the CRAM.
+    """
     with open(cram, "rb") as source, open(patch, "rb") as patch_source:
         found = list(containers(source))
         offset = [0, *(container.offset for container in found[1:])]
@@ -119,7 +141,20 @@ def make_index(cram: Path, patch: Path, frame: list[int], folder: Path) -> Index
         part["patch"] = np.cumsum(part["patch_size"]) - part["patch_size"]
         for row in part:
             row["digest"] = np.frombuffer(_digest(*_bytes(row, source, patch_source)), np.uint8)
-    return Index(part, _stretches(cram, folder / "index.crai", found))
+    base = _stretches(cram, patch.with_name("index.crai"), found)
+    return Index(part, base) if covered is None else Index(part, covered, base)
+
+
+def stretches(part: int, contig: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64]) -> Rows:
+    """What records of a part cover: rows of `_STRETCH`, a new one after each gap. All arrays (records) int64, 0-based half-open."""
+    order = np.lexsort((start, contig))
+    order = order[contig[order] >= 0]
+    contig, start, end = contig[order], start[order], end[order]
+    new = np.flatnonzero((np.diff(contig, prepend=-1) != 0) | (np.diff(start, prepend=0) > _GAP))
+    row = np.zeros(len(new), _STRETCH)
+    row["part"], row["contig"], row["start"] = part, contig[new], start[new]
+    row["end"] = np.maximum.reduceat(end, new) if len(new) else 0
+    return row
 
 
 def read_part(row: np.void, cram: BinaryIO, patch: BinaryIO) -> tuple[bytes, bytes]:

@@ -21,7 +21,6 @@ from genopipe.archive.rearranged import Numbers
 N_POOL, COUNT, COUNT_FAR = range(ALL_STREAMS, ALL_STREAMS + 3)
 _HEAD = struct.Struct("<II")
 _STREAM = struct.Struct("<HII")
-GROUP_BYTES = 64 << 20
 _LEVEL = 19
 _FAR = 255
 

@@ -61,22 +61,32 @@ def link_reference(reference: dict[str, Any] | None, shop: Workshop) -> Path | N
     return fasta
 
 
-def part_reference(reference: dict[str, Any], contig: str, span: tuple[int, int], shop: Workshop) -> Path:
-    """A FASTA with holes in the workshop's folder: of one contig a stretch (0-based, half-open), all else unread.
+def part_reference(reference: dict[str, Any], stretches: list[tuple[str, int, int]], shop: Workshop) -> Path:
+    """A FASTA with holes in the workshop's folder: some stretches (contig, 0-based half-open), all else unread.
 
     htslib compares the digest of what it takes from it with the one in the CRAM.
     """
-    lines = (line.split("\t") for line in shop.store.read(reference["index"]).decode().splitlines())
-    length, offset, bases, width = next(tuple(map(int, line[1:5])) for line in lines if line[0] == contig)
-    start, end = span if 2 * (span[1] - span[0]) < length * _SHARE_READ_WHOLE else (0, length)
-    first, last = (offset + at // bases * width + at % bases for at in (start, max(min(end, length) - 1, start)))
     fasta = shop.folder / f"{reference['fasta']}.part.fa"
+    index, blocks = (_small(reference[part], shop) for part in ("index", "blocks"))
+    line = {name: tuple(map(int, rest[:4])) for name, *rest in (line.split("\t") for line in index.decode().splitlines())}
     with open(fasta, "wb") as target, shop.store.open_parts(reference["fasta"]) as source:
-        for at, payload in _blocks(source, shop.store.read(reference["blocks"]), first, last + 1):
-            target.seek(at)
-            target.write(payload)
-    Path(f"{fasta}.fai").write_bytes(shop.store.read(reference["index"]))
+        for contig, start, end in stretches:
+            length, offset, bases, width = line[contig]
+            start, end = (start, end) if 2 * (end - start) < length * _SHARE_READ_WHOLE else (0, length)
+            first, last = (offset + at // bases * width + at % bases for at in (start, max(min(end, length) - 1, start)))
+            for at, payload in _blocks(source, blocks, first, last + 1):
+                target.seek(at)
+                target.write(payload)
+    Path(f"{fasta}.fai").write_bytes(index)
     return fasta
+
+
+def _small(digest: str, shop: Workshop) -> bytes:
+    """The bytes of a small object, fetched once."""
+    kept = shop.folder / digest
+    if not kept.exists():
+        kept.write_bytes(shop.store.read(digest))
+    return kept.read_bytes()
 
 
 def _blocks(source: BinaryIO, blocks: bytes, first: int, end: int) -> Iterator[tuple[int, bytes]]:

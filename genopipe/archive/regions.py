@@ -1,8 +1,9 @@
 """The records of one region out of an archived BAM, without reading the rest.
 
-Of the CRAM those containers are read that have records over the region, each with its frame of the patch, and of the reference what they
-cover: a small CRAM of these is decoded and mended, and the records that overlap are kept, as they are in the BAM. A BAM that is kept in
-another form is restored as a whole and filtered. The header is that of the BAM. A CRAM of a region holds its reference.
+Of the CRAM those containers are read that have records over the region, each with its frame of the patch or of the columns, and of the
+reference what they need: a small CRAM of each is decoded and mended, and the records that overlap are kept, as they are in the BAM. Those
+of a realigned BAM come in the order of its rule. A BAM that is kept in another form is restored as a whole and filtered. The header is that
+of the BAM. A CRAM of a region holds its reference.
 
 Source: SAM/BAM format specification; regions as in `samtools view`.
 """
@@ -25,7 +26,8 @@ from genopipe.archive.containers import Index, read_part
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
 from genopipe.archive.plain_bam import PlainBam, Records
-from genopipe.archive.realigned import plain_realigned
+from genopipe.archive.realigned import arranged, plain_realigned, recalled_part
+from genopipe.archive.record_orders import RecordKeys
 from genopipe.archive.references import contigs_of, link_reference, part_reference
 from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput
@@ -53,29 +55,33 @@ def get_region(root: Location, wanted: str, out: Path, *, region: str, form: str
         raise _no_alignments(manifest)
     with outputs.whole_file(out) as target, tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as folder:
         shop = Workshop(archive.store, Path(folder))
-        plain = (
-            _indexed(manifest.content, region, shop)
-            if "index" in manifest.content
-            else _PLAIN[manifest.content["kind"]](manifest.content, shop)
-        )
-        _FORMS[form](_filtered(plain, region, shop), target)
+        _FORMS[form](_within(manifest.content, region, shop), target)
+
+
+def _within(content: dict[str, Any], region: str, shop: Workshop) -> Iterator[bytes]:
+    """The header, and the records that overlap the region."""
+    if "index" not in content:
+        return _filtered(_PLAIN[content["kind"]](content, shop), region, shop)
+    found = _filtered(_indexed(content, region, shop), region, shop)
+    return _in_order(found, content["order"]["rule"], shop) if content["kind"] == "realigned" else found
 
 
 def _indexed(content: dict[str, Any], region: str, shop: Workshop) -> Iterator[bytes]:
     """The header, and the records of the containers that overlap the region."""
-    index = Index.decode(shop.store.read(content["index"]))
-    with shop.store.open_parts(content["cram"]) as cram, shop.store.open_parts(content["patch"]) as patch:
-        first, last = (read_part(index.part[i], cram, patch) for i in (0, -1))
-        header = unpacked_header(io.BytesIO(first[1]), _decoded([first[0], last[0]], None, shop).header)
+    index, pool = Index.decode(shop.store.read(content["index"])), content.get("pool", content)
+    patch, mended = (content["columns"], recalled_part) if content["kind"] == "realigned" else (content["patch"], mended_part)
+    with shop.store.open_parts(pool["cram"]) as cram, shop.store.open_parts(patch) as frames:
+        first, last = (read_part(index.part[i], cram, frames) for i in (0, -1))
+        own = _decoded([first[0], last[0]], None, shop).header
+        header = unpacked_header(io.BytesIO(first[1]), own)
         contig, start, end = _span(region, header)
         yield header
-        contigs = [name for name, _ in contigs_of(header)]
-        chosen = index.within(contigs.index(contig), start, end)
-        reference = _reference(content["reference"], contig, index.covered(chosen, contigs.index(contig)), shop)
+        chosen = index.within([name for name, _ in contigs_of(header)].index(contig), start, end)
+        reference = _reference(pool["reference"], index.needed(chosen), own, shop)
         for i in chosen:
-            part, frame = read_part(index.part[i], cram, patch)
+            part, frame = read_part(index.part[i], cram, frames)
             records = Records(_decoded([first[0], part, last[0]], reference, shop).batches()).take(int(index.part[i]["records"]))
-            yield mended_part(frame, records)
+            yield mended(frame, records)
 
 
 def _decoded(parts: list[bytes], reference: Path | None, shop: Workshop) -> PlainBam:
@@ -89,10 +95,18 @@ def _decoded_whole(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
     return _pieces(bam.header, bam)
 
 
-def _reference(reference: dict[str, Any] | None, contig: str, span: tuple[int, int] | None, shop: Workshop) -> Path | None:
-    if reference is None or span is None:
+def _reference(reference: dict[str, Any] | None, needed: list[tuple[int, int, int]] | None, header: bytes, shop: Workshop) -> Path | None:
+    """The reference of a CRAM with this header: what is needed of it, or all."""
+    if reference is None or needed is None:
         return link_reference(reference, shop)
-    return part_reference(reference, contig, span, shop)
+    names = [name for name, _ in contigs_of(header)]
+    return part_reference(reference, [(names[contig], start, end) for contig, start, end in needed], shop)
+
+
+def _in_order(plain: Iterator[bytes], rule: str, shop: Workshop) -> Iterator[bytes]:
+    bam = PlainBam(plain)
+    yield bam.header
+    yield from arranged(bam.batches(), partial(RecordKeys.predicted, rule=rule), shop.folder)
 
 
 def _filtered(plain: Iterator[bytes], region: str, shop: Workshop) -> Iterator[bytes]:

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genopipe.archive.alignments import describe_alignments
+from genopipe.archive.alignments import decoded_pool, describe_alignments, packed_header
 from genopipe.archive.get import get_file
 from genopipe.archive.plain_bam import Batch, NotBam, PlainBam, Records, joined
 from genopipe.archive.put import put_files
 from genopipe.archive.read_rows import NotInPool
-from genopipe.archive.realigned import describe_realigned, plain_realigned
+from genopipe.archive.realigned import _bases, _read_keys, describe_realigned, plain_realigned
+from genopipe.archive.realigned_columns import Group
 from genopipe.archive.realigned_core import cigars, fields, spans
 from genopipe.archive.realigned_records import ALL_STREAMS, Memory, Streams, note, recall
 from genopipe.archive.realigned_tags import MOST_NAMES
@@ -94,6 +95,39 @@ def test_a_moved_alignment_adds_little(pool: Any, sample: Path, tmp_path: Path) 
     content, size = comes_back(pool, rewritten(sample / "S1.bam", tmp_path / "m.bam", moved))
     assert content["order"]["rule"].startswith("position")
     assert size < 0.2 * pool[1].store.size(pool[0]["cram"])
+
+
+def test_columns_of_an_older_archive_come_back(pool: Any, sample: Path, tmp_path: Path) -> None:
+    """They are one group of batches with one memory for all of them, and have no index."""
+    bam = rewritten(sample / "S1.bam", tmp_path / "m.bam", moved)
+    content, shop = describe_realigned(lambda: iter([plain(bam)]), *pool), pool[1]
+    restored = PlainBam(iter([plain(bam)]))
+    base = _bases(_read_keys(restored.batches()), _read_keys(decoded_pool(pool[0], shop).batches()))
+    order = np.lexsort((base.rank, base.record))
+    rows = Records([joined([joined(list(PlainBam(iter([plain(bam)])).batches())).part(int(i), int(i) + 1) for i in order])])
+    decoded, memory, group = decoded_pool(pool[0], shop), Memory(), Group()
+    old = Records(decoded.batches())
+    for first, last in ((0, 300), (300, len(base.record))):
+        times = np.bincount(base.record, minlength=base.n_pool)[first:last]
+        have = old.take(len(times))
+        group.add(times, note(rows.take(int(times.sum())), have, np.repeat(np.arange(len(times)), times), memory))
+    with open(tmp_path / "columns", "wb") as target:
+        target.write(packed_header(restored.header, decoded.header))
+        group.write(target)
+    older = {key: value for key, value in content.items() if key != "index"} | {"columns": shop.store.put_file(tmp_path / "columns")}
+    assert b"".join(plain_realigned(older, shop)) == plain(bam)
+
+
+def test_many_reads_that_the_pool_has_not_are_kept_beside_several(
+    pool: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_strangers(records: list[pysam.AlignedSegment]) -> list[pysam.AlignedSegment]:
+        for i, r in enumerate(records[-30:]):
+            r.query_name = f"stranger{i}"
+        return records
+
+    monkeypatch.setattr("genopipe.archive.realigned.MOST_TOGETHER", 7)
+    comes_back(pool, rewritten(sample / "S1.bam", tmp_path / "m.bam", with_strangers))
 
 
 def turned(records: list[pysam.AlignedSegment]) -> list[pysam.AlignedSegment]:
