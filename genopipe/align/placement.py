@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 LONGEST_READ = 512
 """Bases. The working space of the kernels and the byte that numbers a read's seeds are sized for it."""
 
+READ_WORDS = (LONGEST_READ + 31) // 32
+"""Words of the longest read at two bits a base."""
+
 SLOTS_OF_PAIRS = MAX_CANDIDATES + 4
 """Places of a whole read: the candidates of its seeds, and four for those found by rescue."""
 
@@ -151,7 +154,7 @@ def seed(reads: Reads | Bases, index: SeedIndex, placements: Placements) -> None
 def lay(reads: Reads | Bases, target: Target, placements: Placements, cigar: NDArray[np.uint32], work: Workspace) -> NDArray[np.uint32]:
     """Aligns the candidates in `placements` and gives `cigar` with their operations added."""
     jobs = Jobs(*(np.empty(len(placements.n) * SLOTS, np.int32) for _ in range(3)))
-    n_jobs = _score_ungapped(reads.base, reads.base_start, target, placements, jobs)
+    n_jobs = _score_ungapped(reads.base, reads.base_start, target, placements, jobs, np.empty((5, READ_WORDS), np.uint64))
     cigar = run_jobs(reads, target, placements, jobs, n_jobs, cigar, work)
     _drop_repeated(placements)
     return cigar
@@ -252,13 +255,13 @@ def _home(base, begin, length, reverse, target, first):
     return home
 
 
-@allocating
-def _score_ungapped(base, base_start, target, placements, jobs):
-    """Lays every candidate on the genome without gaps and names those to extend; gives how many these are."""
-    words = (LONGEST_READ + 31) >> 5
-    word = np.empty((2, words), np.uint64)
-    unknown = np.empty((2, words), np.uint64)
-    mismatch = np.empty(words, np.uint64)
+@kernel
+def _score_ungapped(base, base_start, target, placements, jobs, words):
+    """Lays every candidate on the genome without gaps and names those to extend; gives how many these are.
+
+    words  (5, READ_WORDS) uint64: working space
+    """
+    word, unknown, mismatch = words[:2], words[2:4], words[4]
     p = placements
     n_jobs = np.int64(0)
     for read in range(len(base_start) - 1):

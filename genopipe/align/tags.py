@@ -17,11 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.align.pairing import is_rival, own_score
-from genopipe.align.placement import LONGEST_READ, Placements, Target, contig_of, touches_unknown
+from genopipe.align.placement import LONGEST_READ, READ_WORDS, Placements, Target, contig_of, touches_unknown
 from genopipe.formats.bam import Records
-from genopipe.kernels.compiled import allocating, inner, kernel
+from genopipe.kernels.bits import trailing_zeros
+from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.extend import CIGAR_CLIP, CIGAR_DELETION, CIGAR_INSERTION, CIGAR_MATCH, MAX_OPERATIONS, WIDE
-from genopipe.model import BASES, Contig, Reads
+from genopipe.kernels.packed_reads import bases_of
+from genopipe.kernels.ungapped import LOW_BITS, pack_read
+from genopipe.model import BASES, UNKNOWN_BASE, Contig, Reads
 
 _LETTER = np.frombuffer(BASES[:5], np.uint8)
 _OPERATION = np.frombuffer(b"MIDNS", np.uint8)
@@ -53,6 +56,15 @@ class Rows(NamedTuple):
     paired: bool
 
 
+class _Buffer(NamedTuple):
+    """Room for the operations and the mismatches of one place, and for a read as `ungapped.pack_read` packs it."""
+
+    operations: NDArray[np.uint32]
+    mismatches: NDArray[np.uint8]
+    word: NDArray[np.uint64]
+    unknown: NDArray[np.uint64]
+
+
 class TagText(NamedTuple):
     """What tags are made of besides the alignments.
 
@@ -81,9 +93,11 @@ def write_tags(
     """The tags of all records, in their order; fills `records.tag_start`."""
     distance = np.zeros(len(rows.read), np.int64)
     split = np.flatnonzero(np.bincount(rows.read, minlength=1)[rows.read] > 1)
-    _count_distances(reads.base, reads.base_start, target, placements, rows, split, records, _LETTER, distance)
+    words = np.empty((2, READ_WORDS), np.uint64)
+    buffer = _Buffer(np.empty(MAX_OPERATIONS, np.uint32), np.empty(_LONGEST_MD, np.uint8), *words)
+    _count_distances(reads.base, reads.base_start, target, placements, rows, split, records, _LETTER, buffer, distance)
     out = np.empty(_room(reads.base_start, placements, rows, text, records), np.uint8)
-    _write(reads.base, reads.base_start, target, placements, rows, cigar, text, distance, records, (_LETTER, _OPERATION), out)
+    _write(reads.base, reads.base_start, target, placements, rows, cigar, text, distance, records, (_LETTER, _OPERATION), buffer, out)
     return out
 
 
@@ -216,8 +230,27 @@ def _place_text(text, contig, position, strand_first, reverse, cigar, first, las
 
 
 @inner
-def _mismatches(base, begin, length, reverse, target, position, end, cigar, first, last, letter, out, at):
+def _genome_base(target, position, all_known):
+    if not all_known and touches_unknown(target, position, position + 1):
+        return np.uint64(UNKNOWN_BASE)
+    return bases_of(target.packed, position, 1)
+
+
+@inner
+def _different(target, buffer, row, position, n, all_known):
+    """The low bit of each of `n` bases, at most 32, of the read from `row` on that is another one than that of the genome, or unknown."""
+    differs = bases_of(buffer.word, row, n) ^ bases_of(target.packed, position, n)
+    differs = ((differs | (differs >> np.uint64(1))) & LOW_BITS) | bases_of(buffer.unknown, row, n)
+    if not all_known:
+        for i in range(n):
+            differs |= np.uint64(touches_unknown(target, position + i, position + i + 1)) << np.uint64(2 * i)
+    return differs
+
+
+@inner
+def _mismatches(base, begin, length, reverse, target, position, end, cigar, first, last, letter, buffer, out, at):
     """Writes the text of MD for an alignment from `position` to `end` of the genome; gives its edit distance and where the text ends."""
+    pack_read(base, begin, length, reverse, buffer.word, buffer.unknown)
     all_known = not touches_unknown(target, position, end)
     distance = 0
     same = 0
@@ -230,48 +263,46 @@ def _mismatches(base, begin, length, reverse, target, position, end, cigar, firs
         elif operation == CIGAR_INSERTION:
             row += n
             distance += n
+        elif operation == CIGAR_DELETION:
+            at = _digits(out, at, same)
+            out[at] = 94
+            for i in range(n):
+                out[at + 1 + i] = letter[_genome_base(target, position + i, all_known)]
+            at += 1 + n
+            same = 0
+            distance += n
+            position += n
         else:
-            if operation == CIGAR_DELETION:
-                at = _digits(out, at, same)
-                out[at] = 94
-                at += 1
-                same = 0
-                distance += n
-            for _ in range(n):
-                g = np.int64((target.packed[position >> 5] >> np.uint64(2 * (position & 31))) & np.uint64(3))
-                if not all_known and touches_unknown(target, position, position + 1):
-                    g = 4
-                position += 1
-                if operation == CIGAR_DELETION:
-                    out[at] = letter[g]
+            for done in range(0, n, 32):
+                size = min(32, n - done)
+                rest = _different(target, buffer, row + done, position + done, size, all_known)
+                after = 0
+                while rest:
+                    i = np.int64(trailing_zeros(rest)) >> 1
+                    at = _digits(out, at, same + i - after)
+                    out[at] = letter[_genome_base(target, position + done + i, all_known)]
                     at += 1
-                    continue
-                c = np.int64(base[begin + length - 1 - row] if reverse else base[begin + row])
-                row += 1
-                if reverse and c < 4:
-                    c = 3 - c
-                if c == g and c < 4:
-                    same += 1
-                else:
-                    at = _digits(out, at, same)
-                    out[at] = letter[g]
-                    at += 1
-                    same = 0
+                    same, after = 0, i + 1
                     distance += 1
+                    rest &= rest - np.uint64(1)
+                same += size - after
+            row += n
+            position += n
     return distance, _digits(out, at, same)
 
 
-@allocating
-def _count_distances(base, base_start, target, p, rows, split, records, letter, distance):
+@kernel
+def _count_distances(base, base_start, target, p, rows, split, records, letter, buffer, distance):
     """Fills the edit distances of the records in `split`."""
-    out = np.empty(_LONGEST_MD, np.uint8)
     for row in split:
         read, slot = rows.read[row], rows.slot[row]
         begin, length = base_start[read], base_start[read + 1] - base_start[read]
         start, end = p.start[read, slot], p.end[read, slot]
         first, last = records.cigar_start[row], records.cigar_start[row + 1]
         reverse = p.reverse[read, slot]
-        distance[row], _ = _mismatches(base, begin, length, reverse, target, start, end, records.cigar, first, last, letter, out, 0)
+        distance[row], _ = _mismatches(
+            base, begin, length, reverse, target, start, end, records.cigar, first, last, letter, buffer, buffer.mismatches, 0
+        )
 
 
 @inner
@@ -312,7 +343,7 @@ def _is_listed(p, read, slot, other, length):
 def _other_places_tag(base, begin, length, target, p, read, slot, cigar, text, letters, buffer, out, at):
     """XA: the other places of the read; gives where the tag ends."""
     letter, operation = letters
-    operations, md = buffer
+    operations = buffer.operations
     n = 0
     for other in range(p.n[read]):
         n += _is_listed(p, read, slot, other, length)
@@ -328,7 +359,9 @@ def _other_places_tag(base, begin, length, target, p, read, slot, cigar, text, l
         contig = contig_of(target, start)
         position = start - target.contig_start[contig]
         at = _place_text(text, contig, position, True, reverse, operations, 0, last, operation, out, at)
-        distance, _ = _mismatches(base, begin, length, reverse, target, start, end, operations, 0, last, letter, md, 0)
+        distance, _ = _mismatches(
+            base, begin, length, reverse, target, start, end, operations, 0, last, letter, buffer, buffer.mismatches, 0
+        )
         at = _digits(out, at, distance)
         out[at] = 59
         at += 1
@@ -336,11 +369,10 @@ def _other_places_tag(base, begin, length, target, p, read, slot, cigar, text, l
     return at + 1
 
 
-@allocating
-def _write(base, base_start, target, p, rows, cigar, text, distance, records, letters, out):
+@kernel
+def _write(base, base_start, target, p, rows, cigar, text, distance, records, letters, buffer, out):
     r = records
     letter, operation = letters
-    buffer = np.empty(MAX_OPERATIONS, np.uint32), np.empty(_LONGEST_MD, np.uint8)
     at = np.int64(0)
     for row in range(len(rows.read)):
         r.tag_start[row] = at
@@ -349,7 +381,7 @@ def _write(base, base_start, target, p, rows, cigar, text, distance, records, le
         if slot >= 0:
             start, end, reverse = p.start[read, slot], p.end[read, slot], p.reverse[read, slot]
             first, last = r.cigar_start[row], r.cigar_start[row + 1]
-            edits, md = _mismatches(base, begin, length, reverse, target, start, end, r.cigar, first, last, letter, out, at + 8)
+            edits, md = _mismatches(base, begin, length, reverse, target, start, end, r.cigar, first, last, letter, buffer, out, at + 8)
             out[at], out[at + 1], out[at + 2], out[at + 3], out[at + 4] = 78, 77, 83, edits & 255, edits >> 8
             out[at + 5], out[at + 6], out[at + 7], out[md] = 77, 68, 90, 0
             at = md + 1

@@ -19,7 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
+from genopipe.kernels.bits import turned
 from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.packed_reads import unknown_of
+from genopipe.kernels.ungapped import eight_codes
+from genopipe.kernels.words import copy_bytes, load64, store64
 from genopipe.model import BASES, Contig, Reads
 
 PAIRED, PROPER, UNMAPPED, MATE_UNMAPPED, REVERSE, MATE_REVERSE, FIRST, LAST = (1 << bit for bit in range(8))
@@ -28,6 +32,7 @@ LONGEST_NAME = 254
 """Bytes of a read name."""
 
 _FIXED = 36
+_EACH = np.uint64(0x0101010101010101)
 _NIBBLES = b"=ACMGRSVTWYHKDBN"
 
 
@@ -149,6 +154,46 @@ def _put16(out, at, value):
     out[at + 1] = (value >> 8) & 255
 
 
+@inner
+def _nibbles(codes):
+    """The 4-bit codes 1, 2, 4 and 8 of eight base codes 0 to 3, two in each byte, the first in its upper half."""
+    one = (codes & _EACH) + _EACH
+    upper = ((codes >> np.uint64(1)) & _EACH) * np.uint64(255)
+    nibbles = (one & ~upper) | ((one << np.uint64(2)) & upper)
+    nibbles = ((nibbles << np.uint64(4)) | (nibbles >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
+    nibbles = (nibbles | (nibbles >> np.uint64(8))) & np.uint64(0x0000FFFF0000FFFF)
+    return nibbles | (nibbles >> np.uint64(16))
+
+
+@inner
+def _put_bases(base, first, n, reverse, nibble, out, at):
+    """Writes the bases of a read, turned where it is on the reverse strand; eight at a time may write four bytes too many."""
+    strand = 1 if reverse else 0
+    k = 0
+    while k < n:
+        codes = eight_codes(base, first, n, k, reverse) if k + 8 <= n else ~np.uint64(0)
+        if unknown_of(codes) == 0:
+            store64(out, at + (k >> 1), _nibbles(codes))
+            k += 8
+            continue
+        for i in range(k, min(k + 8, n), 2):
+            one = first + (n - 1 - i if reverse else i)
+            other = nibble[strand, base[one - 1 if reverse else one + 1] & 15] if i + 1 < n else 0
+            out[at + (i >> 1)] = (nibble[strand, base[one] & 15] << 4) | other
+        k += 8
+
+
+@inner
+def _put_qualities(quality, first, n, reverse, out, at):
+    if not reverse:
+        copy_bytes(quality, first, n, out, at)
+        return
+    for k in range(0, n - 7, 8):
+        store64(out, at + k, turned(load64(quality, first + n - 8 - k)))
+    for k in range(n & ~7, n):
+        out[at + k] = quality[first + n - 1 - k]
+
+
 @kernel
 def _encode(header, header_start, name_length, base, quality, base_start, records, nibble, start, out):
     r = records
@@ -170,32 +215,15 @@ def _encode(header, header_start, name_length, base, quality, base_start, record
         _put32(out, at + 28, np.int64(r.mate_position[i]))
         _put32(out, at + 32, np.int64(r.template_length[i]))
         at += 36
-        for k in range(name_length[read]):
-            out[at + k] = header[header_start[read] + k]
+        copy_bytes(header, header_start[read], name_length[read], out, at)
         at += name_length[read]
         out[at] = 0
         at += 1
         for k in range(r.cigar_start[i], r.cigar_start[i + 1]):
             _put32(out, at, np.int64(r.cigar[k]))
             at += 4
-        if reverse:
-            end = first + bases - 1
-            for k in range(bases >> 1):
-                out[at + k] = (nibble[1, base[end - 2 * k] & 15] << 4) | nibble[1, base[end - 2 * k - 1] & 15]
-            if bases & 1:
-                out[at + (bases >> 1)] = nibble[1, base[first] & 15] << 4
-            at += (bases + 1) >> 1
-            for k in range(bases):
-                out[at + k] = quality[end - k]
-        else:
-            for k in range(bases >> 1):
-                out[at + k] = (nibble[0, base[first + 2 * k] & 15] << 4) | nibble[0, base[first + 2 * k + 1] & 15]
-            if bases & 1:
-                out[at + (bases >> 1)] = nibble[0, base[first + bases - 1] & 15] << 4
-            at += (bases + 1) >> 1
-            for k in range(bases):
-                out[at + k] = quality[first + k]
+        _put_bases(base, first, bases, reverse, nibble, out, at)
+        at += (bases + 1) >> 1
+        _put_qualities(quality, first, bases, reverse, out, at)
         at += bases
-        for k in range(r.tag_start[i], r.tag_start[i + 1]):
-            out[at] = r.tag[k]
-            at += 1
+        copy_bytes(r.tag, r.tag_start[i], r.tag_start[i + 1] - r.tag_start[i], out, at)

@@ -1,4 +1,4 @@
-"""Counting bits inside Numba kernels: one machine instruction each."""
+"""Bits and bytes of a word inside Numba kernels: one machine instruction each."""
 
 from __future__ import annotations
 
@@ -25,5 +25,15 @@ def trailing_zeros(typing_context: Any, word: Any) -> Any:
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), build
+
+
+@intrinsic
+def turned(typing_context: Any, word: Any) -> Any:
+    """The eight bytes of a uint64 in reverse order."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bswap(arguments[0])
 
     return types.uint64(types.uint64), build

@@ -30,20 +30,26 @@ class PackedBases(NamedTuple):
 
 
 @inner
-def _squeezed(codes):
-    """Two bits of each of eight base codes, side by side; 0 for unknown bases."""
-    is_unknown = ((codes >> np.uint64(2)) | (codes >> np.uint64(3))) & np.uint64(0x0101010101010101)
-    codes = codes & ~(is_unknown | (is_unknown << _ONE)) & np.uint64(0x0303030303030303)
+def unknown_of(codes):
+    """1 in each byte of eight base codes that is unknown."""
+    return ((codes >> np.uint64(2)) | (codes >> np.uint64(3))) & np.uint64(0x0101010101010101)
+
+
+@inner
+def squeezed(codes, unknown):
+    """Two bits of each of eight base codes, side by side; 0 where a byte of `unknown` is 1."""
+    codes = codes & ~(unknown | (unknown << _ONE)) & np.uint64(0x0303030303030303)
     codes = (codes | (codes >> np.uint64(6))) & np.uint64(0x000F000F000F000F)
     codes = (codes | (codes >> np.uint64(12))) & np.uint64(0x000000FF000000FF)
-    return np.uint16(codes | (codes >> np.uint64(24)))
+    return np.uint64(np.uint16(codes | (codes >> np.uint64(24))))
 
 
 @kernel
 def _pack(base, eighth, unknown):
     """Packs whole blocks of 64 bases: eighth (bases / 8) uint16, unknown (bases / 64) uint64."""
     for i in range(np.uint64(len(base) // _BLOCK * 8)):
-        eighth[i] = _squeezed(load64(base, np.int64(i) * 8))
+        codes = load64(base, np.int64(i) * 8)
+        eighth[i] = squeezed(codes, unknown_of(codes))
     for i in range(len(base) // _BLOCK):
         unknown[i] = above64(base, i * _BLOCK, 3)
 
@@ -60,11 +66,17 @@ def pack_bases(base: NDArray[np.uint8]) -> PackedBases:
 
 
 @inner
+def bases_of(word, at, n):
+    """`n` bases from base `at` on, at most 32, of words of two bits a base, as the low bits of a word."""
+    shift = np.uint64(2 * (at & 31))
+    after = (word[min((at >> 5) + 1, len(word) - 1)] << _ONE) << (np.uint64(63) - shift)
+    return ((word[at >> 5] >> shift) | after) & (~np.uint64(0) >> np.uint64(64 - 2 * n))
+
+
+@inner
 def window(packed, at, n):
     """`n` bases from base `at` on, at most 32, as the low bits of a word."""
-    word, shift = packed.word[at >> 5], np.uint64(2 * (at & 31))
-    after = (packed.word[(at >> 5) + 1] << _ONE) << (np.uint64(63) - shift)
-    return ((word >> shift) | after) & (~np.uint64(0) >> np.uint64(64 - 2 * n))
+    return bases_of(packed.word, at, n)
 
 
 @inner

@@ -1,8 +1,8 @@
 """Seeds: canonical open syncmers, their look-up in a sorted index, and the places of the genome a read's seeds agree on.
 
 In order: `syncmers` picks the seeds of a sequence; `lookup` finds each seed's run of entries in the index (first all bucket heads of a
-read, then all entries, so that the cache misses of one read overlap); `candidates` turns hits into diagonals, votes for both strands at
-once and keeps the best clusters of every read of a batch. The rest builds the index.
+read, then all entries, so that the cache misses of one read overlap; what comes next is asked for ahead); `candidates` turns hits into
+diagonals, votes for both strands at once and keeps the best clusters of every read of a batch. The rest builds the index.
 
 A syncmer here is a k-mer whose middle s-mer has a hash strictly below those of its other s-mers. S-mers and k-mers are canonical (the
 smaller of the sequence and its reverse complement), and the middle is the same on both strands, so both strands have the same seeds. A tie
@@ -23,6 +23,7 @@ from numba import njit
 
 from genopipe.kernels.bits import popcount
 from genopipe.kernels.compiled import allocating, inner, kernel
+from genopipe.kernels.words import prefetch
 
 K = 20
 S = 16
@@ -106,19 +107,14 @@ def lookup(seed, n, entry, bucket, bucket_bits, first, count):
     entry   (entries) uint64: key << 32 | position, sorted within buckets; the lowest bit of the key is the strand, which is not compared
     bucket  (2 ** bucket_bits + 1) uint32: where each bucket begins; the bucket is the top bits of the hash
     count   (n) int64, out: REPEAT_OCCURRENCES + 1 stands for any larger number
-
-    Gives a number without meaning: who stores it keeps the compiler from leaving out the loads that bring the entries of all seeds into the
-    cache at once.
     """
     shift = np.uint64(HASH_BITS + 1 - bucket_bits)
-    touched = np.uint64(0)
     for i in range(n):
         b = np.int64(seed[i] >> shift)
         first[i] = bucket[b]
         count[i] = np.int64(bucket[b + 1]) - np.int64(bucket[b])
-    for i in range(n):
-        if count[i] > 0:
-            touched ^= entry[first[i]]
+        prefetch(entry, first[i])
+        prefetch(entry, first[i] + count[i] - 1)
     for i in range(n):
         wanted = (seed[i] & _KEY_MASK) >> _1
         low = first[i]
@@ -147,7 +143,6 @@ def lookup(seed, n, entry, bucket, bucket_bits, first, count):
                 last += 1
         first[i] = low
         count[i] = last - low
-    return np.int64(touched)
 
 
 @inner
@@ -165,18 +160,42 @@ def _add_hits(seed, where, n, first, count, length, least, most, entry, hit, n_h
 
 
 @inner
-def _sort(hit, n):
-    """Shell's sort with Ciura's gaps: a few dozen hits are usual, MAX_HITS the most. The library's sort takes two seconds to compile."""
-    for gap in (301, 132, 57, 23, 10, 4, 1):
-        if gap > 1 and gap * 4 > n:
-            continue
-        for i in range(gap, n):
-            x = hit[i]
-            j = i - gap
-            while j >= 0 and hit[j] > x:
-                hit[j + gap] = hit[j]
-                j -= gap
-            hit[j + gap] = x
+def _merge(hit, low, middle, high, merged):
+    """Merges two ascending runs of `hit`, from `low` and from `middle` on, into the same places of `merged`."""
+    i, j, k = low, middle, low
+    while i < middle and j < high:
+        left, right = hit[i], hit[j]
+        is_left = left <= right
+        merged[k] = left if is_left else right
+        i += np.int64(is_left)
+        j += np.int64(not is_left)
+        k += 1
+    while i < middle:
+        merged[k] = hit[i]
+        i, k = i + 1, k + 1
+    while j < high:
+        merged[k] = hit[j]
+        j, k = j + 1, k + 1
+
+
+@inner
+def _sort(hit, n, run, merged):
+    """Merges the ascending runs there are, again and again: those of most reads, which have one place, are one run, others few."""
+    run[0], n_runs = 0, 1
+    for i in range(1, n):
+        run[n_runs] = i
+        n_runs += np.int64(hit[i] < hit[i - 1])
+    while n_runs > 1:
+        run[n_runs] = n
+        left = 0
+        for r in range(0, n_runs, 2):
+            low, middle = run[r], run[r + 1]
+            _merge(hit, low, middle, run[r + 2] if r + 1 < n_runs else middle, merged)
+            run[left] = low
+            left += 1
+        for i in range(n):
+            hit[i] = merged[i]
+        n_runs = left
 
 
 @allocating
@@ -197,21 +216,42 @@ def candidates(base, base_start, entry, bucket, bucket_bits, diagonal, low, high
     n_candidate  (reads) int32, out
     crowded      (reads) uint8, out: 1 where there are more places as good as those kept
     """
-    seed = np.empty(MAX_SEEDS * 8, np.uint64)
-    where = np.empty(MAX_SEEDS * 8, np.int64)
-    first = np.empty(MAX_SEEDS, np.int64)
-    count = np.empty(MAX_SEEDS + 1, np.int64)
-    hit = np.empty(MAX_HITS, np.int64)
-    group_diagonal = np.empty(MAX_HITS, np.int64)
-    group_seeds = np.empty(MAX_HITS, np.uint64)
-    group_vote = np.empty(MAX_HITS, np.int64)
+    seeds = np.empty((2, MAX_SEEDS * 8), np.uint64), np.empty((2, MAX_SEEDS * 8), np.int64)
+    found = np.empty(MAX_SEEDS, np.int64), np.empty(MAX_SEEDS, np.int64)
+    hits = np.empty(MAX_HITS, np.int64), np.empty(MAX_HITS + 1, np.int64), np.empty(MAX_HITS, np.int64)
+    groups = np.empty(MAX_HITS, np.int64), np.empty(MAX_HITS, np.uint64), np.empty(MAX_HITS, np.int64)
+    index, out = (entry, bucket, bucket_bits), (diagonal, low, high, reverse, vote, n_candidate, crowded)
+    _candidates(base, base_start, index, out, seeds, found, hits, groups)
+
+
+@inner
+def _seeds_of(base, base_start, read, bucket, bucket_bits, seeds):
+    """Writes the seeds of a read and where in it they begin into the row of `seeds` that is its turn, and asks for their buckets; gives how
+    many there are, none behind the last read."""
+    if read + 1 >= len(base_start):
+        return 0
+    seed, where = seeds[0][read & 1], seeds[1][read & 1]
+    n = min(syncmers(base, base_start[read], base_start[read + 1], seed, where), MAX_SEEDS)
+    shift = np.uint64(HASH_BITS + 1 - bucket_bits)
+    for i in range(n):
+        where[i] -= base_start[read]
+        prefetch(bucket, np.int64(seed[i] >> shift))
+    return n
+
+
+@inner
+def _candidates(base, base_start, index, out, seeds, found, hits, groups):
+    """The same in the room given: while the buckets of a read come from memory, the candidates of the one before are found."""
+    entry, bucket, bucket_bits = index
+    diagonal, low, high, reverse, vote, n_candidate, crowded = out
+    (first, count), (hit, run, merged) = found, hits
+    group_diagonal, group_seeds, group_vote = groups
+    n_next = _seeds_of(base, base_start, 0, bucket, bucket_bits, seeds)
     for read in range(len(base_start) - 1):
-        begin = base_start[read]
-        length = base_start[read + 1] - begin
-        n = min(syncmers(base, begin, base_start[read + 1], seed, where), MAX_SEEDS)
-        for i in range(n):
-            where[i] -= begin
-        count[MAX_SEEDS] = lookup(seed, n, entry, bucket, bucket_bits, first, count)
+        length = base_start[read + 1] - base_start[read]
+        n, seed, where = n_next, seeds[0][read & 1], seeds[1][read & 1]
+        n_next = _seeds_of(base, base_start, read + 1, bucket, bucket_bits, seeds)
+        lookup(seed, n, entry, bucket, bucket_bits, first, count)
         usual = 0
         frequent = 0
         for i in range(n):
@@ -220,7 +260,7 @@ def candidates(base, base_start, entry, bucket, bucket_bits, diagonal, low, high
         n_hits = _add_hits(seed, where, n, first, count, length, 1, USUAL_OCCURRENCES, entry, hit, np.int64(0))
         if usual < FEW_SEEDS and frequent > 0:
             n_hits = _add_hits(seed, where, n, first, count, length, USUAL_OCCURRENCES + 1, REPEAT_OCCURRENCES, entry, hit, n_hits)
-        _sort(hit, n_hits)
+        _sort(hit, n_hits, run, merged)
         n_groups = 0
         for h in range(n_hits):
             if h == 0 or hit[h] >> 8 != group_diagonal[n_groups - 1]:
@@ -243,16 +283,16 @@ def candidates(base, base_start, entry, bucket, bucket_bits, diagonal, low, high
             group_vote[best] = 0
             middle = group_diagonal[best]
             lowest = highest = middle
-            seeds = group_seeds[best]
+            held = group_seeds[best]
             for step in (-1, 1):
                 g = best + step
                 while 0 <= g < n_groups and abs(group_diagonal[g] - middle) <= LARGEST_GAP:
                     wider = max(highest, group_diagonal[g]) - min(lowest, group_diagonal[g]) <= LARGEST_GAP
-                    if wider and group_seeds[g] & ~seeds:
+                    if wider and group_seeds[g] & ~held:
                         lowest, highest = min(lowest, group_diagonal[g]), max(highest, group_diagonal[g])
-                        if popcount(group_seeds[g] & seeds) * 2 < popcount(group_seeds[g]):
-                            votes += popcount(group_seeds[g] & ~seeds)
-                            seeds |= group_seeds[g]
+                        if popcount(group_seeds[g] & held) * 2 < popcount(group_seeds[g]):
+                            votes += popcount(group_seeds[g] & ~held)
+                            held |= group_seeds[g]
                             group_vote[g] = 0
                     g += step
             most = max(most, votes)

@@ -12,13 +12,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from genopipe.kernels.bits import popcount, trailing_zeros
-from genopipe.kernels.compiled import kernel
+from genopipe.kernels.bits import popcount, trailing_zeros, turned
+from genopipe.kernels.compiled import inner, kernel
+from genopipe.kernels.packed_reads import squeezed, unknown_of
+from genopipe.kernels.words import load64
 
 MATCH, MISMATCH, UNKNOWN, END_BONUS = 1, 4, 1, 5
 
-_LOW_BITS = np.uint64(0x5555555555555555)
-_ONE, _TWO, _THREE, _31, _64 = (np.uint64(n) for n in (1, 2, 3, 31, 64))
+LOW_BITS = np.uint64(0x5555555555555555)
+_COMPLEMENT = np.uint64(0x0303030303030303)
+_ONE, _64 = np.uint64(1), np.uint64(64)
+
+
+@inner
+def eight_codes(base, begin, length, at, reverse):
+    """Codes of the bases `at` to `at + 8` of a read, or of its reverse complement (where unknown ones come out as other unknown ones)."""
+    codes = load64(base, begin + length - 8 - at if reverse else begin + at)
+    return turned(codes) ^ _COMPLEMENT if reverse else codes
 
 
 @kernel
@@ -30,7 +40,13 @@ def pack_read(base, begin, length, reverse, word, unknown):
     for w in range((length + 31) >> 5):
         bits = np.uint64(0)
         mask = np.uint64(0)
-        for i in range(min(32, length - 32 * w)):
+        n = min(32, length - 32 * w)
+        for i in range(0, n - 7, 8):
+            codes = eight_codes(base, begin, length, 32 * w + i, reverse)
+            is_unknown = unknown_of(codes)
+            bits |= squeezed(codes, is_unknown) << np.uint64(2 * i)
+            mask |= squeezed(is_unknown, np.uint64(0)) << np.uint64(2 * i)
+        for i in range(n & ~7, n):
             c = base[begin + length - 1 - 32 * w - i] if reverse else base[begin + 32 * w + i]
             at = np.uint64(2 * i)
             if c > 3:
@@ -52,7 +68,7 @@ def mismatches(word, unknown, length, packed, start, mismatch):
         if shift > 0 and w0 + w + 1 < len(packed):
             genome |= packed[w0 + w + 1] << (_64 - shift)
         differs = genome ^ word[w]
-        differs = ((differs | (differs >> _ONE)) & _LOW_BITS) | unknown[w]
+        differs = ((differs | (differs >> _ONE)) & LOW_BITS) | unknown[w]
         if 32 * w + 32 > length:
             differs &= (_ONE << np.uint64(2 * (length - 32 * w))) - _ONE
         mismatch[w] = differs

@@ -62,7 +62,7 @@ def copy_bytes(typing_context: Any, source: Any, start: Any, length: Any, target
 
 @intrinsic
 def prefetch(typing_context: Any, array: Any, at: Any) -> Any:
-    """Asks for the cache line of byte `at` of a contiguous uint8 array, before it is needed; harmless beyond its end."""
+    """Asks for the cache line of item `at` of a contiguous array, before it is needed; harmless beyond its end."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
