@@ -64,6 +64,13 @@ def pseudoautosomal(md5: str | None, length: int) -> Regions:
 
 
 @cache
+def pseudoautosomal_of(assembly: str | None) -> dict[str, Regions]:
+    """By chromosome, X or Y, the pseudoautosomal regions of a known assembly; of another none."""
+    contigs = [contig for manifest in _manifests() if manifest["assembly"] == assembly for contig in manifest["contigs"]]
+    return {contig["names"][0].removeprefix("chr"): _regions(contig) for contig in contigs if "pseudoautosomal" in contig}
+
+
+@cache
 def _sex_chromosomes() -> tuple[dict[str, Regions], dict[int, Regions]]:
     found = [(contig, _regions(contig)) for manifest in _manifests() for contig in manifest["contigs"] if "pseudoautosomal" in contig]
     return {contig["md5"]: regions for contig, regions in found}, {contig["length"]: regions for contig, regions in found}

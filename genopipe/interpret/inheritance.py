@@ -26,6 +26,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from genopipe.formats.assembly import pseudoautosomal_of
 from genopipe.interpret.subject import Subject
 from genopipe.interpret.variants import MISSING, UNPHASED, Variants
 
@@ -41,11 +42,6 @@ LIMIT = {"AD": 0.001, "XD": 0.001, "AR": 0.01, "XR": 0.01, "YL": 0.001, "MT": 0.
 
 ILL_FROM = 0.6
 """Share of mitochondria from which most pathogenic variants make ill: 60 to 80 % (Stewart, Chinnery, Nature Reviews Genetics 2015)."""
-
-PSEUDOAUTOSOMAL = {
-    "GRCh38": ((10_000, 2_781_479), (155_701_382, 156_030_895)),
-    "GRCh37": ((60_000, 2_699_520), (154_931_043, 155_260_560)),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +95,7 @@ class Family:
         self.father = self.column.get(proband.father) if proband.father else None
         self.mother = self.column.get(proband.mother) if proband.mother else None
         self.members = [(self.column[m.sample], m) for m in subject.family if m.sample in self.column]
-        self.pseudoautosomal = PSEUDOAUTOSOMAL.get(assembly or "", ())
+        self.pseudoautosomal = pseudoautosomal_of(assembly)
         poor = (variants.genotype_quality != MISSING) & (variants.genotype_quality < LEAST_QUALITY_HEMIZYGOUS)
         poor[:, 0] = False
         self.copies = np.where(poor, MISSING, variants.alt_count)
@@ -115,7 +111,7 @@ class Family:
     def _chromosome(self, row: int) -> str:
         key = self.variants.key[row]
         position = int(self.variants.position[row])
-        if key in ("X", "Y") and any(start <= position < end for start, end in self.pseudoautosomal):
+        if any(start <= position < end for start, end in self.pseudoautosomal.get(key, ())):
             return "autosome"
         return key if key in ("X", "Y", "MT") else "autosome"
 

@@ -194,11 +194,16 @@ def test_some_reads_in_a_parent_are_told() -> None:
     assert "some reads of the father have it too" in pattern.why
 
 
-def test_the_pseudoautosomal_region_is_no_x() -> None:
-    who = subject("male")
-    rows = variants([("X", ["0/1", "0/1", "0/0"])])
-    rows.position[0] = 100_000
-    assert [pattern.mode for pattern in Family(who, rows, assembly="GRCh38").patterns([0])] == ["AD_incomplete"]
+@pytest.mark.parametrize(
+    "contig, position, inside",
+    [("X", 155_701_382, True), ("X", 2_781_479, False), ("Y", 56_887_902, True), ("Y", 56_887_901, False), ("Y", 2_781_478, True)],
+)
+def test_a_pseudoautosomal_region_is_no_sex_chromosome(contig: str, position: int, inside: bool) -> None:
+    """Places of GRCh38 by the Genome Reference Consortium."""
+    rows = variants([(contig, ["0/1", "0/1", "0/0"])])
+    rows.position[0] = position
+    modes = [pattern.mode for pattern in Family(subject("male"), rows, assembly="GRCh38").patterns([0])]
+    assert (modes == ["AD_incomplete"]) == inside
 
 
 def test_a_doubtful_genotype_of_a_parent_is_unknown() -> None:
