@@ -18,7 +18,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
@@ -74,17 +74,14 @@ class Gpu(Protocol):
     def need(self, n_bytes: int, what: str) -> None:
         """Raises BadEnvironment where there is no room for `what`, which is to stay on the device."""
 
-    def has_room(self, n_bytes: int) -> bool:
-        """Whether so many bytes more can stay on the device, and leave room for batches under way."""
-
-    def kept(self, array: Any) -> Any:
-        """A copy that is to stay on the device for long, where it does not lie among what comes and goes."""
+    def kept(self, array: Any) -> Any | None:
+        """A copy that is to stay on the device, apart from what comes and goes; None where that would not leave enough for the latter."""
 
     def address(self, array: Any) -> int:
         """Where a device array begins, for kernels that are given many arrays."""
 
     def finish(self) -> None:
-        """Waits for everything that was given to the device, by whichever thread."""
+        """Waits for everything that was given to the device, by whichever thread, and lets go of memory that is not in use."""
 
     def uploaded(self, batches: Iterable[Sequence[NDArray[Any]]]) -> Iterator[list[Any]]:
         """Batches of host arrays, best `locked` ones, as arrays of the device."""
@@ -200,15 +197,16 @@ class Card:
                 key="--device",
             )
 
-    def has_room(self, n_bytes: int) -> bool:
-        """See `Gpu.has_room`."""
-        return self._free() >= n_bytes + MOST_WORKING_MEMORY
-
-    def kept(self, array: Any) -> Any:
-        """See `Gpu.kept`: from a pool of its own, so that what comes and goes finds no gaps between."""
-        there = self.xp.ndarray(array.shape, array.dtype, memptr=self._lasting.malloc(array.nbytes))
-        there[...] = array
-        return there
+    def kept(self, array: Any) -> Any | None:
+        """See `Gpu.kept`: from a pool of its own, so that what comes and goes does not find gaps between."""
+        for _ in range(2 if self._free() >= array.nbytes + MOST_WORKING_MEMORY else 0):
+            with suppress(MemoryError):
+                there = self.xp.ndarray(array.shape, array.dtype, memptr=self._lasting.malloc(array.nbytes))
+                there[...] = array
+                return there
+            # what the other pool keeps for later use is free, too, but not to this one
+            self._cupy.get_default_memory_pool().free_all_blocks()
+        return None
 
     def address(self, array: Any) -> int:
         """See `Gpu.address`."""
@@ -217,6 +215,7 @@ class Card:
     def finish(self) -> None:
         """See `Gpu.finish`."""
         self._cupy.cuda.Device().synchronize()
+        self._cupy.get_default_memory_pool().free_all_blocks()
 
     def _free(self) -> int:
         """Free bytes, those included that CuPy keeps for later use."""

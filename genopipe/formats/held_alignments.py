@@ -101,11 +101,11 @@ class AlignmentStore:
         assert self._gpu is not None
         if not len(packed.position):
             return
-        if not self._gpu.has_room(packed.word.nbytes):
+        word, start = self._gpu.kept(packed.word), self._gpu.kept(packed.start)
+        if word is None or start is None:
             self.add(Packed(*map(self._gpu.host, packed)), first_ordinal)
             return
-        kept = packed._replace(word=self._gpu.kept(packed.word), start=self._gpu.kept(packed.start), position=None)
-        batch = _Batch(first_ordinal, kept, 0, len(packed.position), _bin_of(self._gpu.host(packed.position)))
+        batch = _Batch(first_ordinal, Packed(word, start, None), 0, len(packed.position), _bin_of(self._gpu.host(packed.position)))
         with self._one_at_a_time:
             self._batches.append(batch)
 

@@ -93,9 +93,6 @@ class Shim:
 
     def need(self, n_bytes: int, what: str) -> None: ...
 
-    def has_room(self, n_bytes: int) -> bool:
-        return True
-
     def kept(self, array: Any) -> Any:
         return array.copy()
 

@@ -132,6 +132,39 @@ def test_too_little_memory_of_a_card_is_told() -> None:
     assert card.room(1 << 20) == 2048
 
 
+class Pool:
+    """A pool that is refused once, until another one lets go of what it has."""
+
+    def __init__(self) -> None:
+        self.refused, self.let_go = 0, 0
+
+    def malloc(self, n_bytes: int) -> int:
+        if self.let_go <= 0:
+            self.refused += 1
+            raise MemoryError
+        return n_bytes
+
+    def free_all_blocks(self) -> None:
+        self.let_go += 1
+
+    def free_bytes(self) -> int:
+        return 3 << 30
+
+
+def test_what_stays_is_apart_and_leaves_enough_to_work_with() -> None:
+    card, pool = device.Card.__new__(device.Card), Pool()
+    runtime = SimpleNamespace(memGetInfo=lambda: (2 << 30, 16 << 30))
+    card._cupy = SimpleNamespace(cuda=SimpleNamespace(runtime=runtime), get_default_memory_pool=lambda: pool)
+    card._lasting = pool
+    card.xp = SimpleNamespace(ndarray=lambda shape, dtype, memptr: np.zeros(shape, dtype))
+    array = np.arange(5)
+    assert np.array_equal(card.kept(array), array)
+    assert (pool.refused, pool.let_go) == (1, 1)
+    assert card.kept(SimpleNamespace(nbytes=(1 << 30) + 1)) is None
+    pool.let_go = -9
+    assert card.kept(array) is None
+
+
 class Refusing:
     """An NVRTC that compiles nothing."""
 
@@ -173,6 +206,20 @@ def test_batches_arrive_whole_and_in_order(card: device.Card) -> None:
     for sent, got in zip(batches, card.uploaded(iter(batches)), strict=True):
         for ours, theirs in zip(sent, got, strict=True):
             assert np.array_equal(card.host(theirs), ours)
+
+
+@pytest.mark.gpu
+def test_arrays_come_back_while_the_card_works(card: device.Card) -> None:
+    """Large and small ones, an empty one, and one that is not contiguous; also after what they were copied from has changed."""
+    arrays = [card.put(np.arange(n, dtype=np.int64)) for n in (1 << 20, 10, 0)] + [card.put(np.arange(1 << 20))[::2]]
+    fetched = card.fetched(arrays)
+    assert [len(here) for here in fetched()] == [1 << 20, 10, 0, 1 << 19]
+    for here, there in zip(fetched(), arrays, strict=True):
+        assert np.array_equal(here, card.host(there))
+    kept = card.kept(arrays[0])
+    arrays[0][:] = 0
+    assert np.array_equal(card.host(kept), np.arange(1 << 20))
+    assert card.address(kept) == kept.data.ptr
 
 
 @pytest.mark.gpu

@@ -56,7 +56,7 @@ def held(gpu: Gpu | None, folder: Path, monkeypatch: pytest.MonkeyPatch, *, wher
             store.add(pack(reads, placed, levels, **how), 40 * number)
             continue
         if where == "a full device":
-            monkeypatch.setattr(type(gpu), "has_room", lambda gpu, n_bytes: False)
+            monkeypatch.setattr(type(gpu), "kept", lambda gpu, array: None)
         store.add_there(packed_on_gpu.pack(gpu, *on_device(gpu, reads, placed), levels, **how), 40 * number)
     duplicate = np.random.default_rng(4).choice([0, 0, 0, 1, 130], 45).astype(np.uint8)
     return store.held(CONTIGS, 300, duplicate)
