@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +108,12 @@ class Drawing:
         self.draw = np.random.default_rng(7)
         self.drawn: dict[str, Any] = {"table_rows": 0, "variants": 0, "in_table": 0, "frequencies": 0.0, "exome_variants": 0}
 
-    def write(self, source: Path, target: Path, *, assembly: str, genome: object) -> int:
+    def write(self, sources: Sequence[Path], target: Path, *, assembly: str, genome: object) -> int:
         del assembly, genome
         with BgzfWriter(self.folder / "genome.vcf.gz", threads=2, level=1) as whole, BgzfWriter(self.folder / "exome.vcf.gz") as exome:
             for file in (whole, exome):
                 file.write(header().encode())
-            return write_sorted(self._tables(whole, exome), target, FREQUENCY, source=source)
+            return write_sorted(sources, lambda _: self._tables(whole, exome), target, FREQUENCY)
 
     def _tables(self, whole: BgzfWriter, exome: BgzfWriter) -> Iterator[pa.Table]:
         total = sum(contigs().values())

@@ -27,7 +27,7 @@ def evidence() -> None:
 
 @evidence.command()
 @click.argument("kind")
-@click.argument("file", type=click.Path(exists=True, readable=True, path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(exists=True, readable=True, path_type=Path))
 @click.option("--name", required=True, help="Name of the data set.")
 @click.option("--version", required=True, help="Its version, as its makers call it.")
 @click.option("--date", required=True, help="Its date, such as 2026-11-20.")
@@ -36,21 +36,23 @@ def evidence() -> None:
 @click.option("--reference", type=ExistingFolder, help="Reference folder: left-aligns variants and checks their REF alleles.")
 @click.option("--may-shrink", is_flag=True, help="Take a version with far fewer records than the one before.")
 @store_option
-def add(kind: str, file: Path, reference: Path | None, may_shrink: bool, store: Path, **release: str | None) -> None:
-    """Convert FILE and keep it as a data set.
+def add(kind: str, files: tuple[Path, ...], reference: Path | None, may_shrink: bool, store: Path, **release: str | None) -> None:
+    """Convert FILE and keep it as a data set; of variants and scores several files, each with contigs of its own, are one data set.
 
     KIND is one of hpo, hpo-annotations, genes, coding-exons, constraint, panel, gene-list, gene-names, frequency, clinvar, revel,
     alphamissense, cadd, spliceai, pgx-definitions (FILE is then a folder).
 
     \b
     genopipe evidence add hpo hp.obo --name hpo --version 2026-06 --date 2026-06-23 --licence HPO --store evidence
+    genopipe evidence add frequency gnomad.genomes.v4.1.sites.chr*.vcf.bgz --name gnomad-genomes --version 4.1 --date 2024-04-19 \\
+        --licence CC0-1.0 --assembly GRCh38 --store evidence
     """
     from genopipe.formats.genome import load_genome
     from genopipe.interpret.evidence import Release
     from genopipe.interpret.evidence import add as add_dataset
 
     genome = load_genome(reference) if reference else None
-    add_dataset(store, kind, file, release=Release(**release), genome=genome, may_shrink=may_shrink)  # type: ignore[arg-type]
+    add_dataset(store, kind, *files, release=Release(**release), genome=genome, may_shrink=may_shrink)  # type: ignore[arg-type]
 
 
 @evidence.command()

@@ -19,6 +19,8 @@ from genopipe.errors import BadInput
 from genopipe.formats.inflate import inflated
 
 BLOCK_BYTES = 4 << 20
+HEADER_BYTES = 32 << 20
+"""Far more than any header has, so that a file of another kind is not held in memory."""
 
 _LINE_FEED = 10
 
@@ -26,22 +28,30 @@ _LINE_FEED = 10
 def table_blocks(path: Path, is_header: Callable[[str], bool]) -> tuple[list[str], Iterator[tuple[int, bytes]]]:
     """The lines up to the first that `is_header`, that one included, and (number of the first line, whole lines) of each block after it.
 
-    Raises BadInput where no line is the header, or the file cannot be read.
+    Raises BadInput where none of the first `HEADER_BYTES` is the header, or the file cannot be read.
     """
     pieces = inflated(path)
     held = b""
     head: list[str] = []
+    size = 0
     for piece in pieces:
         held += piece
+        size += len(piece)
         *lines, held = held.split(b"\n") if b"\n" in piece else (held,)
         for number, line in enumerate(lines):
             head.append(line.decode(errors="replace").rstrip("\r"))
             if is_header(head[-1]):
                 rest = b"".join(other + b"\n" for other in lines[number + 1 :]) + held
                 return head, _blocks(rest, pieces, len(head) + 1)
+        if size > HEADER_BYTES:
+            raise _no_header(path)
     if held and is_header(held.decode(errors="replace")):
         return [*head, held.decode(errors="replace")], iter(())
-    raise BadInput("no header line", wanted="a table with its header", do="Check kind and file.", path=path)
+    raise _no_header(path)
+
+
+def _no_header(path: Path) -> BadInput:
+    return BadInput("no header line", wanted="a table with its header", do="Check kind and file.", path=path)
 
 
 def _blocks(held: bytes, pieces: Iterator[bytes], line: int) -> Iterator[tuple[int, bytes]]:

@@ -14,7 +14,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -139,8 +139,10 @@ def canonical_assembly(name: str) -> str:
     return _ASSEMBLIES.get(re.sub(r"\.p\d+$", "", name).lower(), name)
 
 
-def add(folder: Path, kind: str, file: Path, *, release: Release, genome: Genome | None = None, may_shrink: bool = False) -> DataSet:
-    """Converts `file` and keeps it as a data set; with `genome`, variants are left-aligned and their REF alleles checked.
+def add(folder: Path, kind: str, *files: Path, release: Release, genome: Genome | None = None, may_shrink: bool = False) -> DataSet:
+    """Converts `files` and keeps them as one data set; with `genome`, variants are left-aligned and their REF alleles checked.
+
+    Several files are those of a data set of variants or scores that comes by contig; their order does not matter.
 
     Raises BadInput for a file or a description that does not fit, for another content under the same name and version, and for a
     version that has lost records, unless it `may_shrink`.
@@ -150,9 +152,9 @@ def add(folder: Path, kind: str, file: Path, *, release: Release, genome: Genome
     with store.scratch() as scratch, writing(folder):
         partial = scratch.with_suffix(".parquet")
         try:
-            records = _convert(kind, file, partial, assembly=release.assembly or "", genome=genome)
+            records = _convert(kind, files, partial, assembly=release.assembly or "", genome=genome)
             digests: Any = {"digest": records_digest(partial), "object": file_digest(partial)}
-            dataset = DataSet(**asdict(release), **digests, kind=kind, records=records, source=evidence_files.source_digest(file))
+            dataset = DataSet(**asdict(release), **digests, kind=kind, records=records, source=evidence_files.source_digest(files))
             path = _manifest_path(folder, dataset)
             if not may_shrink:
                 _check_size(folder, dataset)
@@ -164,14 +166,18 @@ def add(folder: Path, kind: str, file: Path, *, release: Release, genome: Genome
     return dataset
 
 
-def _convert(kind: str, file: Path, target: Path, *, assembly: str, genome: Genome | None) -> int:
-    if file.is_dir() != (kind == "pgx-definitions"):
-        came, wanted = ("a folder", "a file") if file.is_dir() else ("a file", "the folder of a PharmCAT release")
-        raise BadInput(came, wanted=wanted, do="Check kind and path.", path=file)
+def _convert(kind: str, files: Sequence[Path], target: Path, *, assembly: str, genome: Genome | None) -> int:
+    for file in files:
+        if file.is_dir() != (kind == "pgx-definitions"):
+            came, wanted = ("a folder", "a file") if file.is_dir() else ("a file", "the folder of a PharmCAT release")
+            raise BadInput(came, wanted=wanted, do="Check kind and path.", path=file)
     if kind in VARIANT_KINDS:
-        return VARIANT_KINDS[kind](file, target, assembly=assembly, genome=genome)
+        return VARIANT_KINDS[kind](files, target, assembly=assembly, genome=genome)
     if kind in SCORE_KINDS:
-        return evidence_scores.write_scores(kind, file, target, assembly=assembly, genome=genome)
+        return evidence_scores.write_scores(kind, files, target, assembly=assembly, genome=genome)
+    if len(files) > 1:
+        raise BadInput(f"{len(files)} files", wanted=f"one file of {kind}", do="Add each as a data set of its own.", path=files[1])
+    (file,) = files
     records = TABLE_KINDS[kind](file, target)
     if kind in GENE_MODELS and genome is not None:
         _check_places(file, target, genome)

@@ -6,7 +6,7 @@ pgx-definitions  the folder of a PharmCAT release: its JSON tables of definition
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,11 +32,14 @@ def write_files(folder: Path, target: Path) -> int:
     return len(rows)
 
 
-def source_digest(path: Path) -> str:
-    """SHA-256 of a file, or of the names and digests of a folder's JSON files."""
-    if not path.is_dir():
-        return file_digest(path)
-    told = "".join(f"{file_digest(file)}  {file.relative_to(path).as_posix()}\n" for file in _files(path))
+def source_digest(paths: Sequence[Path]) -> str:
+    """SHA-256 of a file, of the digests of several files in whatever order, or of the names and digests of a folder's JSON files."""
+    if len(paths) > 1:
+        told = "".join(f"{digest}\n" for digest in sorted(map(file_digest, paths)))
+    elif paths[0].is_dir():
+        told = "".join(f"{file_digest(file)}  {file.relative_to(paths[0]).as_posix()}\n" for file in _files(paths[0]))
+    else:
+        return file_digest(paths[0])
     return hashlib.sha256(told.encode()).hexdigest()
 
 

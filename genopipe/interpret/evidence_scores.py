@@ -11,13 +11,14 @@ in blocks of Arrow columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from pyarrow import compute
 
 from genopipe.errors import BadInput
 from genopipe.formats.table_blocks import block_columns, table_blocks
@@ -25,13 +26,19 @@ from genopipe.interpret.evidence_sorted import PLACE, write_sorted
 from genopipe.interpret.places import placed
 from genopipe.model import Genome
 
+pc: Any = compute
+
 SCORE = pa.schema(PLACE | {"score": pa.float64()})
+_NOTHING = ("", ".", "NA")
 _BUILDS = {"hg19": "GRCh37", "GRCh37": "GRCh37", "hg38": "GRCh38", "GRCh38": "GRCh38"}
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a table is written: the begin of its header line, its delimiter, and the names of five columns; position maybe by assembly."""
+    """How a table is written: the begin of its header line, its delimiter, and the names of five columns; position maybe by assembly.
+
+    `highest` is the highest score there is.
+    """
 
     header: str
     delimiter: str
@@ -40,29 +47,33 @@ class Form:
     ref: str
     alt: str
     score: str
+    highest: float = 1.0
 
 
 FORMS = {
     "revel": Form("chr,", ",", "chr", {"GRCh37": "hg19_pos", "GRCh38": "grch38_pos"}, "ref", "alt", "REVEL"),
     "alphamissense": Form("#CHROM\t", "\t", "#CHROM", "POS", "REF", "ALT", "am_pathogenicity"),
-    "cadd": Form("#Chrom\t", "\t", "#Chrom", "Pos", "Ref", "Alt", "PHRED"),
+    "cadd": Form("#Chrom\t", "\t", "#Chrom", "Pos", "Ref", "Alt", "PHRED", 99.0),
     "spliceai": Form("#CHROM\t", "\t", "#CHROM", "POS", "REF", "ALT", "INFO"),
 }
 KINDS = tuple(FORMS)
 
 
-def write_scores(kind: str, source: Path, target: Path, *, assembly: str, genome: Genome | None) -> int:
-    """Writes a score table as sorted Parquet and gives the number of variants.
+def write_scores(kind: str, sources: Sequence[Path], target: Path, *, assembly: str, genome: Genome | None) -> int:
+    """Writes score tables as one sorted Parquet and gives the number of variants.
 
     Raises BadInput for a table of another form or assembly, with the line for a damaged one, and, given the genome, for REF alleles that
     are not in it.
     """
-    tables = (part for table in _tables(kind, source, assembly) for _, part in placed(table, genome=genome, path=source))
-    return write_sorted(tables, target, SCORE, source=source, highest="score")
+
+    def read(source: Path) -> Iterator[pa.Table]:
+        return (part for table in _tables(kind, source, assembly) for _, part in placed(table, genome=genome, path=source))
+
+    return write_sorted(sources, read, target, SCORE, highest="score")
 
 
 def _tables(kind: str, source: Path, assembly: str) -> Iterator[pa.Table]:
-    """Tables of contig, position, ref, alt and score, as the file has them."""
+    """Tables of contig, position, ref, alt, score and line, as the file has them."""
     form = FORMS[kind]
     head, blocks = table_blocks(source, lambda line: line.startswith(form.header))
     names = head[-1].split(form.delimiter)
@@ -73,8 +84,9 @@ def _tables(kind: str, source: Path, assembly: str) -> Iterator[pa.Table]:
         table = block_columns(block, names, [*wanted, *told], delimiter=form.delimiter, path=source, line=line)
         for name in told:
             _check_build(" ".join(map(str, table[name].unique().to_pylist())), assembly, source)
-        table = pa.table([table[name].combine_chunks() for name in wanted], ["contig", "position", "ref", "alt", "score"])
-        yield _numbered(_split(table) if kind == "spliceai" else table)
+        columns: Any = [*(table[name].combine_chunks() for name in wanted), np.arange(line, line + len(table))]
+        table = pa.table(columns, ["contig", "position", "ref", "alt", "score", "line"])
+        yield _numbered(_split(table) if kind == "spliceai" else table, form.highest, source)
 
 
 def _wanted(form: Form, names: list[str], assembly: str, source: Path, line: int) -> list[str]:
@@ -102,16 +114,31 @@ def _split(table: pa.Table) -> pa.Table:
     score = "|".join(("", *(rf"(?P<s{i}>[^|]*)" for i in range(4)))).replace("|", r"\|")
     parts = pc.extract_regex(pc.list_flatten(entries), rf"^(?P<alt>[^|]*)\|[^|]*{score}")
     highest = pc.max_element_wise(*(_float(pc.struct_field(parts, [i])) for i in range(1, 5)))
-    rows = table.select(["contig", "position", "ref"]).take(pc.list_parent_indices(entries))
+    rows = table.drop_columns(["alt", "score"]).take(pc.list_parent_indices(entries))
     return rows.append_column("alt", pc.struct_field(parts, [0])).append_column("score", highest)
 
 
-def _numbered(table: pa.Table) -> pa.Table:
-    """Position from 0 and score as numbers; rows that lack one are left out."""
+def _numbered(table: pa.Table, highest: float, source: Path) -> pa.Table:
+    """Position from 0 and score as numbers; rows that lack one are left out. Raises BadInput, with the line, for what cannot be one."""
     score = table["score"] if pa.types.is_floating(table["score"].type) else _float(table["score"])
-    table = table.set_column(4, "score", score)
-    table = table.filter(pc.and_(pc.is_valid(score), pc.match_substring_regex(table["position"], "^[1-9][0-9]{0,9}$")))
-    return table.set_column(1, "position", pc.subtract(pc.cast(table["position"], pa.int64()), 1))
+    whole = pc.match_substring_regex(table["position"], "^[1-9][0-9]{0,8}$")
+    position = pc.subtract(pc.cast(pc.if_else(whole, table["position"], None), pa.int64()), 1)
+    outside = pc.fill_null(pc.or_(pc.less(score, 0), pc.greater(score, highest)), False)
+    _refuse(outside, table, "score", f"from 0 to {highest:g}", source)
+    for name, number in (("position", position), ("score", score)):
+        if pa.types.is_string(table[name].type):
+            stray = pc.and_(pc.is_null(number), pc.invert(pc.is_in(table[name], pa.array(_NOTHING))))
+            _refuse(stray, table, name, "a number", source)
+    table = table.set_column(table.column_names.index("score"), "score", score)
+    table = table.set_column(table.column_names.index("position"), "position", position)
+    return table.filter(pc.and_(pc.is_valid(score), pc.is_valid(position)))
+
+
+def _refuse(wrong: Any, table: pa.Table, name: str, wanted: str, source: Path) -> None:
+    if pc.any(wrong).as_py():
+        row = pc.index(wrong, True).as_py()
+        came, line = f"{name} {table[name][row].as_py()!r}", table["line"][row].as_py()
+        raise BadInput(came, wanted=wanted, do="Correct this line.", path=source, line=line)
 
 
 def _float(text: Any) -> Any:

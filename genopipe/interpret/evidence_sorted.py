@@ -1,12 +1,14 @@
 """Records with places, written as Parquet sorted by contig, position, REF and ALT, one record a variant, in bounded memory.
 
 Tables come in the order of their file, contig by contig; within a contig records may be out of order by as many as `WINDOW`, as liftover
-leaves them. Row groups never span contigs, so that a case is joined to a table by reading only the groups it touches (`annotate`).
+leaves them. Several files may make one table, each with contigs of its own; they are read in the order of these, however they are named,
+so that the same records are always the same table. Row groups never span contigs, so that a case is joined to a table by reading only the
+groups it touches (`annotate`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from genopipe.errors import BadInput
+from genopipe.interpret.normalise import contig_order
+from genopipe.progress import progress
 
 ROW_GROUP = 1 << 17
 WINDOW = 1 << 22
@@ -26,28 +30,65 @@ ENCODING = {"position": "DELTA_BINARY_PACKED", "af": "BYTE_STREAM_SPLIT", "af_ma
 PLACE: dict[str, pa.DataType] = {"contig": pa.string(), "position": pa.int32(), "ref": pa.string(), "alt": pa.string()}
 
 
-def write_sorted(tables: Iterable[pa.Table], target: Path, schema: pa.Schema, *, source: Path, highest: str | None = None) -> int:
-    """Writes the records of `tables`, each of one contig, and gives their number.
+Read = Callable[[Path], Iterator[pa.Table]]
+"""Gives the tables of a file, each of one contig, with a column `line` (int64) beside those that are kept."""
+_Part = tuple[Path, pa.Table]
 
-    Of several records of a variant the first is kept, or the one with the `highest` value in that column. Raises BadInput, naming the
-    `source`, for a contig that comes again after another one, records too far out of order, or none at all.
+
+def write_sorted(sources: Sequence[Path], read: Read, target: Path, schema: pa.Schema, *, highest: str | None = None) -> int:
+    """Writes the records of all sources and gives their number.
+
+    Of several records of a variant the first is kept, or the one with the `highest` value in that column. Raises BadInput, with file and
+    line, for a contig that comes again after another one or in another file, records too far out of order, or a file without any.
     """
     records = 0
-    seen: set[str] = set()
-    filled = (table.select(schema.names).cast(schema) for table in tables if len(table))
+    seen: dict[str, Path] = {}
     encoding: Any = {name: how for name, how in ENCODING.items() if name in schema.names}
     words: Any = [name for name in schema.names if name not in encoding]
     with pq.ParquetWriter(target, schema, compression="zstd", use_dictionary=words, column_encoding=encoding) as writer:
-        for contig, of_contig in groupby(filled, key=lambda table: str(table["contig"][0].as_py())):
-            if contig in seen:
-                raise _unsorted(f"contig {contig} comes again", source)
-            seen.add(contig)
-            for table in _in_order(of_contig, highest, source):
+        for (source, contig), parts in groupby(_parts(sources, read), key=lambda part: (part[0], _contig(part[1]))):
+            for table in _in_order(_checked(parts, contig, seen), schema, highest):
                 writer.write_table(table, row_group_size=ROW_GROUP)
                 records += len(table)
-    if not records:
-        raise BadInput("no record to keep", wanted="a file of its kind with variants in it", do="Check kind and file.", path=source)
+            seen[contig] = source
     return records
+
+
+def _parts(sources: Sequence[Path], read: Read) -> Iterator[_Part]:
+    """The tables with records, of one file after the other."""
+    for source in _by_contig(sources, read):
+        empty = True
+        with progress(f"reading {source.name}", unit="records") as done:
+            for table in read(source):
+                if len(table):
+                    empty = False
+                    yield source, table
+                    done.advance(len(table))
+        if empty:
+            raise BadInput("no record to keep", wanted="a file of its kind with variants in it", do="Check kind and file.", path=source)
+
+
+def _by_contig(sources: Sequence[Path], read: Read) -> Sequence[Path]:
+    """Several files in the order of their first contigs."""
+    if len(sources) == 1:
+        return sources
+    twice = next((source for source in sources if sources.count(source) > 1), None)
+    if twice is not None:
+        raise BadInput("this file is given twice", wanted="each file once", do="Name it once.", path=twice)
+    first = {source: next((_contig(table) for table in read(source) if len(table)), "") for source in sources}
+    return sorted(sources, key=lambda source: contig_order(first[source]))
+
+
+def _checked(parts: Iterator[_Part], contig: str, seen: Mapping[str, Path]) -> Iterator[_Part]:
+    for source, table in parts:
+        if contig in seen:
+            came = f"contig {contig} comes again" + (f", after {seen[contig].name}" if seen[contig] != source else "")
+            raise _unsorted(came, source, table, 0)
+        yield source, table
+
+
+def _contig(table: pa.Table) -> str:
+    return str(table["contig"][0])
 
 
 def group_range(metadata: pq.FileMetaData, group: int, column: str) -> tuple[Any, Any]:
@@ -56,33 +97,31 @@ def group_range(metadata: pq.FileMetaData, group: int, column: str) -> tuple[Any
     return statistics.min, statistics.max
 
 
-def _in_order(tables: Iterator[pa.Table], highest: str | None, source: Path) -> Iterator[pa.Table]:
-    """Sorted tables without a variant twice; between two tables no position goes on."""
+def _in_order(parts: Iterator[_Part], schema: pa.Schema, highest: str | None) -> Iterator[pa.Table]:
+    """Sorted tables of one contig without a variant twice; between two tables no position goes on."""
     held: list[pa.Table] = []
     n_held, written = 0, -1
-    for table in tables:
-        held.append(table)
+    for source, table in parts:
+        _check_behind(source, table, written)
+        held.append(table.select(schema.names).cast(schema))
         n_held += len(table)
         if n_held >= 2 * WINDOW:
             ordered = _sorted(held, highest)
             position = ordered["position"].to_numpy()
             cut = int(np.searchsorted(position, position[min(WINDOW, len(position) - 1)]))
-            written = _check_behind(ordered.slice(0, cut), written, source)
+            written = max(written, int(position[cut - 1])) if cut else written
             yield ordered.slice(0, cut)
             held, n_held = [ordered.slice(cut)], len(ordered) - cut
-    ordered = _sorted(held, highest)
-    _check_behind(ordered, written, source)
-    yield ordered
+    yield _sorted(held, highest)
 
 
-def _check_behind(table: pa.Table, written: int, source: Path) -> int:
-    """The last position of the table; `written` where it is empty."""
-    if not len(table):
-        return written
-    first, last = (int(table["position"][place].as_py()) for place in (0, len(table) - 1))
-    if first <= written:
-        raise _unsorted(f"position {first + 1:,} of {table['contig'][0]} comes millions of records after {written + 1:,}", source)
-    return last
+def _check_behind(source: Path, table: pa.Table, written: int) -> None:
+    """Raises BadInput for a record at or before the last position that is written already."""
+    behind = table["position"].to_numpy() <= written
+    if behind.any():
+        row = int(np.argmax(behind))
+        came = f"position {table['position'][row].as_py() + 1:,} of {_contig(table)} comes millions of records after {written + 1:,}"
+        raise _unsorted(came, source, table, row)
 
 
 def _sorted(tables: list[pa.Table], highest: str | None) -> pa.Table:
@@ -107,5 +146,7 @@ def _is_sorted(table: pa.Table) -> bool:
     return bool((order >= 0).all())
 
 
-def _unsorted(came: str, path: Path) -> BadInput:
-    return BadInput(came, wanted="records sorted by contig and position", do="Sort it with bcftools sort or sort -k1,1 -k2,2n.", path=path)
+def _unsorted(came: str, path: Path, table: pa.Table, row: int) -> BadInput:
+    do = "Sort it with bcftools sort or sort -k1,1 -k2,2n."
+    line = table["line"][row].as_py()
+    return BadInput(came, wanted="records sorted by contig and position, each contig in one file", do=do, path=path, line=line)

@@ -10,7 +10,7 @@ clinvar    class, stars and condition; today's INFO keys (CLNSIG) and those of t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +48,22 @@ Describe = Callable[[Sites], pa.Table]
 """What a kind says of the ALTs it keeps, with contig, position, ref, alt and line."""
 
 
-def write_frequency(source: Path, target: Path, *, assembly: str, genome: Genome | None) -> int:
-    """Allele frequencies of a VCF with AF, or AC and AN."""
-    tables = _tables(read_sites(source, (*_SHARES, *_COUNTS), assembly=assembly), _frequency, genome)
-    return write_sorted(tables, target, FREQUENCY, source=source)
+def write_frequency(sources: Sequence[Path], target: Path, *, assembly: str, genome: Genome | None) -> int:
+    """Allele frequencies of VCFs with AF, or AC and AN."""
+
+    def read(source: Path) -> Iterator[pa.Table]:
+        return _tables(read_sites(source, (*_SHARES, *_COUNTS), assembly=assembly), _frequency, genome)
+
+    return write_sorted(sources, read, target, FREQUENCY)
 
 
-def write_clinvar(source: Path, target: Path, *, assembly: str, genome: Genome | None) -> int:
-    """ClinVar's classes of a VCF."""
-    tables = _tables(read_sites(source, _CLINVAR_KEYS, assembly=assembly), _clinvar, genome)
-    return write_sorted(tables, target, CLINVAR, source=source)
+def write_clinvar(sources: Sequence[Path], target: Path, *, assembly: str, genome: Genome | None) -> int:
+    """ClinVar's classes of VCFs."""
+
+    def read(source: Path) -> Iterator[pa.Table]:
+        return _tables(read_sites(source, _CLINVAR_KEYS, assembly=assembly), _clinvar, genome)
+
+    return write_sorted(sources, read, target, CLINVAR)
 
 
 def _tables(blocks: Iterator[Sites], describe: Describe, genome: Genome | None) -> Iterator[pa.Table]:
@@ -83,12 +89,17 @@ def _frequency(sites: Sites) -> pa.Table:
 def _check(sites: Sites, number: dict[str, Float64]) -> None:
     """Raises BadInput, with the line, for frequencies and counts that cannot be."""
     faults = [(name, (number[name] < 0) | (number[name] > 1), "a share from 0 to 1") for name in _SHARES]
-    faults += [(name, (number[name] < 0) | (number[name] % 1 != 0) & ~np.isnan(number[name]), "a count") for name in _COUNTS]
+    faults += [(name, _is_no_count(number[name]), "a count") for name in _COUNTS]
     faults.append(("AC", number["AC"] > number["AN"], "no more than AN"))
     for name, wrong, wanted in faults:
         if wrong.any():
             row = int(np.argmax(wrong))
             raise sites.fault(f"{name} is {number[name][row]:g}", wanted, row)
+
+
+def _is_no_count(number: Float64) -> NDArray[np.bool_]:
+    wrong: NDArray[np.bool_] = (number < 0) | (number > np.iinfo(np.int32).max) | ((number != np.floor(number)) & ~np.isnan(number))
+    return wrong
 
 
 def _clinvar(sites: Sites) -> pa.Table:

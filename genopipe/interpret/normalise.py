@@ -32,6 +32,13 @@ def contig_key(name: str) -> str:
     return "MT" if short in ("M", "MT") else short
 
 
+def contig_order(key: str) -> tuple[int, str]:
+    """Sorts keys of contigs as people do: 1 to 22, X, Y, MT, then others by name."""
+    if key.isdecimal():
+        return int(key), key
+    return 1000 + ("X", "Y", "MT").index(key) if key in ("X", "Y", "MT") else 2000, key
+
+
 def is_sequence(allele: str) -> bool:
     """False for `<DEL>`, `*`, breakends and other alleles that are no bases."""
     return _ALLELE.fullmatch(allele) is not None

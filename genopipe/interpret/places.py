@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,11 +25,19 @@ _CODE = np.full(256, 255, np.uint8)
 _CODE[np.frombuffer(BASES[:4], np.uint8)] = np.arange(4)
 
 
+class Alleles(NamedTuple):
+    """REF alleles, the positions (int64, from 0) they begin at, and the lines they stand on, where these are known."""
+
+    position: NDArray[np.int64]
+    ref: Any
+    line: NDArray[np.int64] | None
+
+
 def placed(table: pa.Table, *, genome: Genome | None, path: Path) -> Iterator[tuple[str, pa.Table]]:
     """Name of the contig and rows, normalised, of every run of one contig; `contig` becomes its key, other columns stay.
 
-    The table has contig, position (int64, 0-based), ref and alt. Rows whose alleles are no bases, or the same, are left out. Raises
-    BadInput for a contig that the genome lacks, and for a REF allele that is not what it has there.
+    The table has contig, position (int64, 0-based), ref and alt, and maybe the line each row is from. Rows whose alleles are no bases, or
+    the same, are left out. Raises BadInput for a contig that the genome lacks, and for a REF allele that is not what it has there.
     """
     contig = table["contig"].combine_chunks().dictionary_encode()
     code = contig.indices.to_numpy()
@@ -50,7 +58,8 @@ def _of_contig(table: pa.Table, name: str, genome: Genome | None, path: Path) ->
     if genome is not None:
         contig = resolve_contig(genome, name, path=path).name
         fetch = bases_of(genome, contig)
-        check_ref(position, ref, genome, contig, path=path)
+        line = table["line"].to_numpy() if "line" in table.column_names else None
+        _check_ref(Alleles(position, ref, line), genome, contig, path=path)
     position, ref, alt = normalised(position, ref, alt, fetch=fetch)
     others: dict[str, Any] = {column: table[column] for column in table.column_names if column not in ("contig", "position", "ref", "alt")}
     keys = pa.array([contig_key(name)]).take(np.zeros(len(ref), np.int64))
@@ -85,8 +94,9 @@ def matching(left: pa.Table, right: pa.Table) -> tuple[NDArray[np.int64], NDArra
     return mine[same], other[same]
 
 
-def check_ref(position: NDArray[np.int64], ref: Any, genome: Genome, contig: str, *, path: Path) -> None:
+def _check_ref(alleles: Alleles, genome: Genome, contig: str, *, path: Path) -> None:
     """Raises BadInput for the first REF allele that differs from the reference; unknown bases differ from nothing."""
+    position, ref = alleles.position, alleles.ref
     length = pc.utf8_length(ref).to_numpy()
     limit = next(other.length for other in genome.contigs if other.name == contig)
     inside = (position >= 0) & (position + length <= limit)
@@ -103,4 +113,5 @@ def check_ref(position: NDArray[np.int64], ref: Any, genome: Genome, contig: str
                 wanted="variants on the assembly of the reference",
                 do="Use the reference that the variants were called with, or the release for this assembly.",
                 path=path,
+                line=None if alleles.line is None else int(alleles.line[row]),
             )

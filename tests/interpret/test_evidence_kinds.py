@@ -138,18 +138,16 @@ def test_records_out_of_order_are_sorted_within_the_window(tmp_path: Path, monke
     position = [i + draw.randrange(20) for i in range(1000)]
 
     def tables(order: list[int]) -> list[pa.Table]:
-        return [
-            pa.table({"contig": ["1"] * 10, "position": order[i : i + 10], "ref": ["A"] * 10, "alt": ["C"] * 10, "score": [1.0] * 10})
-            for i in range(0, len(order), 10)
-        ]
+        same = {"contig": ["1"] * 10, "ref": ["A"] * 10, "alt": ["C"] * 10, "score": [1.0] * 10}
+        return [pa.table(same | {"position": order[i : i + 10], "line": range(i + 2, i + 12)}) for i in range(0, len(order), 10)]
 
     from genopipe.interpret.evidence_scores import SCORE
 
-    n = write_sorted(tables(position), tmp_path / "a", SCORE, source=tmp_path)
+    n = write_sorted([tmp_path], lambda _: iter(tables(position)), tmp_path / "a", SCORE)
     assert pq.read_table(tmp_path / "a")["position"].to_pylist() == sorted(set(position))
     assert n == len(set(position))
-    with pytest.raises(BadInput, match="comes millions of records after"):
-        write_sorted(tables(position[500:] + position[:500]), tmp_path / "b", SCORE, source=tmp_path)
+    with pytest.raises(BadInput, match=r":50\d: position .* of 1 comes millions of records after"):
+        write_sorted([tmp_path], lambda _: iter(tables(position[500:] + position[:500])), tmp_path / "b", SCORE)
 
 
 PANELAPP = "Entity Name\tEntity type\tGene Symbol\tSources(; separated)\tLevel4\tModel_Of_Inheritance\tGEL_Status\tversion\tHGNC\n"

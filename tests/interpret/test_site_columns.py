@@ -176,9 +176,9 @@ def test_columns_say_what_records_say(tmp_path_factory: pytest.TempPathFactory, 
         write = write_frequency if kind == "frequency" else write_clinvar
         if not rows:
             with pytest.raises(BadInput, match="no record to keep"):
-                write(path, folder / "table", assembly="x", genome=None)
+                write([path], folder / "table", assembly="x", genome=None)
             return
-        write(path, folder / "table", assembly="x", genome=None)
+        write([path], folder / "table", assembly="x", genome=None)
     table = pq.read_table(folder / "table")
     assert table.schema.equals(schema)
     assert table.to_pylist() == rows
