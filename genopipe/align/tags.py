@@ -1,6 +1,6 @@
 """The tags of BAM records: NM MD MC MQ AS XS SA RG, and XA on request.
 
-NM and MD are counted against the genome here. MC is the mate's CIGAR and MQ its mapping quality. AS is the score without end bonuses, XS
+NM and MD come from `mismatches`. MC is the mate's CIGAR and MQ its mapping quality. AS is the score without end bonuses, XS
 that of the best other place of the same bases. SA names the other records of a read that lies in parts, the read's own record first. XA
 names the other places of a read, where they score at least four fifths of the best and are not more than asked for.
 
@@ -16,15 +16,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from genopipe.align.mismatches import mismatches, room_for_one
 from genopipe.align.pairing import is_rival, own_score
-from genopipe.align.placement import LONGEST_READ, READ_WORDS, Placements, Target, contig_of, touches_unknown
+from genopipe.align.placement import Placements, Target, contig_of
 from genopipe.formats.bam import Records
-from genopipe.kernels.bits import trailing_zeros
 from genopipe.kernels.compiled import inner, kernel
-from genopipe.kernels.extend import CIGAR_CLIP, CIGAR_DELETION, CIGAR_INSERTION, CIGAR_MATCH, MAX_OPERATIONS, WIDE
-from genopipe.kernels.packed_reads import bases_of
-from genopipe.kernels.ungapped import LOW_BITS, pack_read
-from genopipe.model import BASES, UNKNOWN_BASE, Contig, Reads
+from genopipe.kernels.extend import CIGAR_CLIP, CIGAR_MATCH
+from genopipe.kernels.read_text import put_number
+from genopipe.model import BASES, Contig, Reads
 
 _LETTER = np.frombuffer(BASES[:5], np.uint8)
 _OPERATION = np.frombuffer(b"MIDNS", np.uint8)
@@ -33,8 +32,6 @@ _FIXED_ROOM = 80
 
 _PLACE_ROOM = 40
 """Bytes of a place in a list, without contig name and CIGAR."""
-
-_LONGEST_MD = 3 * LONGEST_READ + 3 * WIDE
 
 
 class Rows(NamedTuple):
@@ -54,15 +51,6 @@ class Rows(NamedTuple):
     second: NDArray[np.int32]
     n_reads: int
     paired: bool
-
-
-class _Buffer(NamedTuple):
-    """Room for the operations and the mismatches of one place, and for a read as `ungapped.pack_read` packs it."""
-
-    operations: NDArray[np.uint32]
-    mismatches: NDArray[np.uint8]
-    word: NDArray[np.uint64]
-    unknown: NDArray[np.uint64]
 
 
 class TagText(NamedTuple):
@@ -93,8 +81,7 @@ def write_tags(
     """The tags of all records, in their order; fills `records.tag_start`."""
     distance = np.zeros(len(rows.read), np.int64)
     split = np.flatnonzero(np.bincount(rows.read, minlength=1)[rows.read] > 1)
-    words = np.empty((2, READ_WORDS), np.uint64)
-    buffer = _Buffer(np.empty(MAX_OPERATIONS, np.uint32), np.empty(_LONGEST_MD, np.uint8), *words)
+    buffer = room_for_one()
     _count_distances(reads.base, reads.base_start, target, placements, rows, split, records, _LETTER, buffer, distance)
     out = np.empty(_room(reads.base_start, placements, rows, text, records), np.uint8)
     _write(reads.base, reads.base_start, target, placements, rows, cigar, text, distance, records, (_LETTER, _OPERATION), buffer, out)
@@ -170,20 +157,6 @@ def _room(base_start, p, rows, text, records):
 
 
 @inner
-def _digits(out, at, value):
-    """Writes a number in decimal; gives where it ends."""
-    n = 1
-    power = 10
-    while value >= power:
-        power *= 10
-        n += 1
-    for k in range(n):
-        out[at + n - 1 - k] = 48 + value % 10
-        value //= 10
-    return at + n
-
-
-@inner
 def _number_tag(out, at, a, b, value):
     """A tag of type C or S; gives where it ends."""
     out[at], out[at + 1] = a, b
@@ -201,7 +174,7 @@ def _number_tag(out, at, a, b, value):
 def _cigar_text(cigar, first, last, operation, out, at):
     """Writes operations as text; gives where it ends."""
     for k in range(first, last):
-        at = _digits(out, at, np.int64(cigar[k] >> 4))
+        at = put_number(out, at, np.int64(cigar[k] >> 4))
         out[at] = operation[cigar[k] & 15]
         at += 1
     return at
@@ -218,77 +191,15 @@ def _place_text(text, contig, position, strand_first, reverse, cigar, first, las
     sign = 45 if reverse else 43
     if strand_first:
         out[at] = sign
-        at = _digits(out, at + 1, position + 1)
+        at = put_number(out, at + 1, position + 1)
     else:
-        at = _digits(out, at, position + 1)
+        at = put_number(out, at, position + 1)
         out[at], out[at + 1] = 44, sign
         at += 2
     out[at] = 44
     at = _cigar_text(cigar, first, last, operation, out, at + 1)
     out[at] = 44
     return at + 1
-
-
-@inner
-def _genome_base(target, position, all_known):
-    if not all_known and touches_unknown(target, position, position + 1):
-        return np.uint64(UNKNOWN_BASE)
-    return bases_of(target.packed, position, 1)
-
-
-@inner
-def _different(target, buffer, row, position, n, all_known):
-    """The low bit of each of `n` bases, at most 32, of the read from `row` on that is another one than that of the genome, or unknown."""
-    differs = bases_of(buffer.word, row, n) ^ bases_of(target.packed, position, n)
-    differs = ((differs | (differs >> np.uint64(1))) & LOW_BITS) | bases_of(buffer.unknown, row, n)
-    if not all_known:
-        for i in range(n):
-            differs |= np.uint64(touches_unknown(target, position + i, position + i + 1)) << np.uint64(2 * i)
-    return differs
-
-
-@inner
-def _mismatches(base, begin, length, reverse, target, position, end, cigar, first, last, letter, buffer, out, at):
-    """Writes the text of MD for an alignment from `position` to `end` of the genome; gives its edit distance and where the text ends."""
-    pack_read(base, begin, length, reverse, buffer.word, buffer.unknown)
-    all_known = not touches_unknown(target, position, end)
-    distance = 0
-    same = 0
-    row = 0
-    for k in range(first, last):
-        operation = cigar[k] & 15
-        n = np.int64(cigar[k] >> 4)
-        if operation == CIGAR_CLIP:
-            row += n
-        elif operation == CIGAR_INSERTION:
-            row += n
-            distance += n
-        elif operation == CIGAR_DELETION:
-            at = _digits(out, at, same)
-            out[at] = 94
-            for i in range(n):
-                out[at + 1 + i] = letter[_genome_base(target, position + i, all_known)]
-            at += 1 + n
-            same = 0
-            distance += n
-            position += n
-        else:
-            for done in range(0, n, 32):
-                size = min(32, n - done)
-                rest = _different(target, buffer, row + done, position + done, size, all_known)
-                after = 0
-                while rest:
-                    i = np.int64(trailing_zeros(rest)) >> 1
-                    at = _digits(out, at, same + i - after)
-                    out[at] = letter[_genome_base(target, position + done + i, all_known)]
-                    at += 1
-                    same, after = 0, i + 1
-                    distance += 1
-                    rest &= rest - np.uint64(1)
-                same += size - after
-            row += n
-            position += n
-    return distance, _digits(out, at, same)
 
 
 @kernel
@@ -300,8 +211,8 @@ def _count_distances(base, base_start, target, p, rows, split, records, letter, 
         start, end = p.start[read, slot], p.end[read, slot]
         first, last = records.cigar_start[row], records.cigar_start[row + 1]
         reverse = p.reverse[read, slot]
-        distance[row], _ = _mismatches(
-            base, begin, length, reverse, target, start, end, records.cigar, first, last, letter, buffer, buffer.mismatches, 0
+        distance[row], _ = mismatches(
+            base, begin, length, reverse, target, start, end, records.cigar, first, last, letter, buffer, buffer.text, 0
         )
 
 
@@ -323,9 +234,9 @@ def _supplementary_tag(rows, row, records, text, distance, operation, out, at):
         contig, position = np.int64(records.contig[other]), np.int64(records.position[other])
         reverse = records.flag[other] & 16
         at = _place_text(text, contig, position, False, reverse, records.cigar, begin, end, operation, out, at)
-        at = _digits(out, at, np.int64(rows.quality[other]))
+        at = put_number(out, at, np.int64(rows.quality[other]))
         out[at] = 44
-        at = _digits(out, at + 1, distance[other])
+        at = put_number(out, at + 1, distance[other])
         out[at] = 59
         at += 1
     out[at] = 0
@@ -359,10 +270,8 @@ def _other_places_tag(base, begin, length, target, p, read, slot, cigar, text, l
         contig = contig_of(target, start)
         position = start - target.contig_start[contig]
         at = _place_text(text, contig, position, True, reverse, operations, 0, last, operation, out, at)
-        distance, _ = _mismatches(
-            base, begin, length, reverse, target, start, end, operations, 0, last, letter, buffer, buffer.mismatches, 0
-        )
-        at = _digits(out, at, distance)
+        distance, _ = mismatches(base, begin, length, reverse, target, start, end, operations, 0, last, letter, buffer, buffer.text, 0)
+        at = put_number(out, at, distance)
         out[at] = 59
         at += 1
     out[at] = 0
@@ -381,7 +290,7 @@ def _write(base, base_start, target, p, rows, cigar, text, distance, records, le
         if slot >= 0:
             start, end, reverse = p.start[read, slot], p.end[read, slot], p.reverse[read, slot]
             first, last = r.cigar_start[row], r.cigar_start[row + 1]
-            edits, md = _mismatches(base, begin, length, reverse, target, start, end, r.cigar, first, last, letter, buffer, out, at + 8)
+            edits, md = mismatches(base, begin, length, reverse, target, start, end, r.cigar, first, last, letter, buffer, out, at + 8)
             out[at], out[at + 1], out[at + 2], out[at + 3], out[at + 4] = 78, 77, 83, edits & 255, edits >> 8
             out[at + 5], out[at + 6], out[at + 7], out[md] = 77, 68, 90, 0
             at = md + 1
