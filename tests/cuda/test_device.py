@@ -243,7 +243,7 @@ def test_the_sanitizer_finds_nothing(card: device.Card, tool: str) -> None:
     program = shutil.which("compute-sanitizer")
     if program is None:
         pytest.skip("compute-sanitizer is not on this machine")
-    of_kernels = ("choose", "extend", "fastq", "pairhmm", "pileup", "place", "seed", "ungapped")
+    of_kernels = ("choose", "extend", "fastq", "packed", "pairhmm", "pileup", "place", "seed", "ungapped")
     tests = [str(Path(__file__).with_name(f"test_{name}.py")) for name in of_kernels]
     pytest_command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *tests]
     done = subprocess.run([program, "--tool", tool, "--error-exitcode", "9", *pytest_command], capture_output=True, text=True, check=False)
