@@ -91,9 +91,12 @@ def call_variants(
     """Calls the variants of one sample. `reference` is a folder made by `genopipe reference build`, `alignments` a BAM or CRAM, `targets`
     a BED of intervals and `genes` a gene model (GFF3, GTF) whose coverage is told too.
 
-    Raises BadInput for a BAM that is damaged, unsorted, unindexed, of another reference, or of an unclear sample, and for such a BED.
+    Raises BadInput for a BAM that is damaged, unsorted, unindexed, of another reference, or of an unclear sample, and for such a BED;
+    BadConfiguration for outputs that are inputs or one another.
     """
-    _check_outputs(outputs)
+    given = (alignments, sample.model, sample.filter, targets, genes)
+    _check_outputs(outputs, [path for path in given if isinstance(path, Path)])
+    forest = load_forest(sample.filter) if sample.filter is not None else None
     genome = load_genome(reference)
     reads = open_input(reference, genome, alignments, sample=sample.name, accept_other_digests=sample.accept_other_digests)
     spans = wanted_spans(genome, region)
@@ -102,7 +105,7 @@ def call_variants(
     sex, note = _sex_of(sample, model)
     present = [span for span in spans if not is_absent(span[0], sex)]
     windows = [window for contig, start, end in present for window in cells(contig, reads.row.get(contig.name), start, end, settings)]
-    source = Source(reads.bam, reads.read_groups, model, wanted, load_forest(sample.filter) if sample.filter is not None else None)
+    source = Source(reads.bam, reads.read_groups, model, wanted, forest)
 
     def work(window: Window) -> Found:
         return call_window(source, genome, window, sex=sex, settings=settings, with_blocks=outputs.gvcf is not None)
@@ -114,12 +117,16 @@ def call_variants(
         writers.coverage(tally.table())
 
 
-def _check_outputs(outputs: Outputs) -> None:
+def _check_outputs(outputs: Outputs, inputs: list[Path]) -> None:
     for path in (outputs.vcf, outputs.gvcf):
         if path is not None:
             check_name(path)
     if outputs.gvcf is not None and outputs.gvcf.resolve() == outputs.vcf.resolve():
         raise BadConfiguration("-o and --gvcf are the same file", wanted="two files", do="Name the gVCF x.g.vcf.gz.", path=outputs.vcf)
+    read = {path.resolve() for path in inputs}
+    for path in (outputs.vcf, outputs.gvcf, outputs.uncallable, outputs.coverage):
+        if path is not None and path.resolve() in read:
+            raise BadConfiguration("the output is one of the inputs", wanted="a file of its own", do="Choose another output.", path=path)
 
 
 @contextmanager

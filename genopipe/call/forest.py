@@ -54,8 +54,12 @@ def save_forest(forest: Forest, path: Path) -> None:
 def load_forest(path: Path) -> Forest:
     """The trees of a file.
 
-    Raises BadInput for a file that is none, is damaged, or is of another version.
+    Raises BadInput for a file that is missing, is none, is damaged, or is of another version.
     """
+    if not path.is_file():
+        raise BadInput(
+            "there is no such file", wanted="`learnt`, or a file made by `genopipe train-filter`", do="Correct --filter.", path=path
+        )
     try:
         told = json.loads(path.read_text())
         if (told["format"], tuple(told["features"])) != (FORMAT, FEATURES):

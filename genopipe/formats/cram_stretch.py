@@ -35,6 +35,7 @@ def open_cram(path: Path, fasta: Path) -> Bam:
     """Header and index, checked. Raises BadInput for a file that is no whole, sorted, indexed CRAM."""
     import pysam
 
+    pysam.set_verbosity(0)  # what is wrong is told by an error of our own
     with open(path, "rb") as file:
         size = file.seek(0, 2)
         file.seek(max(size - 64, 0))

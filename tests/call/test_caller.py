@@ -262,6 +262,17 @@ def test_an_output_that_is_not_compressed(world, donor_bam, tmp_path):
         call_variants(world.reference, donor_bam, Outputs(tmp_path / "out.vcf"))
 
 
+@pytest.mark.parametrize("end", ["vcf.gz", "uncallable.bed", "coverage.tsv"])
+def test_an_output_that_is_an_input_is_refused(end, tmp_path):
+    """The BAM, or the BED of intervals, stands where a file would be written."""
+    given = tmp_path / f"x.{end}"
+    given.write_text("kept")
+    (bam, bed) = (given, None) if end == "vcf.gz" else (tmp_path / "x.bam", given)
+    with pytest.raises(BadConfiguration, match=r"x\." + end + ": the output is one of the inputs"):
+        call_variants(tmp_path, bam, Outputs(tmp_path / "x.vcf.gz"), targets=bed)
+    assert given.read_text() == "kept"
+
+
 def test_a_vcf_and_a_gvcf_of_one_name_are_refused(tmp_path):
     out = tmp_path / "x.vcf.gz"
     with pytest.raises(BadConfiguration, match=r"-o and --gvcf are the same file; wanted two files"):

@@ -128,6 +128,11 @@ def test_text_that_is_no_json_is_refused(tmp_path):
         load_forest(tmp_path / "filter.json")
 
 
+def test_a_missing_file_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(BadInput, match="no_such: there is no such file; wanted `learnt`, or a file made by `genopipe train-filter`"):
+        call_variants(tmp_path, tmp_path / "x.bam", Outputs(tmp_path / "x.vcf.gz"), sample=Sample(filter=tmp_path / "no_such"))
+
+
 def record(position, alleles, genotype):
     return Site(position, alleles, genotype, (0,), 9, 9, 9, (0,) * len(alleles), (0, 0, 0, 0), False)
 
