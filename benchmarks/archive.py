@@ -6,11 +6,11 @@
 Sets: R1 and R2 of `na12878_chr21` as they are, the BAM that came with them, the BAM that `genopipe align` makes of them, the BAM with 41
 quality levels, HiFi reads. Every set goes into an archive of its own and is got back; `identical` says whether all files came back bit
 for bit. `stored` counts every object but the reference, manifests too. Layers: what another BAM of the same reads adds to an archive of
-genopipe's BAM, as a share of what that took (bwa, samtools of Debian; left out without them). Quality streams: a FASTQ of real quality
-strings with N as bases, beside the published sizes. Speed: a simulated BAM of 200,000 reads (ART, 30x over a megabase), or the BAM given
-with the folder of its reference. Region: the bytes read of that BAM's objects. Seconds are CPU time of the whole program, start-up and
-verification included, the least of the repeats; kernels are compiled before. Peers: `samtools view` of pysam to CRAM 3.1 (its records,
-not the bytes of the BAM), zstd -19 and gzip -9 of the plain content of each file.
+genopipe's BAM, as a share of what that took (bwa, samtools of Debian; left out without them). Quality streams: see
+`benchmarks/quality_streams.py`. Speed: a simulated BAM of 200,000 reads (ART, 30x over a megabase), or the BAM given with the folder of its
+reference. Region: the bytes read of that BAM's objects, and of those of another alignment of its reads (bwa). Seconds are CPU time of the
+whole program, start-up and verification included, the least of the repeats; kernels are compiled before. Peers: `samtools view` of pysam to
+CRAM 3.1 (its records, not the bytes of the BAM), zstd -19 and gzip -9 of the plain content of each file.
 """
 
 from __future__ import annotations
@@ -34,8 +34,6 @@ _VIEW = "import sys, pysam; pysam.view(*sys.argv[1:], catch_stdout=False)"
 
 COVERAGE = 30
 REFERENCE_1MB = "hg38_chr21_22000000_23000000.fa.gz"
-QUALITIES = {"DERIVED_q4": 726_974, "DERIVED_q8": 2_877_628, "DERIVED_q40+dir": 3_197_066}
-"""Published sizes. The third was made knowing which mate a string is of, which the file does not say."""
 
 
 def main() -> None:
@@ -57,7 +55,6 @@ def main() -> None:
             "layers": lambda: layers(own, reference, arguments.data / "na12878_chr21", work),
             "speed": lambda: {"bytes": large.stat().st_size, "result": measured([large], its_reference, work, repeats)},
             "region": lambda: region(large, its_reference, work),
-            "qualities": lambda: {name: qualities(arguments.data / "quality_streams" / f"{name}.qual.gz", work) for name in QUALITIES},
             "peers": lambda: {
                 path.name: peers(path, reference, work) for path in sorted({path for files in sets.values() for path in files})
             },
@@ -139,18 +136,6 @@ def aligned_by_bwa(work: Path, reference: Path, data: Path, name: str, settings:
     return bam
 
 
-def qualities(path: Path, work: Path) -> dict:
-    """A FASTQ of the quality strings, put with the archive profile."""
-    fastq, archive = work / "qualities.fastq", work / "qualities"
-    shutil.rmtree(archive, ignore_errors=True)
-    with gzip.open(path, "rt") as lines, open(fastq, "w") as out:
-        for i, line in enumerate(lines):
-            out.write(f"@r{i}\n{'N' * (len(line) - 1)}\n+\n{line}")
-    genopipe("archive", "put", fastq, "--archive", archive, "--profile", "archive")
-    stored, published = folder_size(archive), QUALITIES[path.name.removesuffix(".qual.gz")]
-    return {"stored": stored, "published": published, "ratio": round(stored / published, 4)}
-
-
 def simulated(arguments: Any, work: Path) -> tuple[Path, Path]:
     """A BAM of 30x over a megabase, by genopipe, and its reference folder."""
     folder, reference, bam = work / "simulated", work / "reference_1mb", work / "simulated.bam"
@@ -166,17 +151,43 @@ def simulated(arguments: Any, work: Path) -> tuple[Path, Path]:
 
 def region(bam: Path, reference: Path, work: Path) -> dict:
     """Bytes of the archive's objects that 2,000 bases in the middle of the first contig read; those of the reference apart."""
+    archive = work / "regions"
+    shutil.rmtree(archive, ignore_errors=True)
+    genopipe("archive", "put", bam, "--archive", archive, "--sample", "S1", "--reference", reference)
+    result = {"of the BAM": read_for_region(archive, bam, work)}
+    if shutil.which("bwa"):
+        other = realigned_by_bwa(bam, reference, work)
+        genopipe("archive", "put", other, "--archive", archive, "--sample", "S1", "--reference", reference)
+        result["of another alignment of its reads"] = read_for_region(archive, other, work)
+    return result
+
+
+def realigned_by_bwa(bam: Path, reference: Path, work: Path) -> Path:
+    """The reads of a BAM by another aligner."""
+    import pysam
+
+    other, genome = work / "other.bam", work / "genome.fa"
+    genome.write_bytes(gzip.decompress((reference / "genome.fa.gz").read_bytes()))
+    subprocess.run(["bwa", "index", str(genome)], check=True, capture_output=True)
+    pysam.collate("-o", str(work / "collated.bam"), str(bam))
+    pysam.fastq("-N", "-o", str(work / "collated.fastq"), str(work / "collated.bam"))
+    command = ["bwa", "mem", "-p", "-R", r"@RG\tID:1\tSM:S1", str(genome), str(work / "collated.fastq")]
+    with open(work / "bwa.sam", "wb") as out:
+        subprocess.run(command, check=True, stdout=out, stderr=subprocess.DEVNULL)
+    pysam.sort("--no-PG", "-o", str(other), str(work / "bwa.sam"))
+    return other
+
+
+def read_for_region(archive: Path, bam: Path, work: Path) -> dict:
+    """The bytes that a region of an archived BAM reads."""
     import pysam
 
     from genopipe.archive.opened import Archive
     from genopipe.archive.regions import get_region
     from genopipe.store import FolderStore
 
-    archive = work / "regions"
-    shutil.rmtree(archive, ignore_errors=True)
-    genopipe("archive", "put", bam, "--archive", archive, "--sample", "S1", "--reference", reference)
     read: dict[str, int] = {}
-    parts, whole = FolderStore.open_parts, FolderStore.read
+    parts, whole, local = FolderStore.open_parts, FolderStore.read, FolderStore.local
 
     def counted(store: FolderStore, digest: str) -> Any:
         source = parts(store, digest)
@@ -204,16 +215,30 @@ def region(bam: Path, reference: Path, work: Path) -> dict:
         read[digest] = read.get(digest, 0) + len(found)
         return found
 
-    FolderStore.open_parts, FolderStore.read = counted, counted_whole  # type: ignore[method-assign, assignment]
+    def counted_local(store: FolderStore, digest: str, folder: Path) -> Path:
+        found = local(store, digest, folder)
+        read[digest] = read.get(digest, 0) + found.stat().st_size
+        return found
+
     with pysam.AlignmentFile(str(bam)) as source:
         contig, middle = source.references[0], source.lengths[0] // 2
+    FolderStore.open_parts, FolderStore.read, FolderStore.local = counted, counted_whole, counted_local  # type: ignore[method-assign, assignment]
     get_region(archive, bam.name, work / "part.bam", region=f"{contig}:{middle + 1}-{middle + 2000}", form="bam")
-    role = {entry["digest"]: (entry["role"], entry["size"]) for entry in Archive.existing(archive).find(bam.name).objects}
+    FolderStore.open_parts, FolderStore.read, FolderStore.local = parts, whole, local  # type: ignore[method-assign]
+    manifest = Archive.existing(archive).find(bam.name)
+    role = {entry["digest"]: (entry["role"], entry["size"]) for entry in manifest.objects}
     mine = sum(n for digest, n in read.items() if role[digest][0] != "reference")
     stored = sum(size for kind, size in role.values() if kind != "reference")
     of_reference = sum(n for digest, n in read.items() if role[digest][0] == "reference")
     index = next(size for kind, size in role.values() if kind == "index")
-    return {"stored": stored, "read": mine, "share": round(mine / stored, 4), "of_it_index": index, "of_the_reference": of_reference}
+    return {
+        "kept_as": manifest.content["kind"],
+        "stored": stored,
+        "read": mine,
+        "share": round(mine / stored, 4),
+        "of_it_index": index,
+        "of_the_reference": of_reference,
+    }
 
 
 def sizes(archive: Path) -> Iterator[tuple[Path, int]]:

@@ -1,8 +1,8 @@
 """The streams of realigned reads in a file: some batches make a group, in which each stream is compressed by itself.
 
 A group is the number of its streams and batches (uint32 each), and for each stream its number (uint16), its size, its compressed size
-(uint32 each), and its bytes. Besides the streams of `genopipe.archive.realigned_records` there are three that say which records of the
-pool a batch is about: how many, and how many rows each has.
+(uint32 each; 0 for a stream of zeros), and its bytes. Besides the streams of `genopipe.archive.realigned_records` there are three that say
+which records of the pool a batch is about: how many, and how many rows each has.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Group:
         target.write(_HEAD.pack(sum(map(bool, plain.values())), len(self._stream.get(N_POOL, []))))
         for stream, content in plain.items():
             if content:
-                packed = compressor.compress(content)
+                packed = compressor.compress(content) if np.frombuffer(content, np.uint8).any() else b""
                 target.write(_STREAM.pack(stream, len(content), len(packed)) + packed)
 
 
@@ -72,6 +72,7 @@ def groups(source: BinaryIO) -> Iterator[tuple[int, BatchStreams]]:
         end = 0
         for _ in range(n_streams):
             stream, size, packed = _STREAM.unpack(source.read(_STREAM.size))
-            parts.append(np.frombuffer(zstandard.ZstdDecompressor().decompress(source.read(packed), max_output_size=size), np.uint8))
+            content = zstandard.ZstdDecompressor().decompress(source.read(packed), max_output_size=size) if packed else bytes(size)
+            parts.append(np.frombuffer(content, np.uint8))
             at[stream], end = end, end + size
         yield n_batches, BatchStreams(np.concatenate(parts), at)
