@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -97,7 +98,9 @@ class Chain:
             raise out_of_memory() from error
 
     def _locked(self, loads: Iterable[_Load]) -> Iterator[_Load]:
-        return (load._replace(arrays=list(map(self._gpu.locked, load.arrays))) for load in loads)
+        with ThreadPoolExecutor(2) as pool:
+            for load in loads:
+                yield load._replace(arrays=list(pool.map(self._gpu.locked, load.arrays)))
 
     def _uploaded(self, loads: Iterable[_Load]) -> Iterator[tuple[_Load, list[Any]]]:
         sent: deque[_Load] = deque()

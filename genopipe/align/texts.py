@@ -2,8 +2,11 @@
 
 A record counts as four lines here; whether it is one, the parser sees. Where a file cannot be cut so (it is damaged, ends inside a record,
 or has fewer records than the other), the text ends early, with a `Text` of nothing: the reads from there on are left to the parser of the
-CPU, which says what is wrong. Each file is inflated by a thread of its own, the blocks of bgzip by several.
+CPU, which says what is wrong. Each file is inflated by a thread of its own, the blocks of bgzip by several. What is inflated is copied
+once, into memory that was used before, behind what is left of the text before.
 """
+
+# mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
 
 from __future__ import annotations
 
@@ -23,9 +26,14 @@ from genopipe.errors import BadInput
 from genopipe.formats.bgzf import is_bgzf
 from genopipe.formats.bgzf_runs import inflated_in_threads
 from genopipe.formats.inflate import STANDARD_INPUT, inflated
+from genopipe.kernels.bits import popcount
+from genopipe.kernels.compiled import kernel
+from genopipe.kernels.words import equal64
 
 _NEW_LINE = 10
 _LAST_PIECE = 1 << 16
+_ROOM_BEFORE = 1 << 20
+"""Bytes before the text of a block, for what is left of the one before."""
 
 _Item = TypeVar("_Item")
 
@@ -115,7 +123,7 @@ class _File:
 
     def __init__(self, path: Path, size: int, threads: int) -> None:
         self._size = size
-        self._pieces = ahead(_pieces(path, size, threads))
+        self._blocks = ahead(_blocks(path, size, threads))
         self._text = np.empty(0, np.uint8)
         self._n_lines = 0
         self._ended = False
@@ -144,16 +152,20 @@ class _File:
         return bool(self.fill()) or bool(self._text.tobytes().strip(b"\r\n"))
 
     def _read_on(self) -> None:
-        piece = next(self._pieces, b"")
-        if not piece:
+        block, rest = next(self._blocks, None), self._text
+        if block is None:
             self._ended = True
-            rest = self._text.tobytes()
-            piece = b"\n" if rest and not rest.endswith(b"\n") else b""
-        new = np.frombuffer(piece, np.uint8)
-        self._text = np.concatenate((self._text, new)) if len(self._text) else new
-        self._n_lines += int(np.count_nonzero(new == _NEW_LINE))
-        if self._ended:
+            if len(rest) and rest[-1] != _NEW_LINE:
+                self._text, self._n_lines = np.append(rest, np.uint8(_NEW_LINE)), self._n_lines + 1
             self._drop_empty_lines()
+            return
+        self._n_lines += block.n_lines
+        if len(rest) > _ROOM_BEFORE:
+            self._text = np.concatenate((rest, block.text[_ROOM_BEFORE:]))
+            return
+        first = _ROOM_BEFORE - len(rest)
+        block.text[first:_ROOM_BEFORE] = rest
+        self._text = block.text[first:]
 
     def _drop_empty_lines(self) -> None:
         """Drops, at the end of a file, empty lines that cannot be of a record: less than four, or without a header."""
@@ -175,20 +187,55 @@ class _File:
             piece *= 4
 
 
-def _pieces(path: Path, size: int, threads: int) -> Iterator[bytes]:
-    """The content of a file, about `size` bytes at a time."""
-    held: deque[bytes] = deque()
-    n = 0
+class _Block(NamedTuple):
+    """Text behind `_ROOM_BEFORE` bytes that are free, and the line feeds in it."""
+
+    text: NDArray[np.uint8]
+    n_lines: int
+
+
+class _Lent:
+    """Memory that goes back to where it came from when nothing refers to it any more."""
+
+    def __init__(self, memory: NDArray[np.uint8], free: deque[NDArray[np.uint8]]) -> None:
+        self._memory, self._free = memory, free
+        self.__array_interface__ = memory.__array_interface__
+
+    def __del__(self) -> None:
+        self._free.append(self._memory)
+
+
+def _blocks(path: Path, size: int, threads: int) -> Iterator[_Block]:
+    """The content of a file, `size` bytes at a time."""
+    free: deque[NDArray[np.uint8]] = deque()
+
+    def room() -> NDArray[np.uint8]:
+        return np.asarray(_Lent(free.pop() if free else np.empty(_ROOM_BEFORE + size, np.uint8), free))
+
+    text, n_lines, end = room(), 0, _ROOM_BEFORE
     for piece in _inflated(path, threads):
-        held.append(piece)
-        n += len(piece)
-        if n >= size:
-            joined = b"".join(held)
-            yield from (joined[i : i + size] for i in range(0, n, size))
-            held.clear()
-            n = 0
-    if held:
-        yield b"".join(held)
+        left = np.frombuffer(piece, np.uint8)
+        while len(left):
+            now = left[: len(text) - end]
+            text[end : end + len(now)] = now
+            n_lines += _line_feeds(now)
+            left, end = left[len(now) :], end + len(now)
+            if end == len(text):
+                yield _Block(text, n_lines)
+                text, n_lines, end = room(), 0, _ROOM_BEFORE
+    if end > _ROOM_BEFORE:
+        yield _Block(text[:end], n_lines)
+
+
+@kernel
+def _line_feeds(text):
+    n = np.int64(0)
+    whole = len(text) // 64 * 64
+    for i in range(0, whole, 64):
+        n += np.int64(popcount(equal64(text, i, _NEW_LINE)))
+    for i in range(whole, len(text)):
+        n += text[i] == _NEW_LINE
+    return n
 
 
 def _inflated(path: Path, threads: int) -> Iterator[bytes]:
