@@ -28,7 +28,9 @@ LEFT_OUT = 0x4 | 0x100 | 0x200 | 0x400 | 0x800
 _PIECE = 1 << 18
 _INTERVAL_SHIFT = 14
 _MISSING_QUALITY = 20
-_CODE = np.array([4, 0, 1, 4, 2, 4, 4, 4, 3, 4, 4, 4, 4, 4, 4, 4], np.uint8)
+_CODE = (4, 0, 1, 4, 2, 4, 4, 4, 3, 4, 4, 4, 4, 4, 4, 4)
+_PAIR = np.array([(_CODE[byte >> 4], _CODE[byte & 15]) for byte in range(256)], np.uint8)
+"""(256, 2): the codes of the two bases of a byte."""
 _DONE = 1
 _FAULTS = {
     2: ("the reads are not sorted by position", "a BAM sorted by coordinate", "Sort it: samtools sort, then samtools index."),
@@ -200,7 +202,17 @@ def _of_group(buffer, at, end, groups):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fill(buffer, offset, number, starts, cigar, base, quality, code):  # type: ignore[no-untyped-def]
+def _measure(buffer, offset, starts):  # type: ignore[no-untyped-def]
+    """Fills `starts` (reads + 1, 2): where the CIGAR and the bases of each record begin when all are laid one behind the other."""
+    starts[0] = 0
+    for row in range(len(offset)):
+        at = offset[row]
+        starts[row + 1, 0] = starts[row, 0] + (np.int64(buffer[at + 16]) | np.int64(buffer[at + 17]) << 8)
+        starts[row + 1, 1] = starts[row, 1] + _int32(buffer, at + 20)
+
+
+@njit(cache=True, nogil=True)
+def _fill(buffer, offset, number, starts, cigar, base, quality, pair):  # type: ignore[no-untyped-def]
     """Unpacks records and returns their name hashes.
 
     number  (reads, 4): position, end, flag, mapping quality
@@ -230,25 +242,28 @@ def _fill(buffer, offset, number, starts, cigar, base, quality, code):  # type: 
                 number[row, 1] += word >> 4
         at += 4 * n_cigar
         first = starts[row, 1]
-        for k in range(n_bases):
-            byte = np.int64(buffer[at + (k >> 1)])
-            base[first + k] = code[byte >> 4 if k & 1 == 0 else byte & 15]
+        # slices, whose indices need no check for negative ones
+        packed = buffer[at : at + (n_bases >> 1)]
+        bases = base[first : first + n_bases]
+        for k in range(len(packed)):
+            bases[2 * k] = pair[packed[k], 0]
+            bases[2 * k + 1] = pair[packed[k], 1]
+        if n_bases & 1:
+            bases[n_bases - 1] = pair[buffer[at + len(packed)], 0]
         at += (n_bases + 1) // 2
+        reported = buffer[at : at + n_bases]
+        qualities = quality[first : first + n_bases]
         for k in range(n_bases):
-            value8 = buffer[at + k]
-            quality[first + k] = value8 if value8 < 94 else _MISSING_QUALITY
+            qualities[k] = reported[k] if reported[k] < 94 else np.uint8(_MISSING_QUALITY)
     return name_hash
 
 
 def _unpack(buffer: NDArray[np.uint8], offset: NDArray[np.int64]) -> Alignments:
-    n_cigar = buffer[offset + 16].astype(np.int64) | buffer[offset + 17].astype(np.int64) << 8
-    n_bases = sum(buffer[offset + 20 + i].astype(np.int64) << (8 * i) for i in range(4))
-    starts = np.zeros((len(offset) + 1, 2), np.int64)
-    np.cumsum(n_cigar, out=starts[1:, 0])
-    np.cumsum(n_bases, out=starts[1:, 1])
+    starts = np.empty((len(offset) + 1, 2), np.int64)
+    _measure(buffer, offset, starts)
     number = np.empty((len(offset), 4), np.int64)
     cigar, base, quality = (np.empty(starts[-1, i], kind) for i, kind in ((0, np.uint32), (1, np.uint8), (1, np.uint8)))
-    name_hash = _fill(buffer, offset, number, starts, cigar, base, quality, _CODE)
+    name_hash = _fill(buffer, offset, number, starts, cigar, base, quality, _PAIR)
     return Alignments(
         number[:, 0].copy(),
         number[:, 1].copy(),

@@ -33,6 +33,8 @@ MISFIT = np.array([round(-10_000 * np.log10(error / 3)) for error in _ERROR], np
 """Cost of one particular base that the allele has not."""
 MIXED = np.array([round(-10_000 * np.log10((1 - error) / 2 + error / 6)) for error in _ERROR], np.int64)
 """Cost of a base that one of the two alleles of a heterozygote has."""
+_COST = np.stack((np.stack((FIT, MIXED, MISFIT), axis=1), np.stack((MISFIT, MIXED, FIT), axis=1)), axis=1)
+"""(qualities, 2, 3): what a base that is the reference's, or another one, adds to the fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,8 @@ def pile(reads: Alignments, reference: NDArray[np.uint8], start: int) -> Pileup:
     fit = np.zeros((n, 3), np.int64)
     operation = reads.cigar & 15
     indel = np.empty((int(np.count_nonzero((operation == 1) | (operation == 2))), 4), np.int64)
-    tables = np.stack((FIT, MIXED, MISFIT))
     placed = (reads.position, reads.flag, reads.mapping_quality, reads.cigar, reads.cigar_start, reads.base, reads.base_start)
-    n_indels = _walk(*placed, quality, mate, reads.end, reference, start, tables, count, depth, deleted, clipped, fit, indel)
+    n_indels = _walk(*placed, quality, mate, reads.end, reference, start, _COST, count, depth, deleted, clipped, fit, indel)
     return Pileup(start, count, depth, deleted, clipped, fit, indel[:n_indels], quality, mate)
 
 
@@ -154,6 +155,20 @@ def _settle_mates(order, name_hash, position, end, cigar, cigar_start, base, bas
 
 
 @njit(cache=True, nogil=True)
+def _add_run(base, quality, cap, reference, strand, cost, count, fit):  # type: ignore[no-untyped-def]
+    """Adds a run of aligned bases; all arrays are cut to it, so that no index needs a check for negative ones."""
+    for i in range(len(base)):
+        q = min(quality[i], cap)
+        code = base[i]
+        if q >= MIN_BASE_QUALITY and code < 4:
+            count[i, 2 * code + strand] += 1
+            costs = cost[q, 0 if code == reference[i] else 1]
+            fit[i, 0] += costs[0]
+            fit[i, 1] += costs[1]
+            fit[i, 2] += costs[2]
+
+
+@njit(cache=True, nogil=True)
 def _walk(  # type: ignore[no-untyped-def]
     position,
     flag,
@@ -167,7 +182,7 @@ def _walk(  # type: ignore[no-untyped-def]
     end,
     reference,
     start,
-    tables,
+    cost,
     count,
     depth,
     deleted,
@@ -192,18 +207,17 @@ def _walk(  # type: ignore[no-untyped-def]
             operation = cigar[k] & 15
             length = np.int64(cigar[k] >> 4)
             if operation == 0 or operation == 7 or operation == 8:
-                for i in range(max(0, -at), min(length, n - at)):
-                    site = at + i
-                    if site < shared_from or site >= shared_to:
+                low = max(0, at)
+                high = min(at + length, n)
+                if low < high:
+                    for site in range(low, min(high, shared_from)):
                         depth[site] += 1
-                    q = min(quality[offset + i], cap)
-                    code = base[offset + i]
-                    if q >= MIN_BASE_QUALITY and code < 4:
-                        count[site, 2 * code + strand] += 1
-                        same = code == reference[site]
-                        fit[site, 0] += tables[0, q] if same else tables[2, q]
-                        fit[site, 1] += tables[1, q]
-                        fit[site, 2] += tables[2, q] if same else tables[0, q]
+                    for site in range(max(low, shared_to), high):
+                        depth[site] += 1
+                    first = offset + low - at
+                    last = offset + high - at
+                    run = base[first:last], quality[first:last], cap, reference[low:high], strand
+                    _add_run(*run, cost, count[low:high], fit[low:high])
                 at += length
                 offset += length
             elif operation == 1:
@@ -226,9 +240,9 @@ def _walk(  # type: ignore[no-untyped-def]
                     if site < shared_from or site >= shared_to:
                         depth[site] += 1
                         deleted[site] += 1
-                        fit[site, 0] += tables[2, q]
-                        fit[site, 1] += tables[1, q]
-                        fit[site, 2] += tables[0, q]
+                        fit[site, 0] += cost[q, 1, 0]
+                        fit[site, 1] += cost[q, 1, 1]
+                        fit[site, 2] += cost[q, 1, 2]
                 at += length
             elif operation == 3:
                 at += length
