@@ -68,13 +68,14 @@ class Destinations:
         self.finder.add(finished.signature)
 
 
-def check_memory(memory: int, taken: int, sixteenths: int) -> int:
-    """What is left of so many sixteenths of the memory besides `taken` bytes. Raises BadEnvironment where that is too little."""
-    left = memory * sixteenths // 16 - taken
+def memory_left(memory: int, taken: int, under_way: int) -> int:
+    """What `taken` bytes, and a quarter or `under_way`, leave of the memory. Raises BadEnvironment where that is too little."""
+    left = memory - taken - min(memory // 4, under_way)
     if left < LEAST_SORTING:
+        least = taken + LEAST_SORTING
         raise BadEnvironment(
             f"{memory >> 20} MB of memory are too few for this reference",
-            wanted=f"at least {((taken + LEAST_SORTING) * 16 // sixteenths >> 20) + 1} MB",
+            wanted=f"at least {(least + min(least // 3, under_way) >> 20) + 1} MB",
             do="Give more with --memory.",
             key="--memory",
         )

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from genopipe import __version__
 from genopipe.align.choose_on_gpu import Batch as DeviceBatch
 from genopipe.align.choose_on_gpu import Chooser
-from genopipe.align.destinations import Destinations, Finished, Wishes, check_memory
+from genopipe.align.destinations import Destinations, Finished, Wishes, memory_left
 from genopipe.align.duplicates import OPTICAL_PIXELS, flag_records
 from genopipe.align.duplication_metrics import Metrics, duplicates_path, metrics_of, write_metrics
 from genopipe.align.fragment_ends import FOLLOWERS, Libraries, signatures
@@ -61,8 +61,8 @@ COMPRESSION_LEVEL = 1
 WORKING_MEMORY = 600 << 20
 """Bytes taken besides the index, the sorter and the duplicate finder: the program, batches under way, compiled kernels."""
 
-GPU_SHARES = 4
-"""Sixteenths of the memory for text on its way to a GPU, and for the reads that come back."""
+UNDER_WAY = 6 << 30
+"""Bytes of text on its way to a GPU, and of reads that come back."""
 
 LONGEST_SPAN = LONGEST_READ + WIDE
 """Bases of the genome that a record may span: those of the window of a read."""
@@ -260,17 +260,18 @@ def _align(given: Given, reference: Path, folder: Path, options: Options, wishes
     with progress("aligning", total=given.expected) as done:
         examined, trimmed = _collect(aligner, given, kept, options.threads, done)
     log.info("marking duplicates")
-    bits, found = kept.finder.find(int(examined[:, :FOLLOWERS].sum()), len(aligner.libraries.name))
-    metrics = metrics_of(aligner.libraries.name, examined, found)
-    header = header_text(aligner.genome.contigs, given.groups, version=__version__)
-    return _Marked(aligner.genome, header, kept.sorter, kept.store, bits, metrics), trimmed
+    genome, libraries = aligner.genome, aligner.libraries.name
+    del aligner  # a GPU sorts where the index was
+    bits, found = kept.finder.find(int(examined[:, :FOLLOWERS].sum()), len(libraries))
+    header = header_text(genome.contigs, given.groups, version=__version__)
+    return _Marked(genome, header, kept.sorter, kept.store, bits, metrics_of(libraries, examined, found)), trimmed
 
 
 def _destinations(aligner: Aligner, folder: Path, options: Options, wishes: Wishes) -> Destinations:
     """Where reads go, with the memory that the index and the work in progress leave."""
     index = aligner.index
     taken = index.entry.nbytes + index.bucket.nbytes + aligner.genome.packed.nbytes + WORKING_MEMORY
-    left = check_memory(options.memory, taken, 16 - GPU_SHARES if aligner.gpu is not None else 16)
+    left = memory_left(options.memory, taken, UNDER_WAY if aligner.gpu is not None else 0)
     return Destinations.within(folder, wishes, memory=left, pixels=options.pixels, gpu=aligner.gpu, levels=aligner.levels)
 
 
