@@ -45,8 +45,9 @@ def table_blocks(path: Path, is_header: Callable[[str], bool]) -> tuple[list[str
                 return head, _blocks(rest, pieces, len(head) + 1)
         if size > HEADER_BYTES:
             raise _no_header(path)
-    if held and is_header(held.decode(errors="replace")):
-        return [*head, held.decode(errors="replace")], iter(())
+    last = held.decode(errors="replace").rstrip("\r")
+    if last and is_header(last):
+        return [*head, last], iter(())
     raise _no_header(path)
 
 

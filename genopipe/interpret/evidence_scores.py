@@ -23,13 +23,15 @@ from pyarrow import compute
 from genopipe.errors import BadInput
 from genopipe.formats.table_blocks import block_columns, table_blocks
 from genopipe.interpret.evidence_sorted import PLACE, write_sorted
-from genopipe.interpret.places import placed
+from genopipe.interpret.places import made_of, placed
 from genopipe.model import Genome
 
 pc: Any = compute
 
 SCORE = pa.schema(PLACE | {"score": pa.float64()})
+_SPLICEAI = "SpliceAI="
 _NOTHING = ("", ".", "NA")
+_DIGIT, _DECIMAL = (np.isin(np.arange(256), list(letters)) for letters in (b"0123456789", b"0123456789."))
 _BUILDS = {"hg19": "GRCh37", "GRCh37": "GRCh37", "hg38": "GRCh38", "GRCh38": "GRCh38"}
 
 
@@ -109,29 +111,36 @@ def _check_build(text: str, assembly: str, source: Path) -> None:
 
 def _split(table: pa.Table) -> pa.Table:
     """The entries of INFO/SpliceAI, a row each, with the highest of the four scores."""
-    info = pc.extract_regex(table["score"].combine_chunks(), "(?:^|;)SpliceAI=(?P<entries>[^;]*)")
-    entries = pc.split_pattern(pc.struct_field(info, [0]), ",")
-    score = "|".join(("", *(rf"(?P<s{i}>[^|]*)" for i in range(4)))).replace("|", r"\|")
-    parts = pc.extract_regex(pc.list_flatten(entries), rf"^(?P<alt>[^|]*)\|[^|]*{score}")
-    highest = pc.max_element_wise(*(_float(pc.struct_field(parts, [i])) for i in range(1, 5)))
+    info = table["score"].combine_chunks()
+    alone = pc.and_(pc.starts_with(info, _SPLICEAI), pc.invert(pc.match_substring(info, ";")))
+    if pc.all(alone).as_py():
+        told = pc.utf8_slice_codeunits(info, len(_SPLICEAI))
+    else:
+        told = pc.struct_field(pc.extract_regex(info, f"(?:^|;){_SPLICEAI}(?P<entries>[^;]*)"), [0])
+    entries = pc.split_pattern(pc.if_else(pc.equal(told, ""), None, told), ",")
+    parts = pc.split_pattern(pc.list_flatten(entries), "|")
+    first = parts.offsets.to_numpy()[:-1]
+    whole = np.diff(parts.offsets.to_numpy()) >= 6
+    each = pc.list_flatten(parts)
+    highest = pc.max_element_wise(*(_float(each.take(pa.array(first + i, mask=~whole))) for i in range(2, 6)))
     rows = table.drop_columns(["alt", "score"]).take(pc.list_parent_indices(entries))
-    return rows.append_column("alt", pc.struct_field(parts, [0])).append_column("score", highest)
+    return rows.append_column("alt", each.take(first)).append_column("score", highest)
 
 
 def _numbered(table: pa.Table, highest: float, source: Path) -> pa.Table:
     """Position from 0 and score as numbers; rows that lack one are left out. Raises BadInput, with the line, for what cannot be one."""
-    score = table["score"] if pa.types.is_floating(table["score"].type) else _float(table["score"])
-    whole = pc.match_substring_regex(table["position"], "^[1-9][0-9]{0,8}$")
-    position = pc.subtract(pc.cast(pc.if_else(whole, table["position"], None), pa.int64()), 1)
+    score = table["score"] if pa.types.is_floating(table["score"].type) else _float(table["score"].combine_chunks())
+    position = pc.subtract(_whole(table["position"].combine_chunks()), 1)
     outside = pc.fill_null(pc.or_(pc.less(score, 0), pc.greater(score, highest)), False)
     _refuse(outside, table, "score", f"from 0 to {highest:g}", source)
     for name, number in (("position", position), ("score", score)):
-        if pa.types.is_string(table[name].type):
+        if number.null_count and pa.types.is_string(table[name].type):
             stray = pc.and_(pc.is_null(number), pc.invert(pc.is_in(table[name], pa.array(_NOTHING))))
             _refuse(stray, table, name, "a number", source)
     table = table.set_column(table.column_names.index("score"), "score", score)
     table = table.set_column(table.column_names.index("position"), "position", position)
-    return table.filter(pc.and_(pc.is_valid(score), pc.is_valid(position)))
+    lacking = score.null_count or position.null_count
+    return table.filter(pc.and_(pc.is_valid(score), pc.is_valid(position))) if lacking else table
 
 
 def _refuse(wrong: Any, table: pa.Table, name: str, wanted: str, source: Path) -> None:
@@ -141,7 +150,19 @@ def _refuse(wrong: Any, table: pa.Table, name: str, wanted: str, source: Path) -
         raise BadInput(came, wanted=wanted, do="Correct this line.", path=source, line=line)
 
 
+def _whole(text: Any) -> Any:
+    """int64; null for what is no number from 1."""
+    if not made_of(text, _DIGIT):
+        text = pc.if_else(pc.match_substring_regex(text, "^[0-9]+$"), text, None)
+    number = pc.cast(pc.if_else(pc.less(pc.utf8_length(text), 10), text, None), pa.int64())
+    return pc.if_else(pc.greater(number, 0), number, None)
+
+
 def _float(text: Any) -> Any:
     """float64; null for what is no number."""
-    known = pc.match_substring_regex(text, r"^[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?$")
-    return pc.cast(pc.if_else(known, text, pa.scalar(None, pa.string())), pa.float64())
+    if not made_of(text, _DECIMAL):
+        text = pc.if_else(pc.match_substring_regex(text, r"^-?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?$"), text, None)
+    try:
+        return pc.cast(text, pa.float64())
+    except pa.ArrowInvalid:
+        return pc.cast(pc.if_else(pc.match_substring_regex(text, r"^[0-9]*\.?[0-9]+$"), text, None), pa.float64())

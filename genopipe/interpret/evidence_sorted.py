@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
 from genopipe.interpret.normalise import contig_order
@@ -126,24 +127,24 @@ def _check_behind(source: Path, table: pa.Table, written: int) -> None:
 
 def _sorted(tables: list[pa.Table], highest: str | None) -> pa.Table:
     table = pa.concat_tables(tables).combine_chunks()
-    order: Any = [(name, "ascending") for name in KEY[1:]] + ([(highest, "descending")] if highest else [])
-    if highest or not _is_sorted(table):
+    steps = _steps(table)
+    if (steps < 0).any() or (highest is not None and (steps == 0).any()):
+        order: Any = [(name, "ascending") for name in KEY[1:]] + ([(highest, "descending")] if highest else [])
         table = table.take(pc.sort_indices(table, order))
-    again = pc.equal(table["position"].slice(1), table["position"].slice(0, len(table) - 1))
-    for name in ("ref", "alt"):
-        again = pc.and_(again, pc.equal(table[name].slice(1), table[name].slice(0, len(table) - 1)))
-    first = np.concatenate(([True], ~again.to_numpy()))
-    return table if first.all() else table.filter(pa.array(first))
+        steps = _steps(table)
+    return table if steps.all() else table.filter(pa.array(np.concatenate(([True], steps != 0))))
 
 
-def _is_sorted(table: pa.Table) -> bool:
-    """True when no record stands behind one that it should stand before."""
-    order = np.zeros(len(table) - 1, np.int8)
-    for name in KEY[1:]:
-        later, earlier = table[name].slice(1), table[name].slice(0, len(table) - 1)
-        greater, less = (compare(later, earlier).to_numpy() for compare in (pc.greater, pc.less))
-        order = np.where(order == 0, greater.astype(np.int8) - less.astype(np.int8), order)
-    return bool((order >= 0).all())
+def _steps(table: pa.Table) -> NDArray[np.int8]:
+    """(rows - 1) int8: 1 where a record belongs behind the one before it, 0 for the same variant again, -1 where it should come first."""
+    steps: NDArray[np.int8] = np.sign(np.diff(table["position"].to_numpy())).astype(np.int8)
+    for name in KEY[2:]:
+        rows = np.flatnonzero(steps == 0)
+        if len(rows):
+            earlier, later = table[name].take(rows), table[name].take(rows + 1)
+            greater, less = (compare(later, earlier).to_numpy() for compare in (pc.greater, pc.less))
+            steps[rows] = greater.astype(np.int8) - less.astype(np.int8)
+    return steps
 
 
 def _unsorted(came: str, path: Path, table: pa.Table, row: int) -> BadInput:

@@ -75,31 +75,35 @@ def _tables(blocks: Iterator[Sites], describe: Describe, genome: Genome | None) 
 def _frequency(sites: Sites) -> pa.Table:
     number = sites.numbers()
     _check(sites, number)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        counted = np.where(number["AN"] > 0, number["AC"] / number["AN"], np.nan)
     # Float is a number of 32 bits in VCF; what is counted here is not.
-    share = {name: number[name].astype(np.float32).astype(np.float64) for name in _SHARES}
-    frequency = np.where(np.isnan(share["AF"]), counted, share["AF"])
-    highest = np.fmax.reduce([frequency, *(share[name] for name in _OF_POPULATIONS)])
-    homozygotes = np.where(np.isnan(number["nhomalt"]), number["AC_Hom"], number["nhomalt"])
-    numbers = {"af": frequency, "af_max": highest, "homozygotes": pa.array(homozygotes, from_pandas=True)}
-    return pa.table(sites.places() | numbers).filter(pa.array(~np.isnan(frequency)))
+    share = number[: len(_SHARES)].astype(np.float32).astype(np.float64)
+    count, total, *homozygotes = number[len(_SHARES) :]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share[0] = np.where(np.isnan(share[0]) & (total > 0), count / total, share[0])
+    numbers = {
+        "af": share[0],
+        "af_max": np.fmax.reduce(share),
+        "homozygotes": pa.array(np.where(np.isnan(homozygotes[0]), homozygotes[1], homozygotes[0]), from_pandas=True),
+    }
+    table = pa.table(sites.places() | numbers)
+    known = ~np.isnan(share[0])
+    return table if known.all() else table.filter(pa.array(known))
 
 
-def _check(sites: Sites, number: dict[str, Float64]) -> None:
+def _check(sites: Sites, number: Float64) -> None:
     """Raises BadInput, with the line, for frequencies and counts that cannot be."""
-    faults = [(name, (number[name] < 0) | (number[name] > 1), "a share from 0 to 1") for name in _SHARES]
-    faults += [(name, _is_no_count(number[name]), "a count") for name in _COUNTS]
-    faults.append(("AC", number["AC"] > number["AN"], "no more than AN"))
-    for name, wrong, wanted in faults:
+    share, count = number[: len(_SHARES)], number[len(_SHARES) :]
+    with np.errstate(invalid="ignore"):
+        no_share = (share < 0) | (share > 1)
+        no_count = (count < 0) | (count > np.iinfo(np.int32).max) | (count % 1 > 0)
+    for keys, wrong, wanted in (
+        (_SHARES, no_share, "a share from 0 to 1"),
+        (_COUNTS, no_count, "a count"),
+        (_COUNTS[:1], count[:1] > count[1:2], "no more than AN"),
+    ):
         if wrong.any():
-            row = int(np.argmax(wrong))
-            raise sites.fault(f"{name} is {number[name][row]:g}", wanted, row)
-
-
-def _is_no_count(number: Float64) -> NDArray[np.bool_]:
-    wrong: NDArray[np.bool_] = (number < 0) | (number > np.iinfo(np.int32).max) | ((number != np.floor(number)) & ~np.isnan(number))
-    return wrong
+            key, row = (int(at) for at in np.argwhere(wrong)[0])
+            raise sites.fault(f"{keys[key]} is {number[sites.keys.index(keys[key]), row]:g}", wanted, row)
 
 
 def _clinvar(sites: Sites) -> pa.Table:

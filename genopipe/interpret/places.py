@@ -23,6 +23,8 @@ from genopipe.model import BASES, Genome
 
 _CODE = np.full(256, 255, np.uint8)
 _CODE[np.frombuffer(BASES[:4], np.uint8)] = np.arange(4)
+_BASE = np.zeros(256, np.bool_)
+_BASE[list(b"ACGTN")] = True
 
 
 class Alleles(NamedTuple):
@@ -49,10 +51,14 @@ def placed(table: pa.Table, *, genome: Genome | None, path: Path) -> Iterator[tu
 
 
 def _of_contig(table: pa.Table, name: str, genome: Genome | None, path: Path) -> pa.Table:
-    ref, alt = (pc.utf8_upper(table[column].combine_chunks()) for column in ("ref", "alt"))
-    bases = pc.and_(pc.match_substring_regex(ref, "^[ACGTN]+$"), pc.match_substring_regex(alt, "^[ACGTN]+$"))
-    kept = pc.and_(bases, pc.not_equal(ref, alt))
-    table, ref, alt = table.filter(kept), ref.filter(kept), alt.filter(kept)
+    ref, alt = (table[column].combine_chunks() for column in ("ref", "alt"))
+    if not (made_of(ref, _BASE) and made_of(alt, _BASE)):
+        ref, alt = pc.utf8_upper(ref), pc.utf8_upper(alt)
+        bases = pc.and_(pc.match_substring_regex(ref, "^[ACGTN]+$"), pc.match_substring_regex(alt, "^[ACGTN]+$"))
+        table, ref, alt = table.filter(bases), ref.filter(bases), alt.filter(bases)
+    kept = pc.not_equal(ref, alt)
+    if not pc.all(kept).as_py():
+        table, ref, alt = table.filter(kept), ref.filter(kept), alt.filter(kept)
     position = table["position"].to_numpy()
     fetch = None
     if genome is not None:
@@ -64,6 +70,14 @@ def _of_contig(table: pa.Table, name: str, genome: Genome | None, path: Path) ->
     others: dict[str, Any] = {column: table[column] for column in table.column_names if column not in ("contig", "position", "ref", "alt")}
     keys = pa.array([contig_key(name)]).take(np.zeros(len(ref), np.int64))
     return pa.table({"contig": keys, "position": pa.array(position, pa.int32()), "ref": ref, "alt": alt} | others)
+
+
+def made_of(texts: Any, letter: NDArray[np.bool_]) -> bool:
+    """True when all texts of an Arrow array are there, none is empty, and they have none but these letters (256, by code)."""
+    start = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    if texts.null_count or not (start[1:] > start[:-1]).all():
+        return False
+    return bool(letter[np.frombuffer(texts.buffers()[2] or b"", np.uint8)[start[0] : start[-1]]].all())
 
 
 def normalised(position: NDArray[np.int64], ref: Any, alt: Any, *, fetch: Fetch | None) -> tuple[NDArray[np.int64], Any, Any]:

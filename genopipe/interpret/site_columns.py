@@ -72,15 +72,15 @@ class Sites:
         at = self.keys.index(key)
         return self._gathered(self.value[:, at, 0], self.value[:, at, 1]).take(self.row)
 
-    def numbers(self) -> dict[str, NDArray[np.float64]]:
-        """By key, (rows) float64: the number of each ALT, NaN where it has none. Raises BadInput for what is no number."""
+    def numbers(self) -> NDArray[np.float64]:
+        """(keys, rows) float64: the number of each ALT, NaN where it has none. Raises BadInput for what is no number."""
         out = np.empty((len(self.keys), len(self.row)))
         asked = np.empty(out.shape, np.bool_)
         read_numbers(self.text, self.value, self.row, self.number, out, asked)
         if asked.any():
             for key, row in np.argwhere(asked):
                 out[key, row] = self._asked(int(key), int(row))
-        return dict(zip(self.keys, out, strict=True))
+        return out
 
     def _asked(self, key: int, row: int) -> float:
         start, end = self.value[self.row[row], key]
