@@ -3,7 +3,7 @@
     benchmarks/archive_memory.py [--pairs N]... [--work DIR] [--output benchmarks/results/archive_memory.json]
 
 The reads are simulated from a genome of 17 Mbp (`genopipe.simulate.human_genome`), 500,000 and 4,000,000 pairs unless told otherwise. They
-are put alone, aligned on the way in, and after their BAM (by `genopipe align`); of the last, R2 is got and the archive is checked deeply.
+are put alone, after their BAM (by `genopipe align`), and aligned on the way in; R2 is got, and the archive with the BAM is checked deeply.
 Resident memory is the largest of one process, that of htslib among them, mapped files included; so with `--align` the seed index of the
 reference is in it. CPU seconds are those of the whole program.
 """
@@ -33,11 +33,11 @@ def measured(folder: Path, pairs: int) -> dict[str, Any]:
     commands = {
         "put": ("put", *fastq, *alone, *sample),
         "get R2": ("get", "S/R2.fastq.gz", *alone, "-o", folder / "again.fastq.gz"),
-        "put, aligned on the way in": ("put", *fastq, *aligned, *sample, *aligning, "--align"),
         "put of the BAM": ("put", bam, *after, *sample),
         "put after the BAM": ("put", *fastq, *after, *sample),
         "get R2 by way of the BAM": ("get", "S/R2.fastq.gz", *after, "-o", folder / "again.fastq.gz"),
         "verify --deep": ("verify", *after, "--deep"),
+        "put, aligned on the way in": ("put", *fastq, *aligned, *sample, *aligning, "--align"),
     }
     taken = {name: step(folder / f"{name}.json", *GENOPIPE, "archive", *command) for name, command in commands.items()}
     return {"reads": 2 * pairs} | {name: used.figures() for name, used in taken.items()}

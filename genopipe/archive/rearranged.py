@@ -15,6 +15,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from genopipe.archive.plain_bam import Bytes, Offsets
+from genopipe.archive.sorted_rows import Column
 from genopipe.kernels.compiled import kernel
 
 HELD_BYTES = 96 << 20
@@ -50,6 +51,31 @@ def rearranged(parts: Iterable[Part], n_rows: int, folder: Path, *, first: int =
         dealt.add(part)
     for bucket in range(dealt.n_buckets):
         yield from rearranged(dealt.parts(bucket), min(each, n_rows - bucket * each), folder, first=first + bucket * each)
+
+
+class Spool:
+    """Entries as they come, compressed in a temporary file, until their rows are known."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = TemporaryFile(dir=folder)  # noqa: SIM115  closed with the last reference
+        self._frames: list[tuple[int, int]] = []
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def add(self, byte: Bytes, size: Offsets) -> None:
+        """Keeps entries and the size of each."""
+        packed = zstandard.ZstdCompressor(level=_LEVEL).compress(np.concatenate((size.view(np.uint8), byte)).tobytes())
+        self._frames.append((len(size), self._file.write(packed)))
+
+    def parts(self, row: Column) -> Iterator[Part]:
+        """The entries, with their rows."""
+        self._file.seek(0)
+        first = 0
+        for n, size in self._frames:
+            plain = np.frombuffer(zstandard.ZstdDecompressor().decompress(self._file.read(size)), np.uint8)
+            yield plain[8 * n :], plain[: 8 * n].view(np.int64), row.read(first, n)
+            first += n
 
 
 class _Dealt:

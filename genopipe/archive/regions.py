@@ -27,7 +27,6 @@ from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
 from genopipe.archive.plain_bam import PlainBam, Records
 from genopipe.archive.realigned import arranged, plain_realigned, recalled_part
-from genopipe.archive.record_orders import RecordKeys
 from genopipe.archive.references import contigs_of, link_reference, part_reference
 from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput
@@ -106,7 +105,7 @@ def _reference(reference: dict[str, Any] | None, needed: list[tuple[int, int, in
 def _in_order(plain: Iterator[bytes], rule: str, shop: Workshop) -> Iterator[bytes]:
     bam = PlainBam(plain)
     yield bam.header
-    yield from arranged(bam.batches(), partial(RecordKeys.predicted, rule=rule), shop.folder)
+    yield from arranged(bam.batches(), {"rule": rule, "steps": None}, shop)
 
 
 def _filtered(plain: Iterator[bytes], region: str, shop: Workshop) -> Iterator[bytes]:

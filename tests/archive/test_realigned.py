@@ -14,21 +14,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genopipe.archive import rearranged as rearranged_module
+from genopipe.archive import sorted_rows
 from genopipe.archive.alignments import decoded_pool, describe_alignments, packed_header
 from genopipe.archive.get import get_file
 from genopipe.archive.plain_bam import Batch, NotBam, PlainBam, Records, joined
 from genopipe.archive.put import put_files
 from genopipe.archive.read_rows import NotInPool
-from genopipe.archive.realigned import _bases, _read_keys, describe_realigned, plain_realigned
+from genopipe.archive.realigned import describe_realigned, plain_realigned
 from genopipe.archive.realigned_columns import Group
 from genopipe.archive.realigned_core import cigars, fields, spans
 from genopipe.archive.realigned_records import ALL_STREAMS, Memory, Streams, note, recall
+from genopipe.archive.realigned_rows import Times, find_bases
 from genopipe.archive.realigned_tags import MOST_NAMES
 from genopipe.archive.rearranged import rearranged
-from genopipe.archive.record_orders import RULES, RecordKeys, keep_record_order, kept_record_order
+from genopipe.archive.record_orders import RULES, RecordKeys, keep_record_order, kept_places
 from genopipe.archive.references import Reference
 from genopipe.archive.regions import get_region
 from genopipe.archive.representations import PutOptions
+from genopipe.archive.sorted_rows import Column
 from genopipe.archive.workshop import Workshop
 from genopipe.store import FolderStore
 
@@ -102,14 +106,13 @@ def test_columns_of_an_older_archive_come_back(pool: Any, sample: Path, tmp_path
     bam = rewritten(sample / "S1.bam", tmp_path / "m.bam", moved)
     content, shop = describe_realigned(lambda: iter([plain(bam)]), *pool), pool[1]
     restored = PlainBam(iter([plain(bam)]))
-    base = _bases(_read_keys(restored.batches()), _read_keys(decoded_pool(pool[0], shop).batches()))
-    order = np.lexsort((base.rank, base.record))
+    base = find_bases(restored.batches(), decoded_pool(pool[0], shop).batches(), shop.folder)
+    order, times_of = np.argsort(base.row.read(0, len(base.row))), Times(base.record)
     rows = Records([joined([joined(list(PlainBam(iter([plain(bam)])).batches())).part(int(i), int(i) + 1) for i in order])])
     decoded, memory, group = decoded_pool(pool[0], shop), Memory(), Group()
     old = Records(decoded.batches())
-    for first, last in ((0, 300), (300, len(base.record))):
-        times = np.bincount(base.record, minlength=base.n_pool)[first:last]
-        have = old.take(len(times))
+    for n in (300, sum(map(len, decoded_pool(pool[0], shop).batches())) - 300):
+        times, have = times_of.take(n), old.take(n)
         group.add(times, note(rows.take(int(times.sum())), have, np.repeat(np.arange(len(times)), times), memory))
     with open(tmp_path / "columns", "wb") as target:
         target.write(packed_header(restored.header, decoded.header))
@@ -126,7 +129,7 @@ def test_many_reads_that_the_pool_has_not_are_kept_beside_several(
             r.query_name = f"stranger{i}"
         return records
 
-    monkeypatch.setattr("genopipe.archive.realigned.MOST_TOGETHER", 7)
+    monkeypatch.setattr("genopipe.archive.realigned_rows.MOST_TOGETHER", 7)
     comes_back(pool, rewritten(sample / "S1.bam", tmp_path / "m.bam", with_strangers))
 
 
@@ -156,6 +159,17 @@ def turned(records: list[pysam.AlignedSegment]) -> list[pysam.AlignedSegment]:
 
 def test_turned_cut_and_extra_records_come_back(pool: Any, sample: Path, tmp_path: Path) -> None:
     comes_back(pool, rewritten(sample / "S1.bam", tmp_path / "t.bam", turned))
+
+
+def test_with_little_memory_the_same_is_kept(pool: Any, sample: Path, tmp_path: Path) -> None:
+    bam = rewritten(sample / "S1.bam", tmp_path / "t.bam", lambda records: sorted(turned(records), key=lambda r: str(r.query_name)[::-1]))
+    ample = describe_realigned(lambda: iter([plain(bam)]), *pool)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"RUN_BYTES": 3000, "MERGE_BYTES": 1, "CHUNK": 17, "_STRETCH": 13}.items():
+            patch.setattr(sorted_rows, name, value)
+        patch.setattr(rearranged_module, "HELD_BYTES", 30_000)
+        patch.setattr(rearranged_module, "BUCKET_BYTES", 5000)
+        assert comes_back(pool, bam)[0] == ample
 
 
 def test_extra_records_find_their_own_in_the_pool(sample: Path, tmp_path: Path) -> None:
@@ -272,8 +286,6 @@ def test_records_are_cut_anew() -> None:
 @given(rows=st.lists(st.integers(0, 30), unique=True).map(lambda drawn: [sorted(drawn).index(d) for d in drawn]), data=st.data())
 def test_entries_come_in_the_order_of_their_rows(rows: list[int], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Oracle: a list."""
-    import genopipe.archive.rearranged as module
-
     entries = data.draw(st.lists(st.binary(min_size=1, max_size=9), min_size=len(rows), max_size=len(rows)))
     left_out = data.draw(st.lists(st.integers(0, len(rows)), max_size=3))
     for place in left_out:
@@ -281,15 +293,17 @@ def test_entries_come_in_the_order_of_their_rows(rows: list[int], data: st.DataO
     expected = b"".join(entry for _, entry in sorted(zip(rows, entries, strict=True)) if _ >= 0)
     parts = [(np.frombuffer(entry, np.uint8), np.array([len(entry)]), np.array([row])) for row, entry in zip(rows, entries, strict=True)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "HELD_BYTES", data.draw(st.sampled_from([1, 20, 64 << 20])))
-        patch.setattr(module, "BUCKET_BYTES", data.draw(st.sampled_from([1, 20])))
+        patch.setattr(rearranged_module, "HELD_BYTES", data.draw(st.sampled_from([1, 20, 64 << 20])))
+        patch.setattr(rearranged_module, "BUCKET_BYTES", data.draw(st.sampled_from([1, 20])))
         found = list(rearranged(parts, sum(row >= 0 for row in rows), tmp_path_factory.mktemp("spool")))
     assert b"".join(part.tobytes() for part, _ in found) == expected
 
 
-def keys_of(names: list[bytes]) -> RecordKeys:
-    keys = RecordKeys()
-    keys.see(batch(*(record(name=name + b"\0", core=i % 3) for i, name in enumerate(names))))
+def keys_of(names: list[bytes], shop: Workshop, order: list[int] | None = None) -> RecordKeys:
+    """The keys of records with these names, seen in an order."""
+    keys, made = RecordKeys(shop), [record(name=name + b"\0", core=i % 3) for i, name in enumerate(names)]
+    for i in order or range(len(names)):
+        keys.see(batch(made[i]))
     return keys
 
 
@@ -299,27 +313,33 @@ def keys_of(names: list[bytes]) -> RecordKeys:
     data=st.data(),
 )
 def test_any_order_of_records_comes_back(names: list[bytes], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
-    store, keys = FolderStore(tmp_path_factory.mktemp("store")), keys_of(names)
-    order = np.array(data.draw(st.permutations(range(len(names)))), np.int64)
-    assert kept_record_order(keep_record_order(order, keys, store), keys, store).tolist() == order.tolist()
+    folder = tmp_path_factory.mktemp("store")
+    shop, order = Workshop(FolderStore(folder / "store"), folder), data.draw(st.permutations(range(len(names))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sorted_rows, "RUN_BYTES", data.draw(st.sampled_from([1, 64 << 20])))
+        patch.setattr(sorted_rows, "CHUNK", data.draw(st.sampled_from([2, 1 << 16])))
+        rows = Column(folder, np.int64)
+        rows.add(np.array(order))
+        kept = keep_record_order(rows, keys_of(names, shop, order), shop)
+        places = kept_places(kept, keys_of(names, shop), shop)
+        assert [place for chunk in places.chunks() for place in chunk.tolist()] == [order.index(row) for row in range(len(names))]
 
 
 @pytest.mark.parametrize("rule", ["name", "name_text"])
-def test_names_sort_by_value_or_as_text(rule: str) -> None:
+def test_names_sort_by_value_or_as_text(rule: str, tmp_path: Path) -> None:
     """Oracle: sorted, with numbers apart or as bytes; `samtools sort -n` is compared with above."""
     draw = random.Random(5)
     names = [b"A%d:%d:%d" % (draw.choice((1, 2, 10)), draw.randrange(1200), draw.randrange(30000)) for _ in range(300)]
     by_value = sorted(range(300), key=lambda i: [int(part) for part in names[i][1:].split(b":")])
     by_text = sorted(range(300), key=lambda i: names[i])
-    predicted = keys_of(names).predicted(rule)
-    assert predicted is not None
-    assert [names[i] for i in predicted] == [names[i] for i in (by_value if rule == "name" else by_text)]
+    (predicted,) = keys_of(names, Workshop(FolderStore(tmp_path), tmp_path)).predicted(rule).chunks()
+    assert [names[i] for i in predicted[:, -1]] == [names[i] for i in (by_value if rule == "name" else by_text)]
 
 
-def test_names_of_no_pattern_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_no_pattern_do_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("genopipe.archive.record_orders._MOST_PREFIXES", 5)
-    keys = keys_of([b"r%dx" % i for i in range(9)])
-    assert [rule for rule in RULES if keys.predicted(rule) is None] == ["name", "name_text"]
+    keys = keys_of([b"r%dx" % i for i in range(9)], Workshop(FolderStore(tmp_path), tmp_path))
+    assert [rule for rule in RULES if not keys.can_follow(rule)] == ["name", "name_text"]
 
 
 def test_a_bam_that_is_not_sorted_by_position_is_kept_as_alignments(sample: Path, reference: Path, tmp_path: Path) -> None:
