@@ -18,6 +18,7 @@ from genopipe.archive.plain_bam import NotBam
 from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput
 from genopipe.formats.htslib import HtslibFailed
+from genopipe.progress import Progress, progress
 from genopipe.store import Location
 
 
@@ -28,16 +29,21 @@ def get_file(root: Location, wanted: str, out: Path) -> Manifest:
     """
     archive = Archive.existing(root)
     manifest = archive.find(wanted)
-    write_file(archive, manifest, out)
+    total = manifest.size if manifest.exactness == "bytes" else None
+    with progress("restored", total=total, unit="bytes") as counter:
+        write_file(archive, manifest, out, counter)
     return manifest
 
 
-def write_file(archive: Archive, manifest: Manifest, out: Path) -> None:
-    """Writes one file of an archive that is open. Raises as `get_file`."""
+def write_file(archive: Archive, manifest: Manifest, out: Path, counter: Progress | None = None) -> None:
+    """Writes one file of an archive that is open, and counts its bytes. Raises as `get_file`."""
     with outputs.whole_file(out) as target, tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as folder:
         pieces = restored(archive, manifest, Path(folder))
         with open(target, "wb") as file:
-            file.writelines(pieces)
+            for piece in pieces:
+                file.write(piece)
+                if counter is not None:
+                    counter.advance(len(piece))
 
 
 def restored(archive: Archive, manifest: Manifest, folder: Path) -> Iterator[bytes]:

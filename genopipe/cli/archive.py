@@ -55,7 +55,9 @@ def put(
     merge: tuple[Path, ...],
     case: Path | None,
 ) -> None:
-    """Archive files; each is restored and compared before it counts as kept. VCFs with samples are catalogued.
+    """Archive files.
+
+    Each is restored and compared before it counts as kept. VCFs with samples are catalogued.
 
     \b
     genopipe archive put S1.bam S1_R1.fastq.gz S1_R2.fastq.gz --archive A --sample S1 --reference REFDIR
@@ -72,6 +74,7 @@ def put(
     by = aligner(reference, threads=threads, memory=memory) if align and reference else None
     options = PutOptions(sample, Reference.load(reference) if reference else None, profile, by, require)
     manifests = keep(root, files, options, case=case, receipts=merge)
+    click.echo(f"archived {len(manifests)} files of {sum(manifest.size for manifest in manifests):,} bytes", err=True)
     if receipt:
         write_receipt(receipt, manifests, merge)
 
@@ -83,7 +86,9 @@ def put(
 @click.option("--region", metavar="CONTIG:FIRST-LAST", help="Of a BAM, only the records that overlap this region.")
 @click.option("--as", "form", type=click.Choice(["bam", "cram", "fastq"]), default="bam", show_default=True, help="Format of a region.")
 def get(wanted: str, root: Location, output: Path, region: str | None, form: str) -> None:
-    """Write an archived file as it was put, or a region of a BAM. `list` says if its bytes or its content come back.
+    """Get a file, or a region of a BAM.
+
+    It is written as it was put; `list` says if its bytes or its content come back.
 
     \b
     genopipe archive get S1/S1.bam --archive A -o S1.bam
@@ -119,7 +124,9 @@ def list_files(root: Location) -> None:
 @archive_option
 @click.option("--deep", is_flag=True, help="Also restore every file and compare.")
 def verify(root: Location, deep: bool) -> None:
-    """Read everything again and compare digests; exit code 1 when something is missing or damaged.
+    """Check that all is whole.
+
+    Reads everything again and compares digests; exit code 1 when something is missing or damaged. Only --deep needs keys.
 
     \b
     genopipe archive verify --archive A --deep

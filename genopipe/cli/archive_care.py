@@ -34,7 +34,9 @@ reason_option = click.option("--reason", metavar="TEXT", type=Line(), required=T
 @archive_option
 @click.option("--encrypt", is_flag=True, help="Keep everything encrypted (Crypt4GH) to the keys of GENOPIPE_ARCHIVE_PUBLIC_KEYS.")
 def init(root: Location, encrypt: bool) -> None:
-    """Make an empty archive; without this, the first put makes one that is not encrypted.
+    """Make an empty archive.
+
+    Without this, the first put makes one that is not encrypted.
 
     \b
     genopipe archive init --archive A --encrypt
@@ -76,7 +78,9 @@ def stat(root: Location) -> None:
     help="Leave what is younger: a put may still be about to need it.",
 )
 def gc(root: Location, grace: float) -> None:
-    """Remove what no file needs: what killed puts left, and what was replaced.
+    """Remove what no file needs.
+
+    That is what killed puts left, and what was replaced. Puts may run meanwhile.
 
     \b
     genopipe archive gc --archive A
@@ -96,7 +100,9 @@ def gc(root: Location, grace: float) -> None:
 @reason_option
 @click.option("--file", "only_file", is_flag=True, help="Forget one file, NAME or SAMPLE/NAME, with all its versions.")
 def forget(wanted: str, root: Location, reason: str, only_file: bool) -> None:
-    """Remove the files of a sample for good, and its reads, unless a hold stands.
+    """Remove a sample for good.
+
+    All its files and reads go, unless a hold stands.
 
     \b
     genopipe archive forget S1 --archive A --reason "consent withdrawn"
@@ -118,7 +124,9 @@ def forget(wanted: str, root: Location, reason: str, only_file: bool) -> None:
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="A retention rule: ends by itself on this day.")
 @click.option("--report", metavar="NAME|DIGEST", help="An archived, signed report that rests on the sample.")
 def hold(sample: str, root: Location, reason: str, until: datetime | None, report: str | None) -> None:
-    """Forbid to forget a sample: a legal hold, a retention rule, or for a signed report.
+    """Forbid to forget a sample.
+
+    It is a legal hold, a retention rule (--until), or for a signed report (--report). Prints the id of the hold.
 
     \b
     genopipe archive hold S1 --archive A --reason "retention by law" --until 2056-01-01
@@ -165,7 +173,9 @@ def release(identifier: str, root: Location, reason: str) -> None:
 @click.command()
 @archive_option
 def audit(root: Location) -> None:
-    """Print the audit: what was removed, held, released or kept anew, by whom; one JSON line each.
+    """Print who did what.
+
+    One JSON line for each time that something was removed, held, released, kept anew or written to other keys.
 
     \b
     genopipe archive audit --archive A
@@ -182,7 +192,9 @@ def audit(root: Location) -> None:
 @click.command()
 @archive_option
 def repack(root: Location) -> None:
-    """Compress what was put with the fast profile as far as the archive profile does; every file is restored and compared first.
+    """Compress harder what is there.
+
+    What was put with the fast profile becomes as small as with the archive profile; every file is restored and compared first.
 
     \b
     genopipe archive repack --archive A
@@ -196,7 +208,9 @@ def repack(root: Location) -> None:
 @click.command()
 @archive_option
 def migrate(root: Location) -> None:
-    """Bring files that older versions archived up to date; every file is restored and compared first.
+    """Bring an old archive up to date.
+
+    That is manifests of older formats, and recipes of encoders that changed; every file is restored and compared first.
 
     \b
     genopipe archive migrate --archive A
@@ -211,8 +225,9 @@ def migrate(root: Location) -> None:
 @archive_option
 @click.option("--encrypt", is_flag=True, help="Encrypt an archive that is not encrypted.")
 def rekey(root: Location, encrypt: bool) -> None:
-    """Exchange the keys of an encrypted archive: all is written anew to the keys of GENOPIPE_ARCHIVE_PUBLIC_KEYS, and to no other.
+    """Exchange keys, or encrypt.
 
+    All is written anew to the keys of GENOPIPE_ARCHIVE_PUBLIC_KEYS, and to no other.
     GENOPIPE_ARCHIVE_SECRET_KEY_FILE names a secret key that opens the archive now and one of the new, `:` between them. What is encrypted
     stays as it is, only its header is made again. Killed, it is run again.
 

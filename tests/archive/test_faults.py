@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,34 @@ def material(faults: Any, tmp_path_factory: pytest.TempPathFactory, sample: Path
     return faults.prepare(folder / "material", [folder / "kept.json"], [folder / "new.json", sample / "S1_R1.fastq.gz"], None)
 
 
+@pytest.fixture(scope="module")
+def sealed(faults: Any, tmp_path_factory: pytest.TempPathFactory, material: Any) -> Iterator[Any]:
+    """The same in an encrypted archive."""
+    folder = tmp_path_factory.mktemp("sealed")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("GENOPIPE_ARCHIVE_PUBLIC_KEYS", "")
+        patched.setenv("GENOPIPE_ARCHIVE_SECRET_KEY_FILE", "")
+        faults.use_keys(folder)
+        yield faults.prepare(folder / "material", material.kept, material.new, None, encrypt=True)
+
+
 @pytest.mark.parametrize(
     ("operation", "seconds", "seed"),
     [("put", 0.6, 1), ("put", 0.6, 2), ("put", 0.6, 3), ("get", 0.02, 4), ("gc", 0.02, 5), ("forget", 0.03, 6), ("repack", 0.05, 7)],
 )
 def test_what_is_killed_loses_nothing(faults: Any, material: Any, tmp_path: Path, operation: str, seconds: float, seed: int) -> None:
     assert faults.killed(tmp_path, material, operation, random.Random(seed), seconds) == []
+
+
+@pytest.mark.parametrize(("operation", "seconds", "seed"), [("put", 0.6, 10), ("rekey", 0.05, 11), ("rekey", 0.05, 12)])
+def test_what_is_killed_loses_nothing_that_is_encrypted(
+    faults: Any, sealed: Any, tmp_path: Path, operation: str, seconds: float, seed: int
+) -> None:
+    assert faults.killed(tmp_path, sealed, operation, random.Random(seed), seconds) == []
+
+
+def test_encrypting_that_is_killed_loses_nothing(faults: Any, sealed: Any, material: Any, tmp_path: Path) -> None:
+    assert faults.killed(tmp_path, material, "rekey", random.Random(13), 0.05) == []
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
