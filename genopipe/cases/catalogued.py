@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from genopipe.archive.catalogue import FINDINGS, Catalogue, described, part_of
 from genopipe.archive.get import get_file
@@ -21,11 +20,9 @@ from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
 from genopipe.cases.case_record import CASE_FILE, read_case_record
 from genopipe.errors import BadInput
-from genopipe.formats.contig_names import resolve_contig
 from genopipe.formats.vcf_genotypes import VcfSamples, open_vcf
 from genopipe.interpret.evidence import canonical_assembly
-from genopipe.interpret.normalise import Fetch, contig_key, is_sequence, left_align, trim
-from genopipe.interpret.sequence import bases_of
+from genopipe.interpret.places import placed
 from genopipe.model import Genome
 from genopipe.progress import log, progress
 from genopipe.store import Location
@@ -89,13 +86,11 @@ def _add_variants(catalogue: Catalogue, manifest: Manifest, vcf: VcfSamples, gen
 
 
 def _by_contig(vcf: VcfSamples, genome: Genome | None) -> Iterator[tuple[str, dict[str, pa.Table]]]:
-    """(contig, by sample what it carries there), in one spelling; memory is one contig."""
-    speller = _Speller(vcf.path, genome)
+    """(contig, by sample what it carries there), spelled as evidence tables are; memory is one contig."""
     held: dict[str, dict[str, list[pa.Table]]] = {}
     for last, by_sample in vcf.carried():
         for sample, table in by_sample.items():
-            for contig in map(str, pc.unique(table["contig"]).to_pylist()):
-                piece = speller.spelled(contig, table.filter(pc.equal(table["contig"], pa.scalar(contig))))
+            for contig, piece in placed(table, genome=genome, path=vcf.path):
                 held.setdefault(contig, {}).setdefault(sample, []).append(piece)
         for contig in [contig for contig in held if contig != last]:
             yield contig, _joined(held.pop(contig))
@@ -106,42 +101,6 @@ def _by_contig(vcf: VcfSamples, genome: Genome | None) -> Iterator[tuple[str, di
 def _joined(pieces: dict[str, list[pa.Table]]) -> dict[str, pa.Table]:
     joined = {sample: pa.concat_tables(tables) for sample, tables in pieces.items()}
     return {sample: table for sample, table in joined.items() if len(table)}
-
-
-class _Speller:
-    """Gives every variant the spelling that evidence tables use, and leaves out alleles that are no bases."""
-
-    def __init__(self, path: Path, genome: Genome | None) -> None:
-        self.path, self.genome = path, genome
-        self.fetch: dict[str, Fetch | None] = {}
-
-    def spelled(self, contig: str, table: pa.Table) -> pa.Table:
-        """The variants of one contig, its name as evidence has it."""
-        if contig not in self.fetch:
-            self.fetch[contig] = self._bases(contig)
-        fetch = self.fetch[contig]
-        single = pa.array(["A", "C", "G", "T"])
-        substituted = pc.and_(pc.is_in(table["ref"], single), pc.is_in(table["alt"], single)).to_numpy(zero_copy_only=False)
-        plain, others = table.filter(pa.array(substituted)), table.filter(pa.array(~substituted))
-        rows: list[dict[str, Any]] = others.select(["position", "ref", "alt"]).to_pylist()
-        places = [_place(row["position"], row["ref"], row["alt"], fetch) for row in rows]
-        others = others.filter(pa.array([place is not None for place in places], pa.bool_()))
-        columns = list(zip(*[place for place in places if place is not None], strict=True)) or [(), (), ()]
-        for name, values in zip(("position", "ref", "alt"), columns, strict=True):
-            others = others.set_column(others.schema.get_field_index(name), others.schema.field(name), pa.array(values, others[name].type))
-        both = pa.concat_tables([plain, others])
-        return both.set_column(0, "contig", pa.array([contig_key(contig)] * len(both), pa.string()))
-
-    def _bases(self, contig: str) -> Fetch | None:
-        if self.genome is None:
-            return None
-        return bases_of(self.genome, resolve_contig(self.genome, contig, path=self.path).name)
-
-
-def _place(position: int, ref: str, alt: str, fetch: Fetch | None) -> tuple[int, str, str] | None:
-    if not (is_sequence(ref) and is_sequence(alt)) or ref == alt:
-        return None
-    return left_align(position, ref, alt, fetch=fetch) if fetch is not None else trim(position, ref, alt)
 
 
 def _add_case(catalogue: Catalogue, archive: Archive, manifest: Manifest, path: Path) -> None:

@@ -35,8 +35,9 @@ from genopipe.cases.archived_case import WITHOUT, ArchivedCase, Opened, Restored
 from genopipe.cases.archived_reference import archived_reference
 from genopipe.cases.case_record import CASE_FILE
 from genopipe.cases.changes import compared
+from genopipe.cases.narrowed import narrowed
 from genopipe.cases.reanalysis_report import write_report
-from genopipe.cases.reviews import dismissed, read_reviews
+from genopipe.cases.reviews import Reviews, dismissed, read_reviews
 from genopipe.errors import BadEnvironment, BadInput, GenopipeError
 from genopipe.interpret.evidence import EvidenceSet, open_set
 from genopipe.interpret.ranking import interpret
@@ -82,18 +83,27 @@ def reanalyze(asked: Reanalysis) -> dict[str, Any]:
     reviews = read_reviews(asked.reviews) if asked.reviews is not None else {}
     archive = Archive.existing(asked.archive)
     archive.ledger.refresh()
-    with cohort(asked.archive) as connection:
-        cases = _archived_cases(connection, asked, archive)
-        _check_evidence(asked, cases)
-        affected = _affected(connection, asked, cases)
-        concerned = [(case, open_case(connection, archive, case.name)) for case in cases if case.name in affected]
-    with _only_run(asked.folder):
-        results, faults = _all_looked_at(asked, archive, concerned, affected)
-        faults |= {case.name: case.fault for case in cases if case.fault}
-        document = _document(asked, cases, results, faults)
-        document["dismissed"] = dismissed(document["cases"], reviews)
-        write_json(asked.folder / "reanalysis.json", document)
-        write_report(document, asked.folder)
+    with tempfile.TemporaryDirectory() as tables:
+        with cohort(asked.archive) as connection:
+            cases = _archived_cases(connection, asked, archive)
+            _check_evidence(asked, cases)
+            affected = _affected(connection, asked, cases)
+            concerned = [(case, open_case(connection, archive, case.name)) for case in cases if case.name in affected]
+            if fresh := [case.name for case, opened in concerned if _known(asked, case, opened, affected) is None]:
+                asked = replace(asked, evidence=narrowed(connection, asked.evidence, fresh, Path(tables)))
+        with _only_run(asked.folder):
+            results, faults = _all_looked_at(asked, archive, concerned, affected)
+            return _written(asked, cases, results, faults, reviews)
+
+
+def _written(
+    asked: Reanalysis, cases: Sequence[ArchivedCase], results: Sequence[Mapping[str, Any]], faults: dict[str, str], reviews: Reviews
+) -> dict[str, Any]:
+    faults |= {case.name: case.fault for case in cases if case.fault}
+    document = _document(asked, cases, results, faults)
+    document["dismissed"] = dismissed(document["cases"], reviews)
+    write_json(asked.folder / "reanalysis.json", document)
+    write_report(document, asked.folder)
     if faults:
         raise BadInput(
             f"{len(faults)} of {len(cases)} cases could not be looked at, first {min(faults)}: {faults[min(faults)]}",
@@ -234,7 +244,7 @@ def _all_looked_at(
     with _with_reference(asked, concerned) as ready, progress("looked at again", total=len(concerned), unit="cases") as counter:
         for case, opened in concerned:
             try:
-                results.append(_looked_at(ready, archive, case, opened, sorted(affected[case.name])))
+                results.append(_known(ready, case, opened, affected) or _looked_at(ready, archive, case, opened, affected))
             except GenopipeError as fault:
                 faults[case.name] = str(fault)
             counter.advance()
@@ -254,29 +264,40 @@ def _with_reference(asked: Reanalysis, concerned: Concerned) -> Iterator[Reanaly
         yield asked if genome is None else replace(asked, genome=genome, reference=Path(folder))
 
 
-def _looked_at(asked: Reanalysis, archive: Archive, case: ArchivedCase, opened: Opened, concerned: list[str]) -> dict[str, Any]:
-    """What a case came to; that of an earlier run where its inputs are the same."""
+def _known(asked: Reanalysis, case: ArchivedCase, opened: Opened, affected: Affected) -> dict[str, Any] | None:
+    """What a case came to in an earlier run with the same inputs, if there was one."""
+    try:
+        known: dict[str, Any] = json.loads(_kept(asked, case).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return known if known.get("key") == _key(asked, case, opened, affected) else None
+
+
+def _kept(asked: Reanalysis, case: ArchivedCase) -> Path:
+    return asked.folder / "cases" / f"{case.name}.json"
+
+
+def _key(asked: Reanalysis, case: ArchivedCase, opened: Opened, affected: Affected) -> str:
+    """Stands for everything that a case's result comes from."""
     assert case.old is not None
     sets = [case.old.digest, asked.evidence.digest]
-    about = [VERSION, __version__, case.digest, *sets, asked.issued, case.reference, concerned, opened.ranked, opened.missing]
-    key = hashlib.sha256(json.dumps(about).encode()).hexdigest()
-    path = asked.folder / "cases" / f"{case.name}.json"
-    if path.is_file() and (known := _read(path)).get("key") == key:
-        return known
+    about = [VERSION, __version__, case.digest, *sets, asked.issued, case.reference, sorted(affected[case.name]), opened.ranked]
+    return hashlib.sha256(json.dumps([*about, opened.missing]).encode()).hexdigest()
+
+
+def _looked_at(asked: Reanalysis, archive: Archive, case: ArchivedCase, opened: Opened, affected: Affected) -> dict[str, Any]:
+    """What a case comes to, kept for runs after this."""
     with tempfile.TemporaryDirectory() as folder:
         changes = _changes(asked, case, Restored(opened, archive, Path(folder)))
-    without = [WITHOUT[name] for name in opened.missing]
-    result = {"key": key, "case": case.name, "concerned_by": concerned, "changes": changes, "without": without}
-    write_json(path, result)
+    result = {
+        "key": _key(asked, case, opened, affected),
+        "case": case.name,
+        "concerned_by": sorted(affected[case.name]),
+        "changes": changes,
+        "without": [WITHOUT[name] for name in opened.missing],
+    }
+    write_json(_kept(asked, case), result)
     return result
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError:
-        return {}
-    return document
 
 
 def _changes(asked: Reanalysis, case: ArchivedCase, restored: Restored) -> list[dict[str, Any]]:

@@ -112,6 +112,8 @@ def _check_ref(alleles: Alleles, genome: Genome, contig: str, *, path: Path) -> 
     """Raises BadInput for the first REF allele that differs from the reference; unknown bases differ from nothing."""
     position, ref = alleles.position, alleles.ref
     length = pc.utf8_length(ref).to_numpy()
+    if not len(ref):
+        return
     limit = next(other.length for other in genome.contigs if other.name == contig)
     inside = (position >= 0) & (position + length <= limit)
     first = _CODE[np.frombuffer(pc.binary_join_element_wise(pc.utf8_slice_codeunits(ref, 0, 1), "").buffers()[2] or b"", np.uint8)]
