@@ -4,7 +4,7 @@ At a put the reads of the pool and the rows of the FASTQ are sorted by name toge
 name are one where bases and qualities agree too. What was found is brought into the order of the rows. At a get the order of the templates
 is made again from names alone; reads of the other mate find their template by sorting again.
 
-All tables lie in temporary files, some 250 MB of memory each while they are filled. For 900 million reads of a genome at 30x, mates of
+All tables lie in temporary files, some 64 MB of memory each. For 900 million reads of a genome at 30x, mates of
 450 million pairs, a put needs 14 GB on disk for the reads of the pool and 31 GB for the rows of a file; a get 27 GB, and what the reads of
 the mate take (`genopipe.archive.rearranged`). `check_space` asks for more than that.
 

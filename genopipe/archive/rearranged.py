@@ -1,6 +1,6 @@
 """Entries in another order than they come in, in bounded memory.
 
-What fits 96 MB is sorted there. More is dealt to a temporary file by stretches of rows, some 48 MB each, compressed; each stretch is then
+What fits 64 MB is sorted there. More is dealt to a temporary file by stretches of rows, some 32 MB each, compressed; each stretch is then
 read back and sorted, or dealt again where it is larger than thought. The file has no name: nothing stays behind when a process is killed.
 """
 
@@ -18,8 +18,8 @@ from genopipe.archive.plain_bam import Bytes, Offsets
 from genopipe.archive.sorted_rows import Column
 from genopipe.kernels.compiled import kernel
 
-HELD_BYTES = 96 << 20
-BUCKET_BYTES = 48 << 20
+HELD_BYTES = 64 << 20
+BUCKET_BYTES = 32 << 20
 MOST_BUCKETS = 4096
 _LEVEL = 1
 

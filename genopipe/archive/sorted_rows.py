@@ -1,8 +1,8 @@
 """Rows of numbers that do not fit memory: kept as they come, or sorted, and joined by sorting.
 
-Both lie in temporary files without a name, so that nothing stays behind when a process is killed. Sorting collects 64 MB of rows at a time,
-sorts them by their bytes (radix), writes them as a run, and merges the runs by a heap: memory is some 250 MB for a table that is filled,
-and 64 MB for one that is read, however many rows there are. All columns count, the first most; so the result does not depend on how the
+Both lie in temporary files without a name, so that nothing stays behind when a process is killed. Sorting collects 16 MB of rows at a time,
+sorts them by their bytes (radix), writes them as a run, and merges the runs by a heap: memory is some 64 MB for a table that is filled,
+and as much for one that is read, however many rows there are. All columns count, the first most; so the result does not depend on how the
 rows fell into runs.
 
 Source: Knuth, The Art of Computer Programming 3, sections 5.2.5 (radix), 5.4.1 (merging) and 6.5 (tables joined by sorting).
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from genopipe.kernels.compiled import allocating, inner, kernel
 
-RUN_BYTES = 64 << 20
+RUN_BYTES = 16 << 20
 MERGE_BYTES = 64 << 20
 CHUNK = 1 << 16
 """Rows that are given at a time; all chunks but the last have as many."""
