@@ -314,6 +314,22 @@ def test_a_damaged_hold_is_told(tmp_path: Path) -> None:
     assert len(archive.manifests()) == 1
 
 
+def test_a_ledger_takes_up_many_manifests_a_few_at_a_time_and_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of five, of which the last is damaged, those before it stay taken up."""
+    monkeypatch.setattr("genopipe.archive.ledger._AT_ONCE", 2)
+    manifests = [put_text(tmp_path / "A", tmp_path, f"{name}.txt", name) for name in "abcde"]
+    last = tmp_path / "A" / max(manifest.file for manifest in manifests)
+    whole = last.read_bytes()
+    (tmp_path / "A" / LEDGER).unlink()
+    last.write_bytes(whole[:-1])
+    with pytest.raises(BadInput, match="do not have its digest"):
+        Archive.existing(tmp_path / "A").manifests()
+    with closing(sqlite3.connect(tmp_path / "A" / LEDGER)) as ledger:
+        assert ledger.execute("SELECT count(*) FROM manifest").fetchall() == [(4,)]
+    last.write_bytes(whole)
+    assert Archive.existing(tmp_path / "A").manifests() == manifests
+
+
 def test_the_ledger_drops_what_went(tmp_path: Path) -> None:
     manifest = put_text(tmp_path / "A", tmp_path, "a.txt", "x")
     (tmp_path / "A" / manifest.file).unlink()
