@@ -139,7 +139,10 @@ def verify(root: Location, deep: bool) -> None:
         click.echo(f"error: {fault}", err=True)
     if faults:
         raise BadInput(
-            f"faults in the archive: {len(faults)}", wanted="none", do="Restore what is named above from a copy of the archive.", path=root
+            f"faults in the archive: {len(faults)}",
+            wanted="none",
+            do="Do what is said above, or restore it from a copy of the archive.",
+            path=root,
         )
 
 
