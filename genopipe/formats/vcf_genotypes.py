@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ class VcfSamples:
         """
         for line, block in self.blocks if self.samples else ():
             table = block_columns(block, (*_COLUMNS, *self.samples), (*_NEEDED, *self.samples), path=self.path, line=line)
-            records = _Records(table, self.path, line)
+            records = _Block(table, self.path, line)
             yield table["#CHROM"][-1].as_py(), {sample: records.carried_by(sample) for sample in self.samples}
 
 
@@ -66,36 +67,80 @@ def open_vcf(path: Path) -> VcfSamples:
     return VcfSamples(path, tuple(head[:-1]), samples, blocks)
 
 
-class _Records:
-    """One block of records, and where the fields of its samples are."""
+class Records:
+    """One block of records as columns, from the line of the file on that is given."""
 
     def __init__(self, table: pa.Table, path: Path, line: int) -> None:
         self.path, self.line = path, line
         self.column: dict[str, Column] = {name: table[name].combine_chunks() for name in table.column_names}
-        self.position = self._positions()
-        alts = pc.split_pattern(pc.utf8_upper(self.column["ALT"]), ",")
-        self.alt: Column
-        self.alt, self.alt_start = alts.flatten(), alts.offsets.to_numpy().astype(np.int64)
         self.format: Column = self.column["FORMAT"].dictionary_encode()
+        self.keys: list[list[str]] = [spelling.split(":") for spelling in self.format.dictionary.to_pylist()]
 
-    def _positions(self) -> NDArray[np.int32]:
+    def positions(self) -> Int64:
+        """(records) POS, from 0. Raises BadInput."""
         text = self.column["POS"]
         fine = pc.match_substring_regex(text, r"^\d{1,9}$").to_numpy(zero_copy_only=False)
         if not fine.all():
             row = int(np.flatnonzero(~fine)[0])
-            raise self._fault(f"POS {text[row].as_py()!r}", "a position from 0", row)
-        return (pc.cast(text, pa.int32()).to_numpy() - 1).astype(np.int32)
+            raise self.fault(f"POS {text[row].as_py()!r}", "a whole number", row)
+        positions: Int64 = pc.cast(text, pa.int64()).to_numpy() - 1
+        return positions
+
+    def genotypes(self, sample: str) -> Column:
+        """(records) the text of GT of one sample, as a dictionary."""
+        return pc.struct_field(pc.extract_regex(self.column[sample], "^(?P<value>[^:]*)"), [0]).dictionary_encode()
+
+    def fault(self, came: str, wanted: str, row: int) -> BadInput:
+        return BadInput(came, wanted=wanted, do="Correct this line.", path=self.path, line=self.line + row)
+
+
+class Fields:
+    """The FORMAT fields of one sample in the records of some rows."""
+
+    def __init__(self, records: Records, sample: str, row: Int64) -> None:
+        self._records, self._sample, self._row = records, sample, row
+
+    @cached_property
+    def _split(self) -> tuple[Column, Int64]:
+        lists = pc.split_pattern(self._records.column[self._sample].take(self._row), ":")
+        return lists.flatten(), lists.offsets.to_numpy().astype(np.int64)
+
+    def text(self, name: str) -> Column:
+        """(rows) the text of one field; null where the record has none."""
+        of_spelling = np.array([keys.index(name) if name in keys else -1 for keys in self._records.keys] or [-1], np.int64)
+        place = of_spelling[self._records.format.indices.to_numpy()[self._row]]
+        if (place < 0).all():
+            return pa.nulls(len(place), pa.string())
+        flat, start = self._split
+        at = start[:-1] + place
+        return flat.take(pa.array(at, mask=(place < 0) | (at >= start[1:])))
+
+
+def item(text: Column, number: Int64) -> Column:
+    """(rows) the item of that number (from 0) in lists with commas; null where the list is shorter."""
+    lists = pc.split_pattern(pc.fill_null(text, ""), ",")
+    start = lists.offsets.to_numpy().astype(np.int64)
+    at = start[:-1] + number
+    return lists.flatten().take(pa.array(at, mask=at >= start[1:]))
+
+
+class _Block(Records):
+    """Records, and what each sample carries of them."""
+
+    def __init__(self, table: pa.Table, path: Path, line: int) -> None:
+        super().__init__(table, path, line)
+        self.position = self.positions().astype(np.int32)
+        alts = pc.split_pattern(pc.utf8_upper(self.column["ALT"]), ",")
+        self.alt: Column
+        self.alt, self.alt_start = alts.flatten(), alts.offsets.to_numpy().astype(np.int64)
 
     def carried_by(self, sample: str) -> pa.Table:
-        fields = pc.split_pattern(self.column[sample], ":")
-        flat, start = fields.flatten(), fields.offsets.to_numpy().astype(np.int64)
-        row, allele, count, ploidy = _carried(flat.take(pa.array(start[:-1])).dictionary_encode())
+        row, allele, count, ploidy = _carried(self.genotypes(sample))
         which = self.alt_start[row] + allele - 1
         if (beyond := which >= self.alt_start[row + 1]).any():
             at = int(np.flatnonzero(beyond)[0])
-            raise self._fault(f"allele {allele[at]} in a genotype of {sample}", "an allele that ALT lists", int(row[at]))
-        rows: Column = pa.array(row)
-        depths = self._field("AD", row, flat, start)
+            raise self.fault(f"allele {allele[at]} in a genotype of {sample}", "an allele that ALT lists", int(row[at]))
+        rows, fields = pa.array(row), Fields(self, sample, row)
         return pa.table(
             {
                 "contig": self.column["#CHROM"].take(rows),
@@ -104,23 +149,12 @@ class _Records:
                 "alt": self.alt.take(pa.array(which)),
                 "alt_count": pa.array(count.astype(np.int8)),
                 "ploidy": pa.array(ploidy.astype(np.int8)),
-                "depth": _number(self._field("DP", row, flat, start)),
-                "alt_depth": _number(_item(depths, allele)),
-                "genotype_quality": _number(self._field("GQ", row, flat, start)),
+                "depth": _number(fields.text("DP")),
+                "alt_depth": _number(item(fields.text("AD"), allele)),
+                "genotype_quality": _number(fields.text("GQ")),
                 "passed": pc.is_in(self.column["FILTER"].take(rows), pa.array(["PASS", "."])),
             }
         )
-
-    def _field(self, name: str, row: Int64, flat: Column, start: Int64) -> Column:
-        """(rows) the text of one FORMAT field; null where the record has none."""
-        order = [spelling.split(":") for spelling in self.format.dictionary.to_pylist()]
-        of_spelling = np.array([keys.index(name) if name in keys else -1 for keys in order] or [-1], np.int64)
-        place = of_spelling[self.format.indices.to_numpy()[row]]
-        at = start[row] + place
-        return flat.take(pa.array(at, mask=(place < 0) | (at >= start[row + 1])))
-
-    def _fault(self, came: str, wanted: str, row: int) -> BadInput:
-        return BadInput(came, wanted=wanted, do="Correct this line.", path=self.path, line=self.line + row)
 
 
 def _carried(genotype: Column) -> tuple[Int64, Int64, Int64, Int64]:
@@ -136,14 +170,6 @@ def _carried(genotype: Column) -> tuple[Int64, Int64, Int64, Int64]:
     row, allele_, count, ploidy = (np.concatenate(column) for column in zip(*chain(none, found), strict=True))
     order = np.lexsort((allele_, row))
     return row[order], allele_[order], count[order], ploidy[order]
-
-
-def _item(text: Column, number: Int64) -> Column:
-    """(rows) the item of that number (from 0) in lists with commas; null where the list is shorter."""
-    lists = pc.split_pattern(pc.fill_null(text, ""), ",")
-    start = lists.offsets.to_numpy().astype(np.int64)
-    at = start[:-1] + number
-    return lists.flatten().take(pa.array(at, mask=at >= start[1:]))
 
 
 def _number(text: Column) -> Column:

@@ -20,8 +20,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import compute
 
-from genopipe.errors import BadInput
 from genopipe.formats.table_blocks import block_columns, table_blocks
+from genopipe.formats.vcf_genotypes import Fields, Records, item
 from genopipe.interpret.vcf_source import reading
 
 pc: Any = compute
@@ -92,13 +92,10 @@ def _tables(path: Path, samples: Sequence[str]) -> Iterator[tuple[int, pa.Table]
             yield line, block_columns(block, names, (*_NEEDED, *samples), path=path, line=line)
 
 
-class _Block:
+class _Block(Records):
     def __init__(self, table: pa.Table, path: Path, line: int, first: int) -> None:
-        self.path, self.line, self.first = path, line, first
-        self.column: dict[str, Column] = {name: table[name].combine_chunks() for name in table.column_names}
-        self.format: Column = self.column["FORMAT"].dictionary_encode()
-        keys = [spelling.split(":") for spelling in self.format.dictionary.to_pylist()]
-        self.keys = [key if key[0] == "GT" else [] for key in keys]
+        super().__init__(table, path, line)
+        self.first = first
 
     def carried(self, samples: Sequence[str]) -> Carried:
         first = _Genotypes(self, samples[0])
@@ -112,7 +109,7 @@ class _Block:
         info, filters = (self.column[name].take(row) for name in ("INFO", "FILTER"))
         return Carried(
             contig=self.column["#CHROM"].take(row),
-            position=self._positions(row),
+            position=self.positions()[row],
             ref=pc.utf8_upper(self.column["REF"].take(row)),
             alt=pc.utf8_upper(alts.flatten().take(which)),
             passed=_bool(pc.is_in(filters, pa.array(["PASS", "."]))),
@@ -122,32 +119,12 @@ class _Block:
             calls={name: np.stack([call[name] for call in calls], axis=1) for name in CALL},
         )
 
-    def _positions(self, row: Int64) -> Int64:
-        text = self.column["POS"]
-        fine = _bool(pc.match_substring_regex(text, r"^\d{1,9}$"))
-        if not fine.all():
-            at = int(np.flatnonzero(~fine)[0])
-            raise self.fault(f"POS {text[at].as_py()!r}", "a whole number", at)
-        positions: Int64 = pc.cast(text.take(row), pa.int64()).to_numpy() - 1
-        return positions
-
     def _new(self, row: Int64, info: Column, proband: str) -> NDArray[np.float64]:
         """FORMAT/DNM of `genopipe joint` is phred of the ALT not being new; other callers give a probability in INFO."""
         told = pc.struct_field(pc.extract_regex(info, r"(?:^|;)DNM=(?P<value>[^;,]*)"), [0])
-        phred = _number(_item(self.field("DNM", proband, row), ",", np.zeros(len(row), np.int64)))
+        phred = _number(item(Fields(self, proband, row).text("DNM"), np.zeros(len(row), np.int64)))
         value: NDArray[np.float64] = np.where(np.isnan(phred), _number(told), 1 - 10 ** (-phred / 10))
         return value
-
-    def field(self, name: str, sample: str, row: Int64) -> Column:
-        """(rows) the text of one FORMAT field; null where the record has none."""
-        place = np.array([keys.index(name) if name in keys else -1 for keys in self.keys] or [-1], np.int64)
-        place = place[self.format.indices.to_numpy()[row]]
-        if (place < 0).all():
-            return pa.nulls(len(row), pa.string())
-        return _item(self.column[sample].take(row), ":", place)
-
-    def fault(self, came: str, wanted: str, row: int) -> BadInput:
-        return BadInput(came, wanted=wanted, do="Correct this line.", path=self.path, line=self.line + row)
 
 
 class _Genotypes:
@@ -155,8 +132,8 @@ class _Genotypes:
 
     def __init__(self, block: _Block, sample: str) -> None:
         self.block, self.sample = block, sample
-        text = pc.struct_field(pc.extract_regex(block.column[sample], "^(?P<value>[^:]*)"), [0]).dictionary_encode()
-        told = np.array([bool(keys) for keys in block.keys] or [False])[block.format.indices.to_numpy()]
+        text = block.genotypes(sample)
+        told = np.array([keys[0] == "GT" for keys in block.keys] or [False])[block.format.indices.to_numpy()]
         spellings = [*text.dictionary.to_pylist(), "."]
         self.code: Int64 = np.where(told, text.indices.to_numpy(), len(spellings) - 1).astype(np.int64)
         for number in np.unique(self.code):
@@ -180,13 +157,14 @@ class _Genotypes:
         """What `CALL` names, of every (record, allele)."""
         told = self._told(row, allele)
         known = told["ploidy"] > 0
-        depths = _item(self.block.field("AD", self.sample, row), ",", allele)
+        fields = Fields(self.block, self.sample, row)
+        depths = fields.text("AD")
         told |= {
-            "alt_depth": _whole(depths),
-            "depth": self._depth(row),
-            "genotype_quality": _whole(self.block.field("GQ", self.sample, row)),
+            "alt_depth": _whole(item(depths, allele)),
+            "depth": _depth(fields.text("DP"), depths),
+            "genotype_quality": _whole(fields.text("GQ")),
         }
-        set_ = _whole(self.block.field("PS", self.sample, row))
+        set_ = _whole(fields.text("PS"))
         told["phase_set"] = np.where((told["haplotype"] != UNPHASED) & (set_ >= 0), set_, 0)
         return {name: np.where(known, told[name], missing).astype(kind) for name, (kind, missing) in CALL.items()}
 
@@ -205,23 +183,16 @@ class _Genotypes:
         haplotype = alleles.index(allele) if self.phased[code] and count == 1 else UNPHASED
         return count, len(alleles), haplotype, any(other not in (0, allele) for other in alleles)
 
-    def _depth(self, row: Int64) -> NDArray[np.int64]:
-        """DP, or the sum of AD where there is none."""
-        depth = _whole(self.block.field("DP", self.sample, row))
-        lacking = np.flatnonzero(depth == MISSING)
-        lists = pc.split_pattern(pc.fill_null(self.block.field("AD", self.sample, row[lacking]), "."), ",")
-        if len(lacking):
-            values, start = _whole(lists.flatten()), lists.offsets.to_numpy()[:-1]
-            depth[lacking] = np.where(values[start] == MISSING, MISSING, np.add.reduceat(np.maximum(values, 0), start))
-        return depth
 
-
-def _item(text: Column, separator: str, number: Int64) -> Column:
-    """(rows) the item of that number in a list; null where the list is shorter or the number negative."""
-    lists = pc.split_pattern(pc.fill_null(text, ""), separator)
-    start = lists.offsets.to_numpy().astype(np.int64)
-    at = start[:-1] + number
-    return lists.flatten().take(pa.array(at, mask=(number < 0) | (at >= start[1:])))
+def _depth(total: Column, of_alleles: Column) -> NDArray[np.int64]:
+    """DP, or the sum of AD where there is none."""
+    depth = _whole(total)
+    lacking = np.flatnonzero(depth == MISSING)
+    if len(lacking):
+        lists = pc.split_pattern(pc.fill_null(of_alleles.take(lacking), "."), ",")
+        values, start = _whole(lists.flatten()), lists.offsets.to_numpy()[:-1]
+        depth[lacking] = np.where(values[start] == MISSING, MISSING, np.add.reduceat(np.maximum(values, 0), start))
+    return depth
 
 
 def _number(text: Column) -> NDArray[np.float64]:
