@@ -127,6 +127,19 @@ def test_other_reads_are_not_in_the_pool(other: bytes, tmp_path: Path) -> None:
         describe_view(lambda: iter([other]), pool, shop=shop)
 
 
+def test_a_killed_get_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables and reads lie in files without a name."""
+    shop, plain = shop_in(tmp_path), text(1, SHUFFLED)
+    content = pool_of(shop, [text(1, list(range(N)))])
+    view = describe_view(lambda: iter([plain]), open_pool(content, shop), shop=shop)
+    given_memory(monkeypatch, little=True)
+    before = sorted(tmp_path.rglob("*"))
+    pieces = plain_reads(view, shop)
+    for _ in range(3):
+        next(pieces)
+        assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_full_disk_is_told_before_work_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop, order = shop_in(tmp_path), np.random.default_rng(1).permutation(N).tolist()
     content, plain = pool_of(shop, [text(1, list(range(N)))]), text(1, order)
