@@ -2,7 +2,7 @@
 
 `unwrap` reads a file once: its members (headers, sizes, checksums) are checked, the plain content is handed on in pieces, and a sample of
 the compressed bytes is tried against every encoder. What comes out is a recipe: the headers, where members begin, and the encoder that
-wrote them, or for BGZF the nearest one, whose blocks `correct` then compares with those of the file. `wrap` turns content and recipe into
+wrote them, or the nearest one, with corrections (`genopipe.archive.nearest`). `wrap` turns content and recipe into
 the file. A recipe is a promise only after the restored file had the digest of the original; that check is the caller's.
 
 Source: RFC 1952 (gzip); SAM/BAM format specification, section 4.1 (BGZF).
@@ -10,12 +10,11 @@ Source: RFC 1952 (gzip); SAM/BAM format specification, section 4.1 (BGZF).
 
 from __future__ import annotations
 
-import itertools
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -24,14 +23,16 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from genopipe.archive.corrections import Block, Corrected, packed, write_corrections
+from genopipe.archive.corrections import Block, Corrected
 from genopipe.archive.deflate_tokens import NotDeflate
-from genopipe.archive.encoders import Encoder, encoders, foretellers
+from genopipe.archive.encoders import Encoder, encoders
+from genopipe.archive.gzip_corrections import CorrectedStreams, Segments
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import END_OF_FILE, PAYLOAD, compress_block
 
 PIECE_BYTES = 1 << 20
-SAMPLE_BYTES = 1 << 18
+SAMPLE_BYTES = 1 << 20
+_TRIED_BYTES = 1 << 16
 MOST_MEMBERS = 4096
 """A gzip file of more members is kept as it is, unless it is BGZF."""
 
@@ -39,13 +40,10 @@ OWN_ENCODER = Encoder("libdeflate", 6)
 OWN_ENCODERS = (OWN_ENCODER, Encoder("libdeflate", 1))
 """What genopipe writes with: results, and alignments."""
 
-_NEAR_BLOCKS = 4
-"""Blocks of the sample that tell which encoder is nearest."""
-_NEAR_LEVEL = 1
 
 _MAGIC = b"\x1f\x8b\x08"
 _BGZF_HEADER = 18
-_TAIL = struct.Struct("<II")
+TAIL = struct.Struct("<II")
 _RAW_DEFLATE = -15
 
 
@@ -58,7 +56,7 @@ class Recipe:
     header       the header of every member; of BGZF the one header they share, without the block size
     size         (members) int64: plain bytes of each member
     end_of_file  BGZF: whether the mark of the end is there
-    corrections  BGZF: a file as `genopipe.archive.corrections` writes, None where the encoder makes every block
+    corrections  a file as `genopipe.archive.corrections` or, of gzip, `gzip_corrections` writes; None where the encoder makes all
     """
 
     kind: str
@@ -81,14 +79,14 @@ class Unwrapped:
     """What `unwrap` learns; complete once its pieces are used up.
 
     recipes  to be tried in order, none when no encoder fits
-    nearest  BGZF: then the recipe to be corrected
-    share    bytes of its corrections for each byte of the file, told by a sample
+    recipe   makes one of an encoder; None where there can be none
+    sample   content and deflate stream of some BGZF blocks, or of the beginning of a gzip file
     """
 
     kind: str = "plain"
     recipes: list[Recipe] = field(default_factory=list)
-    nearest: Recipe | None = None
-    share: float = 0.0
+    recipe: Callable[..., Recipe] | None = None
+    sample: list[Block] = field(default_factory=list)
 
 
 def container_kind(path: Path) -> str:
@@ -119,7 +117,10 @@ def wrap(plain: Iterable[bytes], recipe: Recipe | None) -> Iterator[bytes]:
         yield from plain
         return
     blocks = _wrap_bgzf if recipe.kind == "bgzf" else _wrap_gzip
-    yield from blocks(_Pieces(plain), recipe)
+    try:
+        yield from blocks(_Pieces(plain), recipe)
+    except NotDeflate:
+        raise RecipeFailed("the corrections are not those of this content") from None
 
 
 def _is_bgzf_header(start: bytes) -> bool:
@@ -127,15 +128,7 @@ def _is_bgzf_header(start: bytes) -> bool:
     return len(start) == _BGZF_HEADER and start[3] == 4 and start[10:16] == b"\x06\x00BC\x02\x00"
 
 
-def correct(path: Path, recipe: Recipe, corrections: Path) -> Recipe:
-    """The recipe with corrections, which are written, so that it makes this file."""
-    with open(path, "rb", buffering=PIECE_BYTES) as source:
-        blocks = ((payload, rest[: -_TAIL.size]) for _, rest, payload in _bgzf_blocks(path, source))
-        write_corrections(itertools.islice(blocks, len(recipe.size)), recipe.encoder, corrections)
-    return replace(recipe, corrections=corrections)
-
-
-def _bgzf_blocks(path: Path, source: BinaryIO) -> Iterator[tuple[bytes, bytes, bytes]]:
+def bgzf_blocks(path: Path, source: BinaryIO) -> Iterator[tuple[bytes, bytes, bytes]]:
     """The header of each block, the rest of it, and its content. Raises BadInput for what is cut short or damaged."""
     offset = 0
     while start := source.read(_BGZF_HEADER):
@@ -143,7 +136,7 @@ def _bgzf_blocks(path: Path, source: BinaryIO) -> Iterator[tuple[bytes, bytes, b
             raise _damaged(path, f"byte {offset} does not begin a BGZF block")
         size = struct.unpack_from("<H", start, 16)[0] + 1
         rest = source.read(size - _BGZF_HEADER)
-        if len(rest) != size - _BGZF_HEADER or len(rest) < _TAIL.size:
+        if len(rest) != size - _BGZF_HEADER or len(rest) < TAIL.size:
             raise _damaged(path, f"the file is cut short inside the block at byte {offset}")
         yield start, rest, _inflate_block(path, rest, offset)
         offset += size
@@ -154,11 +147,11 @@ def _unwrap_bgzf(path: Path, source: BinaryIO, found: Unwrapped) -> Iterator[byt
     sample: list[Block] = []
     header, uniform = b"", True
     last = b""
-    for start, rest, payload in _bgzf_blocks(path, source):  # the blocks 0, 1, 2, 4, 8, ... are the sample
+    for start, rest, payload in bgzf_blocks(path, source):  # the blocks 0, 1, 2, 4, 8, ... are the sample
         header = header or start[:16]
         uniform &= start[:16] == header
         if len(sizes) & (len(sizes) - 1) == 0 and payload:
-            sample.append((payload, rest[: -_TAIL.size]))
+            sample.append((payload, rest[: -TAIL.size]))
         sizes.append(len(payload))
         last = start + rest
         yield payload
@@ -167,26 +160,15 @@ def _unwrap_bgzf(path: Path, source: BinaryIO, found: Unwrapped) -> Iterator[byt
         raise _damaged(path, f"the file ends at byte {source.tell()} without the end-of-file block")
     if uniform:
         size = np.array(sizes[:-1] if ended else sizes, np.int64)
-        _find_encoders(sample, partial(Recipe, "bgzf", header=(header,), size=size, end_of_file=ended), found)
-
-
-def _find_encoders(sample: list[Block], recipe: Callable[..., Recipe], found: Unwrapped) -> None:
-    """Fills `found` with the encoders that make the sample, or with the nearest one."""
-    fitting = (encoder for encoder in encoders() if all(encoder.block(payload) == deflated for payload, deflated in sample))
-    found.recipes = [recipe(encoder=encoder) for encoder in fitting]
-    some = sample[-_NEAR_BLOCKS:]
-    if not found.recipes and some:
-        cost = {encoder: len(packed(some, encoder, _NEAR_LEVEL)) for encoder in foretellers()}
-        if not cost:
-            return
-        nearest = min(cost, key=lambda encoder: cost[encoder])
-        found.nearest, found.share = recipe(encoder=nearest), cost[nearest] / sum(len(deflated) for _, deflated in some)
+        found.sample, found.recipe = sample, partial(Recipe, "bgzf", header=(header,), size=size, end_of_file=ended)
+        fitting = (encoder for encoder in encoders() if all(encoder.block(payload) == deflated for payload, deflated in sample))
+        found.recipes = [found.recipe(encoder=encoder) for encoder in fitting]
 
 
 def _inflate_block(path: Path, rest: bytes, offset: int) -> bytes:
-    checksum, length = _TAIL.unpack_from(rest, len(rest) - _TAIL.size)
+    checksum, length = TAIL.unpack_from(rest, len(rest) - TAIL.size)
     try:
-        payload = bytes(isal_zlib.decompress(rest[: -_TAIL.size], _RAW_DEFLATE, bufsize=1 << 16))
+        payload = bytes(isal_zlib.decompress(rest[: -TAIL.size], _RAW_DEFLATE, bufsize=1 << 16))
     except isal_zlib.error as error:  # type: ignore[misc]
         raise _damaged(path, f"the block at byte {offset} cannot be inflated") from error
     if len(payload) != length or isal_zlib.crc32(payload) != checksum:
@@ -200,14 +182,11 @@ def _wrap_bgzf(pieces: _Pieces, recipe: Recipe) -> Iterator[bytes]:
         maker = Corrected(recipe.encoder, stack.enter_context(open(recipe.corrections, "rb"))) if recipe.corrections else recipe.encoder
         for size in recipe.size:
             payload = pieces.take(int(size))
-            try:
-                deflated = maker.block(payload)
-            except NotDeflate:
-                raise RecipeFailed("the corrections are not those of this content") from None
-            total = _BGZF_HEADER + len(deflated) + _TAIL.size
+            deflated = maker.block(payload)
+            total = _BGZF_HEADER + len(deflated) + TAIL.size
             if total > 1 << 16:
                 raise RecipeFailed(f"a block of {size} bytes does not fit")
-            yield header + struct.pack("<H", total - 1) + deflated + _TAIL.pack(isal_zlib.crc32(payload), len(payload))
+            yield header + struct.pack("<H", total - 1) + deflated + TAIL.pack(isal_zlib.crc32(payload), len(payload))
     if recipe.end_of_file:
         yield END_OF_FILE
 
@@ -220,7 +199,7 @@ def _unwrap_gzip(path: Path, source: BinaryIO, found: Unwrapped) -> Iterator[byt
     headers: list[bytes] = []
     sizes: list[int] = []
     trial = _Trial()
-    reader = _Reader(path, source)
+    reader = MemberReader(path, source)
     while reader.more():
         header = reader.header()
         if not header:
@@ -231,11 +210,12 @@ def _unwrap_gzip(path: Path, source: BinaryIO, found: Unwrapped) -> Iterator[byt
             sizes[-1] += len(piece)
             yield piece
     if len(headers) <= MOST_MEMBERS:
-        size = np.array(sizes, np.int64)
-        found.recipes = [Recipe("gzip", encoder, tuple(headers), size, False) for encoder in trial.fitting(sizes[0])]
+        found.recipe = partial(Recipe, "gzip", header=tuple(headers), size=np.array(sizes, np.int64), end_of_file=False)
+        found.sample = [(bytes(trial.plain), bytes(trial.deflated))]
+        found.recipes = [found.recipe(encoder=encoder) for encoder in trial.fitting(sizes[0])]
 
 
-class _Reader:
+class MemberReader:
     """Reads the members of a gzip file one after another."""
 
     def __init__(self, path: Path, source: BinaryIO) -> None:
@@ -257,7 +237,7 @@ class _Reader:
         header, self.rest = self.rest[:end], self.rest[end:]
         return header
 
-    def member(self, trial: _Trial | None) -> Iterator[bytes]:
+    def member(self, trial: _Trial | Segments | None) -> Iterator[bytes]:
         """The content of the member whose header was read, in pieces."""
         inflater = zlib.decompressobj(_RAW_DEFLATE)
         checksum = length = 0
@@ -278,12 +258,12 @@ class _Reader:
         self._check_tail(checksum, length)
 
     def _check_tail(self, checksum: int, length: int) -> None:
-        self._fill(_TAIL.size)
-        if len(self.rest) < _TAIL.size:
+        self._fill(TAIL.size)
+        if len(self.rest) < TAIL.size:
             raise _cut_short(self.path)
-        if _TAIL.unpack_from(self.rest) != (checksum, length & 0xFFFFFFFF):
+        if TAIL.unpack_from(self.rest) != (checksum, length & 0xFFFFFFFF):
             raise _damaged(self.path, "the gzip data does not match its checksum")
-        self.rest = self.rest[_TAIL.size :]
+        self.rest = self.rest[TAIL.size :]
 
     def _header_end(self) -> int:
         """Where the header of RFC 1952, section 2.3 ends in `rest`."""
@@ -317,9 +297,8 @@ class _Trial:
         self.deflated = bytearray()
 
     def see(self, plain: bytes, deflated: bytes) -> None:
-        room = SAMPLE_BYTES - len(self.plain)
-        if room > 0:
-            self.plain += plain[:room]
+        if len(self.plain) < SAMPLE_BYTES:
+            self.plain += plain
             self.deflated += deflated
 
     def fitting(self, size: int) -> list[Encoder]:
@@ -327,25 +306,42 @@ class _Trial:
         plain, whole = bytes(self.plain), size == len(self.plain)
         if whole:
             return [encoder for encoder in encoders() if encoder.block(plain) == self.deflated]
-        streaming = (encoder for encoder in encoders() if encoder.streams)
-        return [encoder for encoder in streaming if self.deflated.startswith(encoder.stream().compress(plain))]
+        return [encoder for encoder in encoders() if encoder.streams and self._begins(encoder)]
+
+    def _begins(self, encoder: Encoder) -> bool:
+        """True when the encoder begins as the member does, piece by piece."""
+        stream, at = encoder.stream(), 0
+        for first in range(0, len(self.plain), _TRIED_BYTES):
+            deflated = stream.compress(bytes(self.plain[first : first + _TRIED_BYTES]))
+            if self.deflated[at : at + len(deflated)] != deflated:
+                return False
+            at += len(deflated)
+        return True
 
 
 def _wrap_gzip(pieces: _Pieces, recipe: Recipe) -> Iterator[bytes]:
-    for header, size in zip(recipe.header, recipe.size, strict=True):
-        yield header
-        checksum = 0
-        if recipe.encoder.streams:
-            stream = recipe.encoder.stream()
-            for piece in pieces.each(int(size)):
-                checksum = zlib.crc32(piece, checksum)
-                yield stream.compress(piece)
-            yield stream.flush()
-        else:
-            payload = pieces.take(int(size))
-            checksum = zlib.crc32(payload)
-            yield recipe.encoder.block(payload)
-        yield _TAIL.pack(checksum, int(size) & 0xFFFFFFFF)
+    with ExitStack() as stack:
+        file = stack.enter_context(open(recipe.corrections, "rb")) if recipe.corrections else None
+        corrected = CorrectedStreams(recipe.encoder, file) if file else None
+        for header, size in zip(recipe.header, recipe.size, strict=True):
+            yield header
+            checksum = 0
+            for plain, deflated in corrected.stream(pieces.take) if corrected else _streamed(pieces, int(size), recipe.encoder):
+                checksum = zlib.crc32(plain, checksum)
+                yield deflated
+            yield TAIL.pack(checksum, int(size) & 0xFFFFFFFF)
+
+
+def _streamed(pieces: _Pieces, size: int, encoder: Encoder) -> Iterator[tuple[bytes, bytes]]:
+    """The next content and its deflate stream, in pieces."""
+    if not encoder.streams:
+        payload = pieces.take(size)
+        yield payload, encoder.block(payload)
+        return
+    stream = encoder.stream()
+    for piece in pieces.each(size):
+        yield piece, stream.compress(piece)
+    yield b"", stream.flush()
 
 
 class _Pieces:

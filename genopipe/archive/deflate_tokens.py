@@ -61,23 +61,40 @@ class Stream:
 
 def read_stream(deflated: bytes, size: int) -> Stream:
     """The tokens of a whole deflate stream of `size` plain bytes. Raises NotDeflate."""
+    stream, end, final = read_blocks(deflated, 0, size)
+    if not final or (end + 7) // 8 != len(deflated):
+        raise NotDeflate
+    return stream
+
+
+def read_blocks(deflated: bytes, at: int, size: int) -> tuple[Stream, int, bool]:
+    """The blocks that are whole from bit `at` on, of `size` plain bytes at most; where they end; whether a stream's last is there."""
     token, block = np.empty(size, np.int32), np.empty((3, _MOST_BLOCKS), np.int64)
     head = np.zeros(len(deflated) + _LONGEST_HEAD, np.uint8)
-    n_tokens, n_blocks, n_head = _read(np.frombuffer(deflated, np.uint8), token, block, head)
-    if n_tokens < 0:
-        raise NotDeflate
+    end, n_tokens, n_blocks, n_head, final = _read(np.frombuffer(deflated, np.uint8), at, token, block, head)
     kind, count, bits = block[:, :n_blocks].copy()
-    return Stream(token[:n_tokens], kind, count, bits, head[:n_head])
+    return Stream(token[:n_tokens], kind, count, bits, head[:n_head]), end, final
 
 
 def written_stream(stream: Stream, plain: bytes) -> bytes:
     """The deflate stream again. Raises NotDeflate where the tokens do not tell `plain`."""
-    out = np.zeros(2 * len(plain) + len(stream.head) + 8 * len(stream.kind), np.uint8)
-    content = np.frombuffer(plain, np.uint8)
-    used = _write(stream.token, stream.kind, stream.count, stream.bits, stream.head, content, out)
-    if used < 0:
+    return written_blocks(stream, plain, (0, 0), final=True)[0]
+
+
+def written_blocks(stream: Stream, plain: bytes, begun: tuple[int, int], *, final: bool) -> tuple[bytes, tuple[int, int]]:
+    """The blocks again behind a byte that is `begun`: its bits, and how many they are; and the byte that is begun at their end.
+
+    Where they are `final` it is ended. Raises NotDeflate where the tokens do not tell `plain`.
+    """
+    out = np.zeros(2 * len(plain) + len(stream.head) + 8 * len(stream.kind) + 1, np.uint8)
+    out[0], start = begun
+    blocks = (stream.token, stream.kind, stream.count, stream.bits, stream.head)
+    end = _write(blocks, np.frombuffer(plain, np.uint8), start, final, out)
+    if end < 0:
         raise NotDeflate
-    return out[:used].tobytes()
+    if final:
+        return out[: (end + 7) // 8].tobytes(), (0, 0)
+    return out[: end // 8].tobytes(), (int(out[end // 8]), end & 7)
 
 
 @inner
@@ -199,18 +216,16 @@ def _read_tokens(byte: Bytes, at: int, tables: Tokens, token: Tokens, n: int) ->
 
 
 @allocating
-def _read(byte: Bytes, token: Tokens, block: Numbers, head: Bytes) -> tuple[int, int, int]:
-    """Tokens, blocks and bytes of heads; the first is -1 for what is no deflate stream."""
-    at = n = n_blocks = n_head = 0
+def _read(byte: Bytes, at: int, token: Tokens, block: Numbers, head: Bytes) -> tuple[int, int, int, int, bool]:
+    """Where the blocks that are whole end; tokens, blocks and bytes of heads; whether the last block of a stream is among them."""
+    n = n_blocks = n_head = 0
     length = np.zeros(_LITERALS + _DISTANCES, np.int64)
     tables = np.zeros((2, 1 << _LONGEST_CODE), np.int32)
-    last = False
-    while not last:
-        if at + 3 > 8 * len(byte) or n_blocks == block.shape[1]:
-            return -1, 0, 0
+    begin, last = at, False
+    while not last and n_blocks < block.shape[1]:
         last, kind = _bits(byte, at, 1) == 1, _bits(byte, at + 1, 2)
         at += 3
-        start, before = at, n
+        start, following = at, n
         block[:, n_blocks] = 0
         if kind == STORED:
             at = (at + 7) & ~7
@@ -219,20 +234,21 @@ def _read(byte: Bytes, token: Tokens, block: Numbers, head: Bytes) -> tuple[int,
         else:
             at = _code_lengths(byte, at, kind, length, tables[0]) if kind <= DYNAMIC else -1
             if at < 0 or n_head + _LONGEST_HEAD > len(head):
-                return -1, 0, 0
-            for i in range(start, at, 8):
-                head[n_head] = _bits(byte, i, min(8, at - i))
-                n_head += 1
+                return begin, n, n_blocks, n_head, False
             block[2, n_blocks] = at - start
             _table(length[:_LITERALS], tables[0])
             _table(length[_LITERALS:], tables[1])
-            at, n = _read_tokens(byte, at, tables, token, n)
-            block[1, n_blocks] = n - before
+            at, following = _read_tokens(byte, at, tables, token, n)
+            block[1, n_blocks] = following - n
         if at < 0 or at > 8 * len(byte):
-            return -1, 0, 0
+            return begin, n, n_blocks, n_head, False
+        for i in range(start, start + block[2, n_blocks], 8):
+            head[n_head] = _bits(byte, i, min(8, start + block[2, n_blocks] - i))
+            n_head += 1
         block[0, n_blocks] = kind
+        begin, n = at, following
         n_blocks += 1
-    return (n if at + 7 >> 3 == len(byte) else -1), n_blocks, n_head
+    return begin, n, n_blocks, n_head, last
 
 
 @inner
@@ -255,13 +271,16 @@ def _write_match(out: Bytes, at: int, length: Numbers, code: Numbers, token: int
 
 
 @allocating
-def _write(token: Tokens, kind: Numbers, count: Numbers, bits: Numbers, head: Bytes, plain: Bytes, out: Bytes) -> int:
-    """Bytes of the stream in `out`; -1 where it cannot be written."""
-    at = n = place = n_head = 0
+def _write(blocks: tuple[Tokens, Numbers, Numbers, Numbers, Bytes], plain: Bytes, at: int, final: bool, out: Bytes) -> int:
+    """Where the blocks end in `out`, in bits; -1 where they cannot be written."""
+    token, kind, count, bits, head = blocks
+    n = place = n_head = 0
     length, code = np.zeros(_LITERALS + _DISTANCES, np.int64), np.zeros(_LITERALS + _DISTANCES, np.int64)
     table = np.zeros(1 << _LONGEST_CODE, np.int32)
     for b in range(len(kind)):
-        at = _put(out, at, int(b == len(kind) - 1) | kind[b] << 1, 3)
+        at = _put(out, at, int(final and b == len(kind) - 1) | kind[b] << 1, 3)
+        if at < 0:
+            return -1
         if kind[b] == STORED:
             at = (at + 7) & ~7
             at = _put(out, at, count[b], 16)
@@ -294,4 +313,4 @@ def _write(token: Tokens, kind: Numbers, count: Numbers, bits: Numbers, head: By
             if at < 0:
                 return -1
         at = _put_symbol(out, at, length, code, _END)
-    return (at + 7) >> 3 if at >= 0 and n == len(token) and place == len(plain) else -1
+    return at if n == len(token) and place == len(plain) else -1

@@ -41,7 +41,7 @@ class DeflateStream(Protocol):
     def flush(self) -> bytes: ...
 
 
-_STREAMING: dict[str, Callable[[int, int, int, int], DeflateStream]] = {"zlib": zlib.compressobj, "zlib-ng": zlib_ng.compressobj}
+_STREAMING: dict[str, Callable[..., DeflateStream]] = {"zlib": zlib.compressobj, "zlib-ng": zlib_ng.compressobj}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,14 @@ class Encoder:
         """True when the encoder makes bytes, not only tokens."""
         return self.library != "igzip"
 
-    def tokens(self, payload: bytes) -> Tokens:
-        """The matches and literals of the payload, as in `genopipe.archive.deflate_tokens`."""
-        if self.makes_blocks:
+    def tokens(self, payload: bytes, before: bytes = b"") -> Tokens:
+        """The matches and literals of the payload, as in `genopipe.archive.deflate_tokens`; of a stream behind what stood `before`."""
+        if not self.makes_blocks:
+            return igzip_tokens(payload, self.level)
+        if not before:
             return read_stream(self.block(payload), len(payload)).token
-        return igzip_tokens(payload, self.level)
+        stream = self.stream(before)
+        return read_stream(stream.compress(payload) + stream.flush(), len(payload)).token
 
     def block(self, payload: bytes) -> bytes:
         """One raw deflate stream of the whole payload."""
@@ -75,10 +78,11 @@ class Encoder:
         stream = self.stream()
         return stream.compress(payload) + stream.flush()
 
-    def stream(self) -> DeflateStream:
-        """A raw deflate stream to be fed in pieces."""
+    def stream(self, before: bytes = b"") -> DeflateStream:
+        """A raw deflate stream to be fed in pieces, behind what stood `before`."""
         assert self.streams
-        return _STREAMING[self.library](self.level, zlib.DEFLATED, _RAW_DEFLATE, self.memory_level)
+        settings = (self.level, zlib.DEFLATED, _RAW_DEFLATE, self.memory_level, zlib.Z_DEFAULT_STRATEGY)
+        return _STREAMING[self.library](*settings, *([before] if before else []))
 
 
 def encoders() -> Iterator[Encoder]:

@@ -18,10 +18,20 @@ from typing import Any
 
 from genopipe import outputs
 from genopipe.archive.collection import pinned
-from genopipe.archive.container import OWN_ENCODERS, Recipe, RecipeFailed, Unwrapped, container_kind, correct, own_recipe, unwrap, wrap
+from genopipe.archive.container import (
+    OWN_ENCODERS,
+    Recipe,
+    RecipeFailed,
+    Unwrapped,
+    container_kind,
+    own_recipe,
+    unwrap,
+    wrap,
+)
 from genopipe.archive.contents import describe_recipe, digest_of, file_bytes, object_roles
 from genopipe.archive.forget import check_not_being_forgotten
 from genopipe.archive.manifests import Manifest
+from genopipe.archive.nearest import correct, nearest
 from genopipe.archive.opened import Archive
 from genopipe.archive.representations import (
     FASTQ,
@@ -138,9 +148,10 @@ def _recipe(path: Path, recipes: list[Recipe], digest: str) -> Recipe | None:
 
 def _corrected(path: Path, found: Unwrapped, corrections: Path, by_content: bool) -> Recipe | None:
     """The nearest encoder with corrections; None where these are too large for what they gain."""
-    if found.nearest is None or found.share > (_MOST_CORRECTED if by_content else _MOST_CORRECTED_FOR_BYTES):
+    near = nearest(found)
+    if near is None or near[1] > (_MOST_CORRECTED if by_content else _MOST_CORRECTED_FOR_BYTES):
         return None
-    return correct(path, found.nearest, corrections)
+    return correct(path, near[0], corrections)
 
 
 def _wraps(path: Path, recipe: Recipe, digest: str) -> bool:

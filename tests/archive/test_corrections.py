@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import random
 import struct
 import zlib
@@ -14,12 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from isal import isal_zlib
 
-from genopipe.archive.container import RecipeFailed, Unwrapped, correct, unwrap, wrap
+from genopipe.archive.container import RecipeFailed, Unwrapped, unwrap, wrap
 from genopipe.archive.corrections import Corrected, packed, write_corrections
 from genopipe.archive.deflate_tokens import NotDeflate, read_stream, written_stream
 from genopipe.archive.encoders import Encoder
 from genopipe.archive.get import get_file
+from genopipe.archive.gzip_corrections import CorrectedStreams, Segments
 from genopipe.archive.igzip_tokens import igzip_tokens
+from genopipe.archive.nearest import correct, nearest
 from genopipe.archive.put import put_files
 from genopipe.archive.representations import PutOptions
 from genopipe.errors import BadInput
@@ -146,11 +150,67 @@ def test_a_file_by_igzip_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert (tmp_path / "back").read_bytes() == path.read_bytes()
 
 
+def by_pigz(plain: bytes) -> bytes:
+    """As pigz deflates: pieces of 128 kB behind the 32 kB before, each to a whole byte by an empty stored block."""
+    pieces = []
+    for i in range(0, max(1, len(plain)), 1 << 17):
+        before = plain[max(0, i - (1 << 15)) : i]
+        stream = zlib.compressobj(6, zlib.DEFLATED, -15, 8, 0, *([before] if before else []))
+        last = i + (1 << 17) >= len(plain)
+        pieces.append(stream.compress(plain[i : i + (1 << 17)]) + stream.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH))
+    return b"".join(pieces)
+
+
+@pytest.mark.parametrize("deflater", [by_pigz, by(6, memory=5), by(9), by(6, strategy=zlib.Z_FIXED), by(0)])
+@pytest.mark.parametrize("segment", [1, 40_000])
+def test_streams_come_back_from_corrections(tmp_path: Path, deflater: Deflater, segment: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen in pieces, in segments of any size, and one after another."""
+    monkeypatch.setattr("genopipe.archive.gzip_corrections.SEGMENT_BYTES", segment)
+    plains, encoder = [TEXT * 2, b"", NOISE, TEXT[:70_000]], Encoder("zlib", 6, 8)
+    with open(tmp_path / "c", "wb") as target:
+        segments = Segments(encoder, target)
+        for plain in plains:
+            deflated, inflater = deflater(plain), zlib.decompressobj(-15)
+            for i in range(0, len(deflated), 5000):
+                segments.see(inflater.decompress(deflated[i : i + 5000]), deflated[i : i + 5000])
+            segments.end()
+    with open(tmp_path / "c", "rb") as source:
+        corrected = CorrectedStreams(encoder, source)
+        for plain in plains:
+            assert b"".join(piece for _, piece in corrected.stream(io.BytesIO(plain).read)) == deflater(plain)
+
+
+def test_a_stream_that_ends_early_is_refused(tmp_path: Path) -> None:
+    with open(tmp_path / "c", "wb") as target:
+        segments = Segments(Encoder("zlib", 6, 8), target)
+        segments.see(TEXT[:100], by(6)(TEXT)[:100])
+        with pytest.raises(NotDeflate):
+            segments.end()
+
+
+@pytest.mark.parametrize("deflater", [by_pigz, by(6, memory=7)])
+def test_fastq_of_a_foreign_gzip_comes_back_bit_for_bit(tmp_path: Path, deflater: Deflater) -> None:
+    reads = [TEXT[i : i + 100].decode() for i in range(0, len(TEXT), 100)]
+    plain = "".join(f"@r:{i}\n{bases}\n+\n{''.join(DRAW.choices('+5?', k=100))}\n" for i, bases in enumerate(reads)).encode()
+    path = tmp_path / "x.fastq.gz"
+    head, tail = bytes.fromhex("1f8b08000000000000ff"), struct.pack("<II", zlib.crc32(plain), len(plain))
+    path.write_bytes(head + deflater(plain) + tail + gzip.compress(plain, 6, mtime=1))
+    (manifest,) = put_files(tmp_path / "A", [path], PutOptions())
+    assert manifest.exactness == "bytes"
+    assert manifest.container is not None and "corrections" in manifest.container
+    corrections = next(entry["size"] for entry in manifest.objects if entry["role"] == "corrections")
+    assert corrections < 0.03 * manifest.size
+    get_file(tmp_path / "A", "x.fastq.gz", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == path.read_bytes()
+
+
 def test_corrections_of_another_content_are_refused(tmp_path: Path) -> None:
     path, found = bgzf(TEXT, tmp_path / "x.gz", by_igzip(1)), Unwrapped()
     list(unwrap(path, found))
-    assert found.nearest is not None and found.share < 0.05
-    recipe = correct(path, found.nearest, tmp_path / "c")
+    near = nearest(found)
+    assert near is not None and near[1] < 0.05
+    recipe = correct(path, near[0], tmp_path / "c")
+    assert recipe is not None
     (tmp_path / "c").write_bytes((tmp_path / "c").read_bytes()[:30])
     with pytest.raises((RecipeFailed, BadInput)):
         list(wrap(unwrap(path, Unwrapped()), recipe))
