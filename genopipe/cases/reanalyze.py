@@ -151,7 +151,9 @@ def _archived_cases(connection: duckdb.DuckDBPyConnection, asked: Reanalysis, ar
     known = {digest: open_set(path) for digest, path in _sets_beside(asked.evidence).items() if digest in {row[5] for row in rows}}
     cases = []
     for name, digest, issued, reference, assembly, then, evidence, catalogued in rows:
-        old, fault = _old(asked, known, evidence, then) if catalogued else (None, f"its VCF {_UNCATALOGUED}")
+        old, fault = _old(asked, known, evidence, then)
+        if other := _elsewhere(asked, assembly) or ("" if catalogued else f"its VCF {_UNCATALOGUED}"):
+            old, fault = None, other
         cases.append(ArchivedCase(name, digest, issued, reference, assembly, then, old, fault))
     for name in absent.keys() - {case.name for case in cases}:
         cases.append(ArchivedCase(name, absent[name], None, None, None, None, None, f"its record {_UNCATALOGUED}"))
@@ -191,15 +193,21 @@ def _check_evidence(asked: Reanalysis, cases: Sequence[ArchivedCase]) -> None:
     new = asked.evidence
     for old in {case.old.digest: case.old for case in cases if case.old is not None}.values():
         _check_order(old, new)
-    for case in cases:
-        then = case.assembly
-        if then is not None and new.assembly is not None and then != new.assembly:
-            raise BadInput(
-                f"case {case.name} is on {then}, the evidence set {new.name} is on {new.assembly}",
-                wanted="evidence on the assembly of the archived cases",
-                do="Use an evidence set for this assembly.",
-                path=new.store.root / new.name,
-            )
+    if all(_elsewhere(asked, case.assembly) for case in cases):
+        raise BadInput(
+            f"case {cases[0].name} is on {cases[0].assembly}, the evidence set {new.name} is on {new.assembly}",
+            wanted="evidence on the assembly of the archived cases",
+            do="Use an evidence set for this assembly.",
+            path=new.store.root / new.name,
+        )
+
+
+def _elsewhere(asked: Reanalysis, assembly: str | None) -> str:
+    """That the evidence is not on the assembly of a case; empty where it may be."""
+    new = asked.evidence
+    if None in (assembly, new.assembly) or assembly == new.assembly:
+        return ""
+    return f"it is on {assembly}, the evidence set {new.name} is on {new.assembly}"
 
 
 def _check_order(old: EvidenceSet, new: EvidenceSet) -> None:

@@ -310,6 +310,17 @@ def test_evidence_of_another_assembly_is_refused(lab: Lab, tmp_path: Path) -> No
     assert not (lab.folder / "changes").exists()
 
 
+def test_cases_on_another_assembly_are_told_and_the_others_are_done(lab: Lab, missense: Variant, stop: Variant) -> None:
+    lab.release("new", "2026-03-01", clinvar=lab.clinvar("new", (stop, "Pathogenic"), (missense, "Pathogenic")))
+    for path in (lab.archive / "catalogue" / "entries").iterdir():
+        entry = json.loads(path.read_text())
+        if entry["kind"] == "case" and entry["record"]["case"] == "OTHER":
+            entry["record"]["evidence"]["assembly"] = "elsewhere"
+            path.write_text(json.dumps(entry))
+    assert "first OTHER: it is on elsewhere, the evidence set new is on world" in fault(lab)
+    assert [case["case"] for case in document(lab)["cases"]] == ["CARRIER"]
+
+
 def test_an_old_set_that_is_newer_is_refused(lab: Lab, missense: Variant) -> None:
     lab.release("later", "2026-05-01", clinvar=lab.clinvar("later", (missense, "Pathogenic")))
     shutil.copy(lab.store / "old", lab.store / "new")
