@@ -21,7 +21,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +31,14 @@ from genopipe.archive.opened import Archive
 from genopipe.archive.query import cohort
 from genopipe.cases.affected import Affected, Step, affected_cases
 from genopipe.cases.archived_case import WITHOUT, ArchivedCase, Opened, Restored, open_case
+from genopipe.cases.archived_cases import archived_cases
 from genopipe.cases.archived_reference import archived_reference
-from genopipe.cases.case_record import CASE_FILE
 from genopipe.cases.changes import compared
 from genopipe.cases.narrowed import narrowed
 from genopipe.cases.reanalysis_report import write_report
 from genopipe.cases.reviews import Reviews, dismissed, read_reviews
 from genopipe.errors import BadEnvironment, BadInput, GenopipeError
-from genopipe.interpret.evidence import EvidenceSet, open_set
+from genopipe.interpret.evidence import EvidenceSet
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.results import findings_document, write_results
 from genopipe.model import Genome
@@ -85,8 +84,7 @@ def reanalyze(asked: Reanalysis) -> dict[str, Any]:
     archive.ledger.refresh()
     with tempfile.TemporaryDirectory() as tables:
         with cohort(asked.archive) as connection:
-            cases = _archived_cases(connection, asked, archive)
-            _check_evidence(asked, cases)
+            cases = archived_cases(connection, archive, asked.evidence, since=asked.since)
             affected = _affected(connection, asked, cases)
             concerned = [(case, open_case(connection, archive, case.name)) for case in cases if case.name in affected]
             if fresh := [case.name for case, opened in concerned if _known(asked, case, opened, affected) is None]:
@@ -119,115 +117,22 @@ def _only_run(folder: Path) -> Iterator[None]:
     """The folder for results, this run's alone, without what a killed run left half-written."""
     lock = os.open(make_folder(folder / "cases"), os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _hold(lock, folder)
         for left in folder.rglob(f"{PARTIAL}*"):
             left.unlink()
         for left in folder.glob(f"{_REFERENCE}*"):
             shutil.rmtree(left)
         yield
-    except BlockingIOError as error:
-        raise BadEnvironment(
-            "another re-analysis writes to this folder",
-            wanted="one run at a time",
-            do="Wait for it, or choose another folder.",
-            path=folder,
-        ) from error
     finally:
         os.close(lock)
 
 
-def _archived_cases(connection: duckdb.DuckDBPyConnection, asked: Reanalysis, archive: Archive) -> list[ArchivedCase]:
-    """The last record of every case, by name; those that the catalogue lacks too."""
-    rows = connection.execute(_CASES).fetchall()
-    records = archive.ledger.rows("SELECT DISTINCT name, digest FROM counting WHERE name GLOB ?", f"*{CASE_FILE}")
-    absent = {name.removesuffix(CASE_FILE): digest for name, digest in records}
-    if not records:
-        raise BadInput(
-            "there is no case in this archive",
-            wanted="cases put with `genopipe archive put --case`",
-            do="Put each case's VCF and findings again, with its case file.",
-            path=asked.archive,
-        )
-    known = {digest: open_set(path) for digest, path in _sets_beside(asked.evidence).items() if digest in {row[5] for row in rows}}
-    cases = []
-    for name, digest, issued, reference, assembly, then, evidence, catalogued in rows:
-        old, fault = _old(asked, known, evidence, then)
-        if other := _elsewhere(asked, assembly) or ("" if catalogued else f"its VCF {_UNCATALOGUED}"):
-            old, fault = None, other
-        cases.append(ArchivedCase(name, digest, issued, reference, assembly, then, old, fault))
-    for name in absent.keys() - {case.name for case in cases}:
-        cases.append(ArchivedCase(name, absent[name], None, None, None, None, None, f"its record {_UNCATALOGUED}"))
-    return sorted(cases, key=attrgetter("name"))
-
-
-_UNCATALOGUED = (
-    "is not in the catalogue, or an older version of it; make the catalogue with `genopipe archive catalogue`, or put the case again"
-)
-_CASES = """
-SELECT case_id, record_digest, issued, reference, assembly, evidence_digest, evidence, vcf IN (SELECT vcf FROM genomes)
-    FROM cases ORDER BY case_id
-"""
-
-
-def _old(asked: Reanalysis, known: Mapping[str, EvidenceSet], name: str | None, digest: str | None) -> tuple[EvidenceSet | None, str]:
-    """The evidence set to compare with, or why there is none."""
-    if asked.since is not None or digest in known:
-        return asked.since or known[str(digest)], ""
-    came = f"its evidence set {name} is not beside the new one" if digest else "it was archived without findings"
-    return None, f"{came}; give the set to compare with as --since"
-
-
-def _sets_beside(evidence: EvidenceSet) -> dict[str, Path]:
-    """By digest, the locked sets in the folder of an evidence set."""
-    found = {}
-    for path in sorted(evidence.store.root.iterdir()):
-        if path.is_file() and not path.name.startswith("."):
-            try:
-                found[json.loads(path.read_bytes())["digest"]] = path
-            except (ValueError, KeyError, TypeError):
-                continue
-    return found
-
-
-def _check_evidence(asked: Reanalysis, cases: Sequence[ArchivedCase]) -> None:
-    new = asked.evidence
-    for old in {case.old.digest: case.old for case in cases if case.old is not None}.values():
-        _check_order(old, new)
-    if all(_elsewhere(asked, case.assembly) for case in cases):
-        raise BadInput(
-            f"case {cases[0].name} is on {cases[0].assembly}, the evidence set {new.name} is on {new.assembly}",
-            wanted="evidence on the assembly of the archived cases",
-            do="Use an evidence set for this assembly.",
-            path=new.store.root / new.name,
-        )
-
-
-def _elsewhere(asked: Reanalysis, assembly: str | None) -> str:
-    """That the evidence is not on the assembly of a case; empty where it may be."""
-    new = asked.evidence
-    if None in (assembly, new.assembly) or assembly == new.assembly:
-        return ""
-    return f"it is on {assembly}, the evidence set {new.name} is on {new.assembly}"
-
-
-def _check_order(old: EvidenceSet, new: EvidenceSet) -> None:
-    """Raises BadInput for sets on different assemblies, and for an old one that has a newer release of something."""
-    if None not in (old.assembly, new.assembly) and old.assembly != new.assembly:
-        raise BadInput(
-            f"the evidence set {old.name} is on {old.assembly}, {new.name} is on {new.assembly}",
-            wanted="two sets on one assembly",
-            do="Compare sets of one assembly.",
-            path=old.store.root / old.name,
-        )
-    dates = {dataset.name: dataset.date for dataset in new.datasets}
-    for dataset in old.datasets:
-        if dataset.date > dates.get(dataset.name, dataset.date):
-            raise BadInput(
-                f"{dataset.name} is of {dataset.date} in {old.name} and of {dates[dataset.name]} in {new.name}",
-                wanted="an old set that is not newer than the new one",
-                do="Give the newer set as --evidence.",
-                path=old.store.root / old.name,
-            )
+def _hold(lock: int, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        do = "Wait for it, or choose another folder."
+        raise BadEnvironment("another re-analysis writes to this folder", wanted="one run at a time", do=do, path=folder) from error
 
 
 def _affected(connection: duckdb.DuckDBPyConnection, asked: Reanalysis, cases: Sequence[ArchivedCase]) -> Affected:
