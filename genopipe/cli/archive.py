@@ -33,7 +33,7 @@ def archive() -> None:
     type=click.Choice(["bytes", "content"]),
     default="content",
     show_default=True,
-    help="What must come back of BAM and FASTQ in a gzip that no encoder here makes: with bytes they are kept as they are.",
+    help="What must come back of BAM and FASTQ whose gzip is far from any encoder's here: with bytes they take more room.",
 )
 @threads_option
 @memory_option
