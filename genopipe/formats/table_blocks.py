@@ -26,7 +26,19 @@ _LINE_FEED = 10
 
 
 def table_blocks(path: Path, is_header: Callable[[str], bool]) -> tuple[list[str], Iterator[tuple[int, bytes]]]:
-    """The lines up to the first that `is_header`, that one included, and (number of the first line, whole lines) of each block after it.
+    """As `text_blocks`, each block with the number of its first line."""
+    head, blocks = text_blocks(path, is_header)
+    return head, _numbered(blocks, len(head) + 1)
+
+
+def _numbered(blocks: Iterator[bytes], line: int) -> Iterator[tuple[int, bytes]]:
+    for block in blocks:
+        yield line, block
+        line += int(np.count_nonzero(np.frombuffer(block, np.uint8) == _LINE_FEED)) + 1
+
+
+def text_blocks(path: Path, is_header: Callable[[str], bool]) -> tuple[list[str], Iterator[bytes]]:
+    """The lines up to the first that `is_header`, that one included, and the lines after it in blocks, which end without a line end.
 
     Raises BadInput where none of the first `HEADER_BYTES` is the header, or the file cannot be read.
     """
@@ -42,7 +54,7 @@ def table_blocks(path: Path, is_header: Callable[[str], bool]) -> tuple[list[str
             head.append(line.decode(errors="replace").rstrip("\r"))
             if is_header(head[-1]):
                 rest = b"".join(other + b"\n" for other in lines[number + 1 :]) + held
-                return head, _blocks(rest, pieces, len(head) + 1)
+                return head, _blocks(rest, pieces)
         if size > HEADER_BYTES:
             raise _no_header(path)
     last = held.decode(errors="replace").rstrip("\r")
@@ -55,25 +67,19 @@ def _no_header(path: Path) -> BadInput:
     return BadInput("no header line", wanted="a table with its header", do="Check kind and file.", path=path)
 
 
-def _blocks(held: bytes, pieces: Iterator[bytes], line: int) -> Iterator[tuple[int, bytes]]:
-    parts, size, n_lines = [held], len(held), _line_ends(held)
+def _blocks(held: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    parts, size = [held], len(held)
     for piece in pieces:
         size += len(piece)
         if size >= BLOCK_BYTES and b"\n" in piece:
             end, _, rest = piece.rpartition(b"\n")
-            yield line, b"".join((*parts, end))
-            line += n_lines + _line_ends(end) + 1
-            parts, size, n_lines = [rest], len(rest), 0
+            yield b"".join((*parts, end))
+            parts, size = [rest], len(rest)
         else:
             parts.append(piece)
-            n_lines += _line_ends(piece)
     last = b"".join(parts).rstrip(b"\r\n")
     if last:
-        yield line, last
-
-
-def _line_ends(text: bytes) -> int:
-    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == _LINE_FEED))
+        yield last
 
 
 def block_columns(

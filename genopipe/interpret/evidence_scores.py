@@ -12,6 +12,7 @@ in blocks of Arrow columns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from genopipe.errors import BadInput
-from genopipe.formats.table_blocks import block_columns, table_blocks
+from genopipe.formats.table_blocks import block_columns, text_blocks
 from genopipe.interpret.evidence_sorted import PLACE, write_sorted
 from genopipe.interpret.places import made_of, placed
 from genopipe.model import Genome
@@ -77,16 +78,18 @@ def write_scores(kind: str, sources: Sequence[Path], target: Path, *, assembly: 
 def _tables(kind: str, source: Path, assembly: str) -> Iterator[pa.Table]:
     """Tables of contig, position, ref, alt, score and line, as the file has them."""
     form = FORMS[kind]
-    head, blocks = table_blocks(source, lambda line: line.startswith(form.header))
+    head, blocks = text_blocks(source, lambda line: line.startswith(form.header))
     names = head[-1].split(form.delimiter)
     wanted = _wanted(form, names, assembly, source, len(head))
     _check_build(" ".join(head[:-1]), assembly, source)
     told = [name for name in names if name == "genome"]
-    for line, block in blocks:
+    line = len(head) + 1
+    for block in blocks:
         table = block_columns(block, names, [*wanted, *told], delimiter=form.delimiter, path=source, line=line)
         for name in told:
             _check_build(" ".join(map(str, table[name].unique().to_pylist())), assembly, source)
         columns: Any = [*(table[name].combine_chunks() for name in wanted), np.arange(line, line + len(table))]
+        line += len(table)
         table = pa.table(columns, ["contig", "position", "ref", "alt", "score", "line"])
         yield _numbered(_split(table) if kind == "spliceai" else table, form.highest, source)
 
@@ -160,9 +163,8 @@ def _whole(text: Any) -> Any:
 
 def _float(text: Any) -> Any:
     """float64; null for what is no number."""
-    if not made_of(text, _DECIMAL):
-        text = pc.if_else(pc.match_substring_regex(text, r"^-?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?$"), text, None)
-    try:
-        return pc.cast(text, pa.float64())
-    except pa.ArrowInvalid:
-        return pc.cast(pc.if_else(pc.match_substring_regex(text, r"^[0-9]*\.?[0-9]+$"), text, None), pa.float64())
+    if made_of(text, _DECIMAL):
+        with suppress(pa.ArrowInvalid):
+            return pc.cast(text, pa.float64())
+    known = pc.match_substring_regex(text, r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$")
+    return pc.cast(pc.if_else(known, text, None), pa.float64())

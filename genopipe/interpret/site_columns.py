@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pyarrow import compute
 
 from genopipe.errors import BadInput
-from genopipe.formats.table_blocks import table_blocks
+from genopipe.formats.table_blocks import text_blocks
 from genopipe.interpret.vcf_source import COLUMNS, check_lengths, contig_lengths, is_bcf, lengths_in, reading
 from genopipe.kernels.site_text import N_COLUMNS, find_fields, gather, key_states, read_numbers
 
@@ -142,8 +142,9 @@ def read_sites(path: Path, keys: Sequence[str], *, assembly: str | None = None) 
     Raises BadInput for what is no VCF, a contig as long as on another assembly, and, with its line, a record that is none.
     """
     states = key_states(keys)
-    for line, text in _blocks(path, keys, assembly):
-        at = 0
+    line, blocks = _bcf_blocks(path, keys, assembly) if is_bcf(path) else _vcf_blocks(path, assembly)
+    for block in blocks:
+        text, at = np.frombuffer(block, np.uint8), 0
         while at <= len(text):
             column, value = np.empty((_ROWS, N_COLUMNS + 1), np.int64), np.empty((_ROWS, len(keys), 2), np.int64)
             n, at, n_columns = find_fields(text, at, states, column, value)
@@ -167,26 +168,24 @@ def _alleles(text: NDArray[np.uint8], column: Int64, path: Path, line: int) -> t
     return some[which], np.arange(len(which)) - lists.offsets.to_numpy()[which], lists.flatten()
 
 
-def _blocks(path: Path, keys: Sequence[str], assembly: str | None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Number of the first line, and whole lines."""
-    if is_bcf(path):
-        yield from _of_bcf(path, keys, assembly)
-        return
-    head, blocks = table_blocks(path, lambda line: line.startswith("#CHROM"))
+def _vcf_blocks(path: Path, assembly: str | None) -> tuple[int, Iterator[bytes]]:
+    """Number of the first record's line, and whole lines from there on."""
+    head, blocks = text_blocks(path, lambda line: line.startswith("#CHROM"))
     if not head[0].startswith("##fileformat=VCF") or tuple(head[-1].split("\t")[:N_COLUMNS]) != COLUMNS:
         raise BadInput("this is no VCF", wanted="##fileformat=VCF... and the columns of VCF", do="Check the file.", path=path, line=1)
     check_lengths(contig_lengths(head), assembly, path)
-    for line, block in blocks:
-        yield line, np.frombuffer(block, np.uint8)
+    return len(head) + 1, blocks
 
 
-def _of_bcf(path: Path, keys: Sequence[str], assembly: str | None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    with reading(path, drop_samples=True) as file:
-        check_lengths(lengths_in(file), assembly, path)
-        records, line = iter(file), 1
-        while lines := [_line(record, keys) for record in islice(records, _BCF_RECORDS)]:
-            yield line, np.frombuffer("\n".join(lines).encode(), np.uint8)
-            line += len(lines)
+def _bcf_blocks(path: Path, keys: Sequence[str], assembly: str | None) -> tuple[int, Iterator[bytes]]:
+    def blocks() -> Iterator[bytes]:
+        with reading(path, drop_samples=True) as file:
+            check_lengths(lengths_in(file), assembly, path)
+            records = iter(file)
+            while lines := [_line(record, keys) for record in islice(records, _BCF_RECORDS)]:
+                yield "\n".join(lines).encode()
+
+    return 1, blocks()
 
 
 def _line(record: Any, keys: Sequence[str]) -> str:

@@ -74,6 +74,33 @@ def test_spliceai_has_the_highest_of_four_by_allele(tmp_path: Path) -> None:
     assert scores_in(kept(tmp_path, "spliceai", SPLICEAI + rows), "spliceai") == [("1", 99, "T", "A", 0.4), ("1", 100, "TAC", "T", 0.99)]
 
 
+SCORES = ["0.5", "5.", ".25", "1e1", "1.5E-1", "+3", "00.5", "12", "0.1234567890123456789", "."]
+NO_SCORES = ["1e", "1.2.3", "-", "1_0", "0x10", "inf", "x"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from([*SCORES, *NO_SCORES]), min_size=1, max_size=4))
+def test_scores_are_those_of_python_whatever_stands_beside_them(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    folder = tmp_path_factory.mktemp("scores")
+    rows = "".join(f"1\t{at}\tA\tC\t0\t{text}\n" for at, text in enumerate(texts, 1))
+    wrong = [(at, text) for at, text in enumerate(texts, 3) if text in NO_SCORES]
+    known = [(at, float(text)) for at, text in enumerate(texts) if text in SCORES[:-1]]
+    if wrong or not known:
+        with pytest.raises(BadInput) as error:
+            kept(folder, "cadd", CADD + rows)
+        assert (f":{wrong[0][0]}: score {wrong[0][1]!r}" if wrong else "no record to keep") in str(error.value)
+        return
+    assert [(at, score) for _, at, _, _, score in scores_in(kept(folder, "cadd", CADD + rows), "cadd")] == known
+
+
+def test_entries_of_spliceai_are_found_among_others(tmp_path: Path) -> None:
+    entry = "SpliceAI=C|G|0.1|0.25|0.03|0.00|1|2|3|4"
+    infos = [entry, f"DB;{entry};X=1", f"OTHERSpliceAI=9;{entry.replace('0.25', '0.5')}", "SpliceAI=", "SpliceAI=C|G|0.1", entry]
+    rows = "".join(f"1\t{at}\t.\tA\tC\t.\t.\t{info}\n" for at, info in enumerate(infos, 1))
+    expected = [(0, 0.25), (1, 0.25), (2, 0.5), (5, 0.25)]
+    assert [(at, score) for _, at, _, _, score in scores_in(kept(tmp_path, "spliceai", SPLICEAI + rows), "spliceai")] == expected
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "fault"),
     [
