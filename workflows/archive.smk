@@ -34,6 +34,7 @@ rule archive_case:
         case=CASE.path,
         vcf=f"{OUT}/call/{CASE.case}.vcf.gz",
         findings=multiext(f"{OUT}/interpret/", "findings.json", "findings.tsv", "findings.vcf.gz", "phenopacket.json", "report.html"),
+        pgx=[f"{OUT}/pgx/pgx.json"] if CASE.pgx else [],
     output:
         f"{OUT}/archive/receipt.json",
     log:
@@ -44,7 +45,8 @@ rule archive_case:
         archive=CASE.archive,
         reference=CASE.reference,
         profile=PLAN.settings.value["archive_profile"],
+        pgx=f"{quote(OUT)}/pgx/pgx.json" if CASE.pgx else "",
         samples=lambda wildcards, input: " ".join(f"--merge {quote(receipt)}" for receipt in input.samples),
     shell:
-        "genopipe archive put {input.vcf:q} {input.findings:q} --archive {params.archive:q} --case {input.case:q}"
+        "genopipe archive put {input.vcf:q} {input.findings:q} {params.pgx} --archive {params.archive:q} --case {input.case:q}"
         " --reference {params.reference:q} --profile {params.profile} {params.samples} --receipt {output:q} 2> {log:q}"

@@ -37,3 +37,4 @@ def test_star_alleles_are_named_where_the_case_names_definitions(folder: Path, k
     assert done.returncode == 0, done.stderr
     assert ("genopipe pgx" in done.stdout + done.stderr) == planned
     assert ("--pgx results/C1/pgx/pgx.json" in done.stdout + done.stderr) == planned
+    assert ("results/C1/pgx/pgx.json --archive" in done.stdout + done.stderr) == planned
