@@ -30,7 +30,7 @@ def test_definitions_that_are_not_there_are_told_before_work_starts(folder: Path
 
 @pytest.mark.parametrize("key, planned", [("", False), ("pgx: pharmcat\n", True)])
 def test_star_alleles_are_named_where_the_case_names_definitions(folder: Path, key: str, planned: bool) -> None:
-    (folder / "case.yaml").write_text(CASE + key)
+    (folder / "case.yaml").write_text(f"{CASE}{key}archive: store\n")
     (folder / "pharmcat").mkdir()
     command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "--configfile", "case.yaml", "--dry-run", "--quiet", "host"]
     done = subprocess.run([*command, "-p"], cwd=folder, capture_output=True, text=True, check=False)
