@@ -174,9 +174,9 @@ def _judged(look: _Look, found: Found) -> list[Site]:
 
 
 def _keep_wanted(found: Found, window: Window) -> None:
-    """Leaves what begins in the wanted part of the window."""
+    """Leaves what begins in the wanted part of the window; which fragments show it is no longer needed, and at great depth much."""
     inside = [window.start <= site.position < window.end for site in found.sites]
-    found.sites[:] = list(compress(found.sites, inside))
+    found.sites[:] = [replace(site, shown=None) for site in compress(found.sites, inside)]
     found.features = found.features[np.array(inside[: len(found.features)], bool)]
     found.blocks[:] = [block for block in found.blocks if window.start <= block.start < window.end]
 
