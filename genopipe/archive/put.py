@@ -36,6 +36,7 @@ from genopipe.archive.opened import Archive
 from genopipe.archive.representations import (
     FASTQ,
     NOT_REPRESENTABLE,
+    Attempt,
     Examined,
     PutOptions,
     Run,
@@ -194,10 +195,12 @@ def _are_whole(run: Run, manifest: Manifest) -> bool:
 
 
 def _finds_damage(run: Run, file: Examined) -> bool:
-    """True where an object of the sample, or of a file with the same content, is damaged or missing."""
+    """True where an object of the sample, of a file with the same content or of a reference is damaged or missing."""
     where = "sample = ? OR digest = ? OR plain_digest = ?"
     near = run.archive.ledger.manifests(where, run.options.sample or "", file.digest, file.plain_digest)
-    return bool([manifest for manifest in near if not _are_whole(run, manifest)])
+    digests = {digest for (digest,) in run.archive.ledger.rows("SELECT DISTINCT digest FROM object WHERE role = 'reference'")}
+    digests.update(entry["digest"] for manifest in near for entry in manifest.objects)
+    return bool([digest for digest in sorted(digests) if not _is_whole(run, digest)])
 
 
 def _next_version(run: Run, file: Examined) -> int:
@@ -207,29 +210,38 @@ def _next_version(run: Run, file: Examined) -> int:
 
 def _put_new(run: Run, file: Examined, group: list[Examined]) -> Manifest:
     for attempt, wrapped in attempts(run, file, group):
-        with run.archive.folder() as folder, outputs.writing(run.archive.root):
-            staging = Staging(folder, run.archive.store, run.fetched, run.whole)
+        manifest = None
+        for _again in range(2):  # now that it is known which objects are damaged
             try:
-                manifest = _manifest(run, file, attempt(staging), staging, wrapped)
-                if not checks_itself(attempt):
-                    check_file(manifest.returned, file_bytes(manifest, staging.shop))
-            except NOT_REPRESENTABLE as reason:
-                log.debug("%s: %s is not kept as %s: %s", file.path.name, file.digest[:12], attempt.func.__name__, reason)
-                continue
+                manifest = _attempted(run, file, attempt, wrapped=wrapped)
+                break
             except BadInput:
                 if not _finds_damage(run, file):
                     raise
-                continue
-            if _kept(run, manifest, staging):
-                if manifest.exactness == "content":
-                    log.warning("%s: no encoder here makes its gzip; its content will come back, in other bytes", file.path.name)
-                return manifest
+        if manifest is not None:
+            if manifest.exactness == "content":
+                log.warning("%s: no encoder here makes its gzip; its content will come back, in other bytes", file.path.name)
+            return manifest
     raise BadEnvironment(
         "objects that the file shares with others were removed while it was put",
         wanted="no collection with a short grace during a put",
         do="Put it again.",
         path=file.path,
     )
+
+
+def _attempted(run: Run, file: Examined, attempt: Attempt, *, wrapped: bool) -> Manifest | None:
+    """The manifest of a file that was kept in this form; None where it cannot be. Raises BadInput for damage in the archive too."""
+    with run.archive.folder() as folder, outputs.writing(run.archive.root):
+        staging = Staging(folder, run.archive.store, run.fetched, run.whole)
+        try:
+            manifest = _manifest(run, file, attempt(staging), staging, wrapped)
+            if not checks_itself(attempt):
+                check_file(manifest.returned, file_bytes(manifest, staging.shop))
+        except NOT_REPRESENTABLE as reason:
+            log.debug("%s: %s is not kept as %s: %s", file.path.name, file.digest[:12], attempt.func.__name__, reason)
+            return None
+        return manifest if _kept(run, manifest, staging) else None
 
 
 def _kept(run: Run, manifest: Manifest, staging: Staging | None = None) -> bool:

@@ -12,6 +12,8 @@ from genopipe.archive.references import Reference
 from genopipe.archive.representations import PutOptions
 from genopipe.archive.verify import verify
 from genopipe.store import Location
+from genopipe.store.objects import object_name
+from tests.archive.conftest import write_bam
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -43,6 +45,15 @@ def test_damaged_objects_are_mended_by_the_put_that_makes_them(
     assert list(verify(place, deep=True)) == []
     assert [found.name for found in Archive.existing(place).files.listed("objects/")] == names
     assert len([text for text in caplog.messages if "bytes do not have its digest" in text]) == len(names)
+
+
+def test_a_damaged_reference_is_mended_by_a_put_of_another_sample(s3_place: str, sample: Path, reference: Path) -> None:
+    put_files(s3_place, [sample / "S1.bam"], PutOptions("S1", Reference.load(reference)))
+    (entry, *_) = [entry for entry in Archive.existing(s3_place).find("S1.bam").objects if entry["role"] == "reference"]
+    flip(s3_place, object_name(entry["digest"]))
+    write_bam(sample.parent / "S2.bam", "ACGTTGCA" * 2500, 50, seed=5)
+    put_files(s3_place, [sample.parent / "S2.bam"], PutOptions("S2", Reference.load(reference)))
+    assert list(verify(s3_place)) == []
 
 
 def test_a_missing_object_and_a_damaged_manifest_are_mended(tmp_path: Path, sample: Path, reference: Path) -> None:
