@@ -107,10 +107,11 @@ class Placer:
         """The jobs of one band after the other, reads of one length together, as many at a time as memory holds."""
         xp, (read, slot, width) = self.gpu.xp, job
         length = (base_start[1:] - base_start[:-1])[read]
+        longest = int(length.max()) if len(length) else 0
         for band in (extension.NARROW, extension.WIDE):
             rows = xp.flatnonzero(width == band)
             rows = rows[xp.argsort(length[rows], kind="stable")]
-            at_once = self.gpu.room(LONGEST_READ * (2 + 4 * kernels.trace_words(band)) + band + 4 * extension.MAX_OPERATIONS + 64)
+            at_once = self.gpu.room(longest * (2 + 4 * kernels.trace_words(band)) + band + 4 * extension.MAX_OPERATIONS + 64)
             for first in range(0, len(rows), at_once):
                 piece = rows[first : first + at_once]
                 yield read[piece], slot[piece], band
