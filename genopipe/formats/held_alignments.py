@@ -209,13 +209,13 @@ class HeldAlignments:
 
     longest    bases of the genome that no read spans more of
     bin_start  (bins + 1) int64: the first of `order` that begins in each bin
-    order      (reads) uint32: rows, bin by bin
+    order      (reads) uint32, or uint64 where they are too many: rows, bin by bin
     """
 
     contigs: Sequence[Contig]
     longest: int
     bin_start: NDArray[np.int64]
-    order: NDArray[np.uint32]
+    order: NDArray[np.uint32 | np.uint64]
     here: _Here
     there: _There | None
 
@@ -265,13 +265,13 @@ def _bin_of(position: NDArray[np.int64]) -> NDArray[np.uint32]:
     return (position >> _BIN_BITS).astype(np.uint32)
 
 
-def _in_order(bins: list[NDArray[np.uint32]], n_bins: int) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+def _in_order(bins: list[NDArray[np.uint32]], n_bins: int) -> tuple[NDArray[np.int64], NDArray[np.uint32 | np.uint64]]:
     """Where each bin begins among the rows in order, one more; and these, those of one bin in ascending order."""
     bin_start = np.zeros(n_bins + 2, np.int64)
     for each in bins:
         _count(each, bin_start)
     np.cumsum(bin_start, out=bin_start)
-    order, first = np.empty(bin_start[-1], np.uint32), 0
+    order, first = np.empty(bin_start[-1], np.uint32 if bin_start[-1] < 1 << 32 else np.uint64), 0
     for each in bins:
         _place(each, first, bin_start, order)
         first += len(each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from genopipe.errors import BadEnvironment
 from genopipe.formats import held_alignments
 from genopipe.formats.held_alignments import AlignmentStore
 from genopipe.kernels.packed_alignments import Levels, Placed, Sequenced, pack
@@ -158,3 +160,14 @@ def test_levels_keep_their_codes() -> None:
         assert levels.table()[levels.code(width)[[2, 11, 25, 37]]].tolist() == [2, 11, 25, 37]
     assert levels.code(8)[[0, 93, 94, 255]].tolist() == [0, 93, 20, 20]
     assert [field.name for field in fields(Alignments)][:2] == ["position", "end"]
+
+
+def test_a_disk_that_is_full_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(file: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(held_alignments.os, "posix_fallocate", full)
+    reads, placed, _ = some_reads(np.random.default_rng(1), 10, [30], paired=False)
+    levels = Levels()
+    with pytest.raises(BadEnvironment, match=r"packed-0: .*space"):
+        AlignmentStore(tmp_path, levels, memory=0).add(pack(reads, placed, levels, paired=False, first_ordinal=0), 0)
