@@ -61,7 +61,9 @@ def left_align(position: int, ref: str, alt: str, *, fetch: Fetch) -> tuple[int,
         return position, ref, alt
     longer = ref if len(ref) > len(alt) else alt
     changed = longer[1:]
-    moved = 0
+    if changed[-1] != ref[0]:
+        return position, ref, alt
+    anchor, moved = ref[0], 0
     while moved < position:
         block = fetch(max(position - moved - _STEP + 1, 0), position - moved + 1)
         steps = 0
@@ -70,7 +72,7 @@ def left_align(position: int, ref: str, alt: str, *, fetch: Fetch) -> tuple[int,
             steps += 1
         moved += steps
         if steps < len(block):
+            anchor = block[-1 - steps]
             break
     start = position - moved
-    anchor = fetch(start, start + 1)
     return (start, anchor + changed, anchor) if longer is ref else (start, anchor, anchor + changed)

@@ -111,23 +111,22 @@ def matching(left: pa.Table, right: pa.Table) -> tuple[NDArray[np.int64], NDArra
 def _check_ref(alleles: Alleles, genome: Genome, contig: str, *, path: Path) -> None:
     """Raises BadInput for the first REF allele that differs from the reference; unknown bases differ from nothing."""
     position, ref = alleles.position, alleles.ref
-    length = pc.utf8_length(ref).to_numpy()
-    if not len(ref):
-        return
+    length = pc.utf8_length(ref).to_numpy().astype(np.int64)
     limit = next(other.length for other in genome.contigs if other.name == contig)
-    inside = (position >= 0) & (position + length <= limit)
-    first = _CODE[np.frombuffer(pc.binary_join_element_wise(pc.utf8_slice_codeunits(ref, 0, 1), "").buffers()[2] or b"", np.uint8)]
-    there = codes_at(genome, contig, np.where(inside, position, 0))
-    wrong = ~inside | ((first != there) & (first < 4) & (there < 4))
-    fetch = bases_of(genome, contig)
-    for row in np.flatnonzero(wrong | (length > 1)):
-        start, text = int(position[row]), ref[int(row)].as_py()
-        found = fetch(start, start + len(text))
-        if len(found) != len(text) or any(a != b and "N" not in (a, b) for a, b in zip(text, found, strict=True)):
-            raise BadInput(
-                f"REF {text} at {contig}:{start + 1}; the reference {genome.name} has {found or 'nothing'} there",
-                wanted="variants on the assembly of the reference",
-                do="Use the reference that the variants were called with, or the release for this assembly.",
-                path=path,
-                line=None if alleles.line is None else int(alleles.line[row]),
-            )
+    wrong = (position < 0) | (position + length > limit)
+    row = np.repeat(np.arange(len(length)), length)
+    at = np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length) + position[row]
+    told = _CODE[np.frombuffer(pc.binary_join(pa.ListArray.from_arrays([0, len(ref)], ref), "")[0].as_buffer(), np.uint8)]
+    there = codes_at(genome, contig, np.where(wrong[row], 0, at))
+    wrong[row[(told != there) & (told < 4) & (there < 4)]] = True
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        start, text = int(position[first]), ref[first].as_py()
+        found = bases_of(genome, contig)(start, start + len(text))
+        raise BadInput(
+            f"REF {text} at {contig}:{start + 1}; the reference {genome.name} has {found or 'nothing'} there",
+            wanted="variants on the assembly of the reference",
+            do="Use the reference that the variants were called with, or the release for this assembly.",
+            path=path,
+            line=None if alleles.line is None else int(alleles.line[first]),
+        )

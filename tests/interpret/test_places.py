@@ -71,6 +71,25 @@ def test_unknown_bases_differ_from_nothing(genome: Genome, tmp_path: Path) -> No
     assert sum(len(part) for _, part in placed(table, genome=genome, path=tmp_path)) == 2
 
 
+def test_a_deletion_is_checked_at_every_base(genome: Genome, tmp_path: Path) -> None:
+    """All single and double faults in REFs of four bases, among sound ones."""
+    there = bases_of(genome, "chr1")(100, 104)
+    rows = []
+    for at in range(4):
+        rows.append(there[:at] + next(base for base in "ACGT" if base != there[at]) + there[at + 1 :])
+    for wrong in rows:
+        table = pa.table(
+            {"contig": ["chr1"] * 3, "position": pa.array([100] * 3, pa.int64()), "ref": [there, wrong, "?"], "alt": ["A", "N", "A"]}
+        )
+        with pytest.raises(BadInput, match=f"REF {wrong} at chr1:101; the reference g has {there} there"):
+            list(placed(table, genome=genome, path=tmp_path))
+
+
+def test_a_block_of_symbols_alone_leaves_nothing(genome: Genome, tmp_path: Path) -> None:
+    table = pa.table({"contig": ["chr1"], "position": pa.array([5], pa.int64()), "ref": ["A"], "alt": ["<DEL>"]})
+    assert [len(part) for _, part in placed(table, genome=genome, path=tmp_path)] == [0]
+
+
 def test_codes_are_those_of_the_letters(genome: Genome) -> None:
     for contig in genome.contigs:
         letters = bases_of(genome, contig.name)(0, contig.length)
