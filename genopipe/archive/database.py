@@ -58,7 +58,7 @@ def bring_up_to_date(path: Path, catalogue: Catalogue, parts: Sequence[str]) -> 
     if (known := _known(path)) == set(parts):
         return
     if not known <= set(parts):
-        path.unlink()
+        _delete(path)
     with closing(connected(path, read_only=False)) as connection:
         path.chmod(0o600)
         connection.execute("BEGIN")
@@ -100,8 +100,14 @@ def _known(path: Path) -> set[str]:
     with closing(connected(path, read_only=True)) as connection, suppress(duckdb.CatalogException):  # no such table
         if connection.execute("SELECT value FROM about").fetchall() == [(_SCHEMA_VERSION,)]:
             return {part for (part,) in connection.execute("SELECT part FROM parts").fetchall()}
-    path.unlink()
+    _delete(path)
     return set()
+
+
+def _delete(path: Path) -> None:
+    """Deletes a database, and what a killed program had not yet written into it."""
+    for name in (path.name, f"{path.name}.wal"):
+        path.with_name(name).unlink(missing_ok=True)
 
 
 _BATCH = 1000
