@@ -12,14 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pyarrow import compute
 
 from genopipe.errors import BadInput
 from genopipe.formats.contig_names import resolve_contig
 from genopipe.interpret.normalise import Fetch, contig_key, left_align, trim
 from genopipe.interpret.sequence import bases_of, codes_at
 from genopipe.model import BASES, Genome
+
+pc: Any = compute
 
 _CODE = np.full(256, 255, np.uint8)
 _CODE[np.frombuffer(BASES[:4], np.uint8)] = np.arange(4)
