@@ -66,6 +66,19 @@ def test_the_catalogue_spells_what_a_person_carries_as_ranking_reads_it(
     assert set(ask(archive, "SELECT contig, position, ref, alt FROM variants WHERE sample = 'S'")[1]) == expected
 
 
+def test_a_vcf_of_another_build_is_kept_and_not_catalogued(
+    setting: Setting,  # noqa: F811
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    there = setting.world.bases("chr1", 500, 501)
+    variant = ("chr1", 500, "ACGT".replace(there, "")[0], there)
+    invented.write_family_vcf(tmp_path / "C.vcf", ["S"], [(variant, ["0/1"])])
+    archive = archived(tmp_path, tmp_path / "C.vcf", Reference(setting.reference, setting.genome))
+    assert "kept, but not in the catalogue" in caplog.text and f"the reference world has {there} there" in caplog.text
+    assert list(ask(archive, "SELECT count(*) FROM samples")[1]) == [(0,)]
+
+
 @pytest.fixture
 def evidence(setting: Setting, tmp_path: Path) -> EvidenceSet:  # noqa: F811
     """Frequencies of half of all changes of a base in the first 2,000 of each contig."""
