@@ -23,7 +23,7 @@ from pyarrow import compute
 from genopipe.errors import BadInput
 from genopipe.formats.table_blocks import text_blocks
 from genopipe.interpret.vcf_source import COLUMNS, check_lengths, contig_lengths, is_bcf, lengths_in, reading
-from genopipe.kernels.site_text import N_COLUMNS, find_fields, gather, key_states, read_numbers
+from genopipe.kernels.site_text import N_COLUMNS, find_fields, gather, read_numbers, wanted_keys
 
 pc: Any = compute
 Int64 = NDArray[np.int64]
@@ -141,20 +141,20 @@ def read_sites(path: Path, keys: Sequence[str], *, assembly: str | None = None) 
 
     Raises BadInput for what is no VCF, a contig as long as on another assembly, and, with its line, a record that is none.
     """
-    states = key_states(keys)
+    wanted = wanted_keys(keys)
     line, blocks = _bcf_blocks(path, keys, assembly) if is_bcf(path) else _vcf_blocks(path, assembly)
     for block in blocks:
         text, at = np.frombuffer(block, np.uint8), 0
         while at <= len(text):
             column, value = np.empty((_ROWS, N_COLUMNS + 1), np.int64), np.empty((_ROWS, len(keys), 2), np.int64)
-            n, at, n_columns = find_fields(text, at, states, column, value)
+            n, at, n_columns = find_fields(text, at, wanted, column, value)
             if n:
                 row, number, alt = _alleles(text, column[:n], path, line)
                 yield Sites(path, line, tuple(keys), text, column[:n], value[:n], row, number, alt)
             line += n
             if n_columns:
-                wanted = f"the {N_COLUMNS} columns of a VCF, divided by tabs"
-                raise BadInput(f"{n_columns} columns", wanted=wanted, do="Correct this line.", path=path, line=line)
+                eight = f"the {N_COLUMNS} columns of a VCF, divided by tabs"
+                raise BadInput(f"{n_columns} columns", wanted=eight, do="Correct this line.", path=path, line=line)
 
 
 def _alleles(text: NDArray[np.uint8], column: Int64, path: Path, line: int) -> tuple[Int64, Int64, Any]:

@@ -1,21 +1,22 @@
 """The sites of a VCF inside its text: where columns and wanted INFO values begin and end, and the numbers among them.
 
 `find_fields` goes over the text once, 64 characters at a time, and stops only at tabs, semicolons and line ends. Behind a semicolon a
-table of states tells within the first characters whether the key is a wanted one; all else is passed over. A line without the eight columns
-stops it. Offsets are int64 and count from the begin of the text.
+hash of the first eight characters tells most of the keys that nobody wants, a table of states the others; all else is passed over. A line
+without the eight columns stops it. Offsets are int64 and count from the begin of the text.
 """
 
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.kernels.bits import trailing_zeros
 from genopipe.kernels.compiled import inner, kernel
-from genopipe.kernels.words import copy_bytes, equal64
+from genopipe.kernels.words import copy_bytes, equal64, load64
 
 N_COLUMNS = 8
 """CHROM, POS, ID, REF, ALT, QUAL, FILTER, INFO."""
@@ -23,15 +24,33 @@ N_COLUMNS = 8
 _INFO = N_COLUMNS - 1
 _TAB, _LINE_FEED, _RETURN, _COMMA, _MINUS, _PLUS, _POINT, _SEMICOLON, _E = (ord(c) for c in "\t\n\r,-+.;e")
 _ROOT = 1
+_SLOT_BITS = 10
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_EACH = np.uint64(0x0101010101010101)
+_EQUALS = ord("=")
 _MOST_EXACT = np.uint64(1) << np.uint64(53)
 _POWER = 10.0 ** np.arange(23)
 """Powers of ten that float64 holds exactly."""
 
 
-def key_states(keys: Sequence[str]) -> NDArray[np.int16]:
-    """(states, 256) the state after each byte of `KEY=`: 0 when no key begins so, -1 - number behind a whole one. It begins in state 1."""
+class Keys(NamedTuple):
+    """Wanted keys of INFO.
+
+    likely  (slots) bool: true where the hash of a wanted key falls, by its first eight bytes
+    states  (states, 256) int16: the state after each byte of `KEY=`, which begins in state 1: 0 when no key begins so, -1 - number behind
+            a whole one
+    """
+
+    likely: NDArray[np.bool_]
+    states: NDArray[np.int16]
+
+
+def wanted_keys(keys: Sequence[str]) -> Keys:
+    """The tables for these keys, which are numbered in their order."""
     table = [[0] * 256, [0] * 256]
+    likely = np.zeros(1 << _SLOT_BITS, np.bool_)
     for number, key in enumerate(keys):
+        likely[_slot(int.from_bytes(key.encode()[:8], "little"))] = True
         state = _ROOT
         for byte in key.encode():
             if not table[state][byte]:
@@ -39,7 +58,11 @@ def key_states(keys: Sequence[str]) -> NDArray[np.int16]:
                 table.append([0] * 256)
             state = table[state][byte]
         table[state][ord("=")] = -1 - number
-    return np.array(table, np.int16)
+    return Keys(likely, np.array(table, np.int16))
+
+
+def _slot(word: int) -> int:
+    return (word * int(_SPREAD) & ((1 << 64) - 1)) >> (64 - _SLOT_BITS)
 
 
 @inner
@@ -55,21 +78,36 @@ def _stops(text, at):
 
 
 @inner
-def _key_at(text, at, states):
+def _is_likely(text, at, likely):
+    """False where no wanted key stands at `at`: what is before the `=`, of the first eight bytes, has the hash of none."""
+    if at + 8 > len(text):
+        return True
+    word = load64(text, at)
+    other = word ^ (_EACH * np.uint64(_EQUALS))
+    equal = (other - _EACH) & ~other & (_EACH << np.uint64(7))
+    if equal:
+        word &= (np.uint64(1) << (trailing_zeros(equal) - np.uint64(7))) - np.uint64(1)
+    return likely[(word * _SPREAD) >> np.uint64(64 - _SLOT_BITS)]
+
+
+@inner
+def _key_at(text, at, keys):
     """Number of the wanted key that stands at `at`, or -1, and where its value begins."""
+    if not _is_likely(text, at, keys.likely):
+        return np.int64(-1), at
     state = np.int64(_ROOT)
     while state > 0 and at < len(text):
-        state = np.int64(states[state, text[at]])
+        state = np.int64(keys.states[state, text[at]])
         at += 1
-    return (-1 - state if state < 0 else -1), at
+    return (-1 - state if state < 0 else np.int64(-1)), at
 
 
 @kernel
-def find_fields(text, start, states, column, value):
+def find_fields(text, start, keys, column, value):
     """Fills the rows of as many lines from byte `start` on as there is room for; gives their number, the begin of the next line, and 0.
 
     text    (bytes) uint8
-    states  of `key_states`
+    keys    of `wanted_keys`
     column  (rows, 9) int64, filled: where each column begins; the last one: where a column behind INFO would
     value   (rows, keys, 2) int64, filled: where the value of each wanted key begins and ends, -1 without it; of two the first counts
 
@@ -99,7 +137,7 @@ def find_fields(text, start, states, column, value):
                     column[row, number] = stop + 1
             if kind != _LINE_FEED:
                 if number == _INFO:
-                    key, key_start = _key_at(text, stop + 1, states)
+                    key, key_start = _key_at(text, stop + 1, keys)
                 continue
             if number < _INFO:
                 return row, line, number + 1
