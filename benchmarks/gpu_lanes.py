@@ -163,7 +163,10 @@ def held(packed: Packed, n: int, data: Simulated, gpu: Any = None) -> Any:
     from genopipe.formats.held_alignments import AlignmentStore
 
     store = AlignmentStore(Path(), Levels(), memory=1 << 40, gpu=gpu)
-    (store.add_there if gpu is not None else store.add)(packed, 0)
+    if gpu is not None:
+        store.add_there(packed, 0)
+    else:
+        store.add(packed, 0, n)
     return store.held([Contig("chr1", 0, data.length, "", "")], READ_LENGTH, np.zeros(n // 8 + 1, np.uint8))
 
 

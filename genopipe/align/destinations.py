@@ -31,12 +31,13 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A batch whose reads have their places: records and packed reads where these are wanted, the ordinal of the first read, signatures of
-    the fragments, and counts of reads (as in `fragment_ends.ends`) and of trimming."""
+    """A batch whose reads have their places: records and packed reads where these are wanted, the ordinal of the first read and how many
+    there are, signatures of the fragments, and counts of reads (as in `fragment_ends.ends`) and of trimming."""
 
     records: Chunk | None
     packed: Packed | None
     first_read: int
+    n_reads: int
     signature: NDArray[np.void]
     count: NDArray[np.int64]
     trimmed: NDArray[np.int64]
@@ -64,7 +65,7 @@ class Destinations:
         if self.sorter is not None and finished.records is not None:
             self.sorter.add(finished.records.record, finished.records.start, finished.records.key, finished.records.ordinal)
         if self.store is not None and finished.packed is not None:
-            self.store.add(finished.packed, finished.first_read)
+            self.store.add(finished.packed, finished.first_read, finished.n_reads)
         self.finder.add(finished.signature)
 
 

@@ -156,7 +156,7 @@ class Aligner:
         row, count = ends_of_reads(reads, placed, self.target, self.libraries, **numbered)
         records = self._records(part, parts, cigar, first_read) if self._wishes.records else None
         packed = self._packed(reads, placed, first_read) if self._wishes.calling and not part.is_kept else None
-        return Finished(records, packed, first_read, signatures(row).signature, count, part.trimmed)
+        return Finished(records, packed, first_read, len(reads), signatures(row).signature, count, part.trimmed)
 
     def _records(self, part: Part, parts: Parts, cigar: NDArray[np.uint32], first_read: int) -> Chunk:
         text = self._text._replace(read_group=self._tag[part.group])

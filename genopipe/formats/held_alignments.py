@@ -1,9 +1,10 @@
 """Aligned reads that calling takes without a BAM: packed, on the GPU as far as it has room, in memory, and in files beyond that.
 
-Batches come in any order, each with the ordinal of its first read. Those packed on the device stay there while it has room. Others are put
-one behind another into segments, in memory up to a given amount, then in files that are mapped. At the end a count of the reads that begin
-in each bin of 256 bases brings all rows in order; the reads of a stretch are looked at, and sorted, when it is asked for. A read takes
-twelve bytes of memory besides its record.
+Batches come in any order, each with the ordinal of its first read. Those packed on the device are sorted by position and stay there while
+it has room. Those of the host are collected and sorted, a segment at a time. What does not stay on the device lies in memory up to a given
+amount, then in files that are mapped: of each segment a stretch is one piece. At the end a count of the reads that begin in each bin of 256
+bases brings all rows in order; the reads of a stretch are looked at, and sorted, when it is asked for. A read takes twelve bytes of memory
+besides its record.
 """
 
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from genopipe.formats.bam_index import Bam
 
 SEGMENT = 1 << 28
-"""Bytes of records that lie together."""
+"""Bytes of records that are sorted together."""
 
 PIECE = 1 << 15
 """Reads that are handed out at a time, unless more of them begin in one bin."""
@@ -40,41 +41,48 @@ PIECE = 1 << 15
 _BIN_BITS = 8
 
 
-class _Segment:
-    """Records one behind another."""
+class _Block(NamedTuple):
+    """Records that lie together: their words, and where in these each begins, of the host or of the device."""
 
-    def __init__(self, word: NDArray[np.uint64]) -> None:
-        self.word = word
-        self.n = self._used = 0
-        self._start = [np.zeros(1, np.uint32)]
-
-    def takes(self, packed: Packed) -> bool:
-        """Whether there is room for these."""
-        return self._used + len(packed.word) <= len(self.word)
-
-    def add(self, packed: Packed) -> int:
-        """The row that the first of them has here."""
-        first, end = self.n, self._used + len(packed.word)
-        self.word[self._used : end] = packed.word
-        self._start.append(packed.start[1:] + np.uint32(self._used))
-        self.n, self._used = first + len(packed.position), end
-        return first
-
-    def rows(self, first: int, n: int) -> NDArray[np.uint32]:
-        """Where `n` records from `first` on begin, and where the last one ends."""
-        if len(self._start) > 1:
-            self._start = [np.concatenate(self._start)]
-        return self._start[0][first : first + n + 1]
+    word: NDArray[np.uint64]
+    start: NDArray[np.uint32]
+    is_here: bool
 
 
 class _Batch(NamedTuple):
-    """Packed reads: `n` rows of a segment from `first` on, or of the device; `bin` (n) is the one that each begins in."""
+    """A block of packed reads; `bin` (reads) is the one that each begins in."""
 
     first_ordinal: int
-    place: _Segment | Packed
-    first: int
-    n: int
+    block: _Block
     bin: NDArray[np.uint32]
+
+
+class _Segment:
+    """Records of reads that follow each other, collected to be sorted."""
+
+    def __init__(self, n_words: int, first_ordinal: int) -> None:
+        self.word, self.used = np.empty(n_words, np.uint64), 0
+        self.first_ordinal = self.next_ordinal = first_ordinal
+        self._starts, self._positions = [np.zeros(1, np.uint32)], [np.empty(0, np.int64)]
+
+    def takes(self, packed: Packed, first_ordinal: int) -> bool:
+        """Whether there is room for these, and they are the next reads."""
+        return self.used + len(packed.word) <= len(self.word) and first_ordinal == self.next_ordinal
+
+    def add(self, packed: Packed, n_reads: int) -> None:
+        end = self.used + len(packed.word)
+        self.word[self.used : end] = packed.word
+        self._starts.append(packed.start[1:] + np.uint32(self.used))
+        self._positions.append(packed.position)
+        self.used, self.next_ordinal = end, self.next_ordinal + n_reads
+
+    def sorted_into(self, word: NDArray[np.uint64]) -> Packed:
+        """The records by position, equal ones as they came, in `word`."""
+        start, position = np.concatenate(self._starts), np.concatenate(self._positions)
+        row = np.argsort(position, kind="stable")
+        out_start = np.concatenate((np.zeros(1, np.uint32), np.cumsum(np.diff(start)[row], dtype=np.uint32)))
+        _gather(self.word, start, row, word, out_start)
+        return Packed(word, out_start, position[row])
 
 
 class AlignmentStore:
@@ -82,19 +90,18 @@ class AlignmentStore:
 
     def __init__(self, folder: Path, levels: Levels, *, memory: int, gpu: Gpu | None = None) -> None:
         self._levels, self._gpu = levels, gpu
-        self._folder, self._left = folder, memory
+        self._folder, self._left, self._n_files = folder, max(memory - SEGMENT, 0), 0
         self._batches: list[_Batch] = []
-        self._segment = _Segment(np.empty(0, np.uint64))
-        self._n_files = 0
+        self._segment: _Segment | None = None
         self._one_at_a_time = Lock()
 
-    def add(self, packed: Packed, first_ordinal: int) -> None:
-        """Adds reads of the host, numbered from an ordinal on."""
+    def add(self, packed: Packed, first_ordinal: int, n_reads: int) -> None:
+        """Adds what was packed on the host of so many reads, numbered from an ordinal on."""
         with self._one_at_a_time:
-            if not self._segment.takes(packed):
-                self._segment = _Segment(self._room(max(SEGMENT // 8, len(packed.word))))
-            first = self._segment.add(packed)
-            self._batches.append(_Batch(first_ordinal, self._segment, first, len(packed.position), _bin_of(packed.position)))
+            if self._segment is None or not self._segment.takes(packed, first_ordinal):
+                self._close()
+                self._segment = _Segment(max(SEGMENT // 8, len(packed.word)), first_ordinal)
+            self._segment.add(packed, n_reads)
 
     def add_there(self, packed: Packed, first_ordinal: int) -> None:
         """Adds reads of the device, which stay there if it has room for them."""
@@ -102,20 +109,35 @@ class AlignmentStore:
         if not len(packed.position):
             return
         word, start = self._gpu.kept(packed.word), self._gpu.kept(packed.start)
+        position = self._gpu.host(packed.position)
         if word is None or start is None:
-            self.add(Packed(*map(self._gpu.host, packed)), first_ordinal)
+            word, start = self._gpu.host(packed.word), self._gpu.host(packed.start)
+            with self._one_at_a_time:
+                place = self._room(len(word))
+                place[:] = word
+                self._keep(Packed(place, start, position), first_ordinal, is_here=True)
             return
-        batch = _Batch(first_ordinal, Packed(word, start, None), 0, len(packed.position), _bin_of(self._gpu.host(packed.position)))
         with self._one_at_a_time:
-            self._batches.append(batch)
+            self._keep(Packed(word, start, position), first_ordinal, is_here=False)
+
+    def _close(self) -> None:
+        """Sorts what is collected."""
+        segment, self._segment = self._segment, None
+        if segment is not None and segment.used:
+            self._keep(segment.sorted_into(self._room(segment.used)), segment.first_ordinal, is_here=True)
+
+    def _keep(self, packed: Packed, first_ordinal: int, *, is_here: bool) -> None:
+        bins = (packed.position >> _BIN_BITS).astype(np.uint32)
+        self._batches.append(_Batch(first_ordinal, _Block(packed.word, packed.start, is_here), bins))
 
     def held(self, contigs: Sequence[Contig], longest: int, duplicate: NDArray[np.uint8]) -> HeldAlignments:
         """All reads; none spans more than `longest` bases, and those whose ordinal has a bit in `duplicate` are no evidence."""
+        self._close()
         given = sorted(self._batches, key=lambda batch: batch.first_ordinal)
         self._batches = []
         n_bins = (contigs[-1].start + contigs[-1].length >> _BIN_BITS) + 1
         bin_start, order = _in_order([batch.bin for batch in given], n_bins)
-        blocks = _blocks(given)
+        blocks = [batch.block for batch in given]
         border = np.cumsum([0, *(len(block.start) - 1 for block in blocks)], dtype=np.int64)
         here = _Here(blocks, border, duplicate, self._levels.table())
         there = None if self._gpu is None else _There.of(self._gpu, here)
@@ -132,31 +154,6 @@ class AlignmentStore:
             os.posix_fallocate(file.fileno(), 0, n_bytes)
         log.info("packed reads go on in file %d", self._n_files)
         return np.memmap(path, np.uint64, "r+", shape=(n_words,))
-
-
-class _Block(NamedTuple):
-    """Records that lie together: their words, and where in these each begins, of the host or of the device."""
-
-    word: NDArray[np.uint64]
-    start: NDArray[np.uint32]
-    is_here: bool
-
-
-def _blocks(given: list[_Batch]) -> list[_Block]:
-    """The batches, those joined that follow each other in a segment."""
-    joint: list[_Batch] = []
-    for batch in given:
-        last = joint[-1] if joint else None
-        if last is not None and last.place is batch.place and last.first + last.n == batch.first:
-            joint[-1] = last._replace(n=last.n + batch.n)
-        else:
-            joint.append(batch)
-    return [
-        _Block(batch.place.word, batch.place.rows(batch.first, batch.n), is_here=True)
-        if isinstance(batch.place, _Segment)
-        else _Block(batch.place.word, batch.place.start, is_here=False)
-        for batch in joint
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,10 +258,6 @@ class HeldAlignments:
         return taken(both, np.lexsort((np.concatenate((on_device[kept], on_host[kept_here])), both.position)))
 
 
-def _bin_of(position: NDArray[np.int64]) -> NDArray[np.uint32]:
-    return (position >> _BIN_BITS).astype(np.uint32)
-
-
 def _in_order(bins: list[NDArray[np.uint32]], n_bins: int) -> tuple[NDArray[np.int64], NDArray[np.uint32 | np.uint64]]:
     """Where each bin begins among the rows in order, one more; and these, those of one bin in ascending order."""
     bin_start = np.zeros(n_bins + 2, np.int64)
@@ -291,3 +284,13 @@ def _place(bins, first, following, order):
         at = following[np.int64(bins[i]) + 1]
         order[at] = first + i
         following[np.int64(bins[i]) + 1] = at + 1
+
+
+@kernel
+def _gather(word, start, row, out, out_start):
+    """Copies the records of the rows, one behind another."""
+    for i in range(len(row)):
+        to = np.int64(out_start[i])
+        for k in range(np.int64(start[row[i]]), np.int64(start[row[i] + 1])):
+            out[to] = word[k]
+            to += 1

@@ -53,7 +53,7 @@ def held(gpu: Gpu | None, folder: Path, monkeypatch: pytest.MonkeyPatch, *, wher
         reads, placed, _ = some_reads(rng, 40, QUALITIES[number % 4], paired=True)
         how = {"paired": True, "first_ordinal": 40 * number}
         if gpu is None or (where == "both" and number % 3 == 0):
-            store.add(pack(reads, placed, levels, **how), 40 * number)
+            store.add(pack(reads, placed, levels, **how), 40 * number, 40)
             continue
         if where == "a full device":
             monkeypatch.setattr(type(gpu), "kept", lambda gpu, array: None)

@@ -111,7 +111,7 @@ def test_what_is_packed_comes_back(tmp_path_factory, seed, n, qualities, paired,
     reads, placed, cigars = some_reads(rng, 2 * n, qualities, paired=paired)
     levels = Levels()
     store = AlignmentStore(tmp_path_factory.getbasetemp(), levels, memory=1 << 20)
-    store.add(pack(reads, placed, levels, paired=paired, first_ordinal=5), 5)
+    store.add(pack(reads, placed, levels, paired=paired, first_ordinal=5), 5, 2 * n)
     duplicates = rng.choice(2 * n, n // 3, replace=False)
     bits = np.zeros(2 * n + 8, np.uint8)
     bits[duplicates + 5] = 1
@@ -129,22 +129,28 @@ def test_what_is_packed_comes_back(tmp_path_factory, seed, n, qualities, paired,
         assert found == expected
 
 
+@pytest.mark.parametrize("in_order", [True, False])
 @pytest.mark.parametrize("memory", [1 << 30, 8_000, 0])
-def test_batches_in_any_order_in_memory_and_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, memory: int) -> None:
-    """Whatever fits in memory, stretches are those of all reads in the order of their ordinals; small pieces joined give the same."""
+def test_batches_in_any_order_in_memory_and_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, memory: int, in_order: bool) -> None:
+    """Whatever fits in memory, stretches are those of all reads in the order of their ordinals; small pieces joined give the same.
+
+    Batches that come in order are sorted together, two or so at a time.
+    """
     monkeypatch.setattr(held_alignments, "SEGMENT", 3_000)
     rng = np.random.default_rng(2)
     made = [some_reads(rng, 20, [2, 11, 25, 37], paired=True) for _ in range(12)]
     levels, expected = Levels(), []
     store = AlignmentStore(tmp_path, levels, memory=memory)
-    for number in rng.permutation(12).tolist():
+    for number in range(12) if in_order else rng.permutation(12).tolist():
         reads, placed, _ = made[number]
-        store.add(pack(reads, placed, levels, paired=True, first_ordinal=20 * number), 20 * number)
+        store.add(pack(reads, placed, levels, paired=True, first_ordinal=20 * number), 20 * number, 20)
     held = store.held(CONTIGS, 300, np.zeros(30, np.uint8))
     for contig in CONTIGS:
         rows = [(row["position"], number, row) for number, each in enumerate(made) for row in wanted(*each, paired=True, contig=contig)]
         expected.append([row for *_, row in sorted(rows, key=lambda row: row[:2])])
-    assert len(list(tmp_path.iterdir())) == {1 << 30: 0, 8_000: 4, 0: 6}[memory]
+    n_files, n_blocks = len(list(tmp_path.iterdir())), len(held.here.blocks)
+    assert n_blocks == (6 if in_order else 10)
+    assert {1 << 30: n_files == 0, 8_000: 0 < n_files < n_blocks, 0: n_files == n_blocks}[memory]
     for size in (1, 10, 1 << 15):
         monkeypatch.setattr(held_alignments, "PIECE", size)
         for number, contig in enumerate(CONTIGS):
@@ -170,4 +176,6 @@ def test_a_disk_that_is_full_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     reads, placed, _ = some_reads(np.random.default_rng(1), 10, [30], paired=False)
     levels = Levels()
     with pytest.raises(BadEnvironment, match=r"packed-0: .*space"):
-        AlignmentStore(tmp_path, levels, memory=0).add(pack(reads, placed, levels, paired=False, first_ordinal=0), 0)
+        store = AlignmentStore(tmp_path, levels, memory=0)
+        store.add(pack(reads, placed, levels, paired=False, first_ordinal=0), 0, 10)
+        store.held(CONTIGS, 300, np.zeros(2, np.uint8))
