@@ -41,7 +41,7 @@ lock:
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^genopipe' > requirements.lock
 
 benchmark: $(VENV)/test-installed
-	for script in fastq align call interpret archive; do $(BIN)/python benchmarks/$$script.py --output benchmarks/results/$$script.json || exit 1; done
+	for script in fastq ingest align call evidence interpret archive recipes catalogue reanalyze; do $(BIN)/python benchmarks/$$script.py --output benchmarks/results/$$script.json || exit 1; done
 
 # An archive under every fault, a quarter of an hour; then a running case killed at random moments, half an hour.
 faults: $(VENV)/test-installed
