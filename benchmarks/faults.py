@@ -319,6 +319,9 @@ def pass_time(root: Location) -> None:
             files.delete(found.name)
         else:
             os.utime(Path(root) / found.name, (time.time() - LONG_AGO,) * 2)
+    if not is_s3(root):
+        for path in Path(root, "partial").glob("*"):
+            os.utime(path, (time.time() - LONG_AGO,) * 2)
 
 
 def lost(root: Location, files: list[Path]) -> list[str]:

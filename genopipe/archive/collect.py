@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from genopipe.archive.ledger import manifest_files
 from genopipe.archive.opened import Archive
 from genopipe.outputs import writing
 from genopipe.progress import progress
+
+_WRITING_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,28 @@ def delete_leftovers(archive: Archive, before: float) -> int:
     """Empties `partial/` of what was not touched since; only a folder has one."""
     if not isinstance(archive.root, Path):
         return 0
-    doomed = [path for path in (archive.root / "partial").glob("*") if _touched(path) <= before]
+    doomed = [path for path in (archive.root / "partial").glob("*") if _touched(path) <= before and not _in_use(path)]
     with writing(archive.root):
         for path in doomed:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     return len(doomed)
+
+
+def _in_use(path: Path) -> bool:
+    """True for a folder that a running put has locked, and for a file that may be being written."""
+    if not path.is_dir():
+        return time.time() - _touched(path) < _WRITING_SECONDS
+    try:
+        lock = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def _touched(path: Path) -> float:

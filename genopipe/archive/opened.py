@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import fcntl
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -89,10 +91,18 @@ class Archive:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """A temporary folder: on the archive's own disk where it has one, elsewhere where nothing may lie there as plain text."""
+        """A temporary folder: on the archive's own disk where it has one, elsewhere where nothing may lie there as plain text.
+
+        It is locked as long as it is used, so that no collection takes it for what a killed put left.
+        """
         parent = make_folder(self.store.root / "partial") if isinstance(self.store, FolderStore) else None
         with tempfile.TemporaryDirectory(dir=parent) as folder:
-            yield Path(folder)
+            lock = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH)
+                yield Path(folder)
+            finally:
+                os.close(lock)
 
     def find(self, wanted: str) -> Manifest:
         """The manifest of a digest (or its beginning, at least 8 digits), a name or SAMPLE/NAME; the last version of a name.

@@ -245,12 +245,12 @@ def _attempted(run: Run, file: Examined, attempt: Attempt, *, wrapped: bool) -> 
 
 
 def _kept(run: Run, manifest: Manifest, staging: Staging | None = None) -> bool:
-    """Moves what is staged into the archive and writes the manifest; False where an object that it shares went meanwhile."""
+    """Moves what is staged into the archive and writes the manifest; False where an object that it shares is damaged, or went meanwhile."""
     digests = [entry["digest"] for entry in manifest.objects]
     with pinned(run.archive, digests):
         if staging is not None:
             staging.commit()
-        if not all(run.archive.store.has(digest) for digest in digests):
+        if not all(run.whole.get(digest, True) and run.archive.store.has(digest) for digest in digests):
             return False
         run.archive.add(manifest)
     return True

@@ -340,3 +340,16 @@ def test_an_archive_that_cannot_be_written_can_be_read(tmp_path: Path, monkeypat
     put_text(tmp_path / "A", tmp_path, "a.txt", "x")
     monkeypatch.setattr("genopipe.archive.ledger._path", lambda root: tmp_path / "none" / "ledger")
     assert text_of(tmp_path / "A", "a.txt", tmp_path) == "x"
+
+
+def test_the_folder_of_a_running_put_is_no_leftover(tmp_path: Path) -> None:
+    put_text(tmp_path / "A", tmp_path, "a.txt", "mine")
+    archive = Archive.existing(tmp_path / "A")
+    with archive.folder() as folder:
+        (folder / "half").write_text("written")
+        assert collect(archive, grace_hours=0).leftovers == 0
+        assert (folder / "half").exists()
+        left = folder.parent / "left"
+        left.mkdir()
+    assert collect(archive, grace_hours=0).leftovers == 1
+    assert not left.exists()

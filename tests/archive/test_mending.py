@@ -56,6 +56,14 @@ def test_a_damaged_reference_is_mended_by_a_put_of_another_sample(s3_place: str,
     assert list(verify(s3_place)) == []
 
 
+def test_a_damaged_index_is_mended_though_the_file_comes_back_without_it(tmp_path: Path, sample: Path, reference: Path) -> None:
+    put_files(tmp_path / "A", [sample / "S1.bam"], PutOptions("S1", Reference.load(reference)))
+    (entry,) = [entry for entry in Archive.existing(tmp_path / "A").find("S1.bam").objects if entry["role"] == "index"]
+    flip(tmp_path / "A", object_name(entry["digest"]))
+    put_files(tmp_path / "A", [sample / "S1.bam"], PutOptions("S1", Reference.load(reference)))
+    assert list(verify(tmp_path / "A")) == []
+
+
 def test_a_missing_object_and_a_damaged_manifest_are_mended(tmp_path: Path, sample: Path, reference: Path) -> None:
     put_all(tmp_path / "A", sample, reference)
     archive = Archive.existing(tmp_path / "A")
