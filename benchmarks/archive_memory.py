@@ -3,9 +3,8 @@
     benchmarks/archive_memory.py [--pairs N]... [--work DIR] [--output benchmarks/results/archive_memory.json]
 
 The reads are simulated from a genome of 17 Mbp (`genopipe.simulate.human_genome`), 500,000 and 4,000,000 pairs unless told otherwise. R1
-and R2 are put alone, R2 after the BAM (by `genopipe align`), and R1 aligned on the way in; R2 is got, and the archive with the BAM is
-checked deeply. Resident memory is the largest of one process, that of htslib among them, mapped files included; so with `--align` the
-seed index of the reference is in it. CPU seconds are those of the whole program.
+and R2 are put alone, and R2 after the BAM (by `genopipe align`); R2 is got, and the archive with the BAM is checked deeply. Resident
+memory is the largest of one process, that of htslib among them, mapped files included. CPU seconds are those of the whole program.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def measured(folder: Path, pairs: int) -> dict[str, Any]:
     step(folder / "reference.json", *GENOPIPE, "reference", "build", folder / "genome.fa", "-o", reference)
     aligning = ("--memory", MEMORY, "--threads", "1")
     step(folder / "bam.json", *GENOPIPE, "align", *sample, "-1", fastq[0], "-2", fastq[1], *aligning, "-o", bam)
-    alone, aligned, after = (("--archive", folder / name) for name in ("alone", "aligned", "after"))
+    alone, after = (("--archive", folder / name) for name in ("alone", "after"))
     commands = {
         "put of R1 and R2": ("put", *fastq, *alone, *sample),
         "get R2": ("get", "S/R2.fastq.gz", *alone, "-o", folder / "again.fastq.gz"),
@@ -37,7 +36,6 @@ def measured(folder: Path, pairs: int) -> dict[str, Any]:
         "put of R2 after the BAM": ("put", fastq[1], *after, *sample),
         "get R2 by way of the BAM": ("get", "S/R2.fastq.gz", *after, "-o", folder / "again.fastq.gz"),
         "verify --deep": ("verify", *after, "--deep"),
-        "put of R1, aligned on the way in": ("put", fastq[0], *aligned, *sample, *aligning, "--align"),
     }
     taken = {name: step(folder / f"{name}.json", *GENOPIPE, "archive", *command) for name, command in commands.items()}
     return {"reads": 2 * pairs} | {name: used.figures() for name, used in taken.items()}
