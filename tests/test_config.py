@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genopipe.config import load_case, load_settings
@@ -160,7 +161,29 @@ def test_a_fault_in_the_table_of_reads_is_named(folder: Path, name: str) -> None
         load_case(write(folder, GOOD[: GOOD.index("reads:")] + "reads: reads.tsv\n"))
 
 
+YAML_ALONE = {
+    "null as a key": ("?\n", "case.yaml:1: key ``, which is no text"),
+    "a number as a key": ("proband: {7: 8}\n", "case.yaml:1: key `7`, which is no text"),
+    "a date is text": ("case: 2026-01-01\nproband: 2026-01-01\n", "`reference` is missing"),
+    "a set": ("case: !!set {a}\n", "could not determine a constructor for the tag 'tag:yaml.org,2002:set'"),
+    "bytes": ("case: !!binary aGk=\n", "could not determine a constructor for the tag 'tag:yaml.org,2002:binary'"),
+    "half a pair": ('case: "\\ud800"\n', "text with half of a surrogate pair"),
+    "too deep": ("case: " + "[" * 5000, "broken YAML"),
+    "too long a number": ("case: " + "7" * 5000, "broken YAML"),
+}
+
+
+@pytest.mark.parametrize("name", YAML_ALONE)
+def test_what_yaml_has_beyond_json_is_an_error(tmp_path: Path, name: str) -> None:
+    text, message = YAML_ALONE[name]
+    with pytest.raises(BadConfiguration, match=re.escape(message)):
+        load_case(write(tmp_path, text))
+
+
 @given(text=st.text(max_size=200))
+@example("?")
+@example("? [a]\n: b")
+@example("a: {2020-01-01: !!omap [b: c]}")
 def test_any_text_is_a_case_or_a_clear_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("fuzz") / "case.yaml"
     path.write_text(text, encoding="utf-8")

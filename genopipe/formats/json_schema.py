@@ -25,7 +25,10 @@ def validator(kind: str) -> jsonschema_rs.Draft202012Validator:
 
 def fault(document: object, kind: str) -> str | None:
     """Where and how a document first breaks its schema, or None where it holds."""
-    first = next(validator(kind).iter_errors(document), None)
+    try:
+        first = next(validator(kind).iter_errors(document), None)
+    except UnicodeEncodeError:
+        return "text with half of a surrogate pair"
     if first is None:
         return None
     place = ".".join(map(str, first.instance_path))

@@ -17,6 +17,22 @@ import yaml
 from genopipe.errors import BadConfiguration
 from genopipe.formats.json_schema import schema, validator
 
+_DATE, _TEXT, _MERGE = (f"tag:yaml.org,2002:{name}" for name in ("timestamp", "str", "merge"))
+_JSON = ("null", "bool", "int", "float", "str", "seq", "map")
+
+
+class _JsonLoader(yaml.SafeLoader):
+    """Makes what JSON can hold: a date stays text, and a tag such as `!!set` is an error."""
+
+
+_JsonLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in patterns if tag != _DATE]
+    for first, patterns in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_JsonLoader.yaml_constructors = {
+    tag: make for tag, make in yaml.SafeLoader.yaml_constructors.items() if tag is None or tag.rsplit(":", 1)[1] in _JSON
+}
+
 
 class Lines:
     """1-based line of every key and list item of a YAML document, by its path from the root."""
@@ -54,14 +70,14 @@ def read_yaml(path: Path, kind: str) -> tuple[dict[str, Any], Lines]:
             f"the {kind} file cannot be read ({error})", wanted="a readable YAML file", do="Check the file.", path=path
         ) from error
     try:
-        document, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+        document, node = yaml.load(text, _JsonLoader), yaml.compose(text, _JsonLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         came = getattr(error, "problem", None) or "broken YAML"
         raise BadConfiguration(
             str(came), wanted="well-formed YAML", do="Mend this line.", path=path, line=mark.line + 1 if mark else 1
         ) from error
-    _check_twice(node, kind, path)
+    _check_keys(node, kind, path)
     if not isinstance(document, dict):
         raise BadConfiguration(
             f"a {kind} file that is no mapping",
@@ -72,12 +88,16 @@ def read_yaml(path: Path, kind: str) -> tuple[dict[str, Any], Lines]:
     return document, Lines(node)
 
 
-def _check_twice(node: yaml.Node | None, kind: str, path: Path) -> None:
-    """YAML lets the last of two equal keys win without a word; here that is an error."""
+def _check_keys(node: yaml.Node | None, kind: str, path: Path) -> None:
+    """YAML lets the last of two equal keys win without a word, and takes numbers for keys; here these are errors."""
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
+            if key.tag not in (_TEXT, _MERGE):
+                raise BadConfiguration(
+                    f"key `{key.value}`, which is no text", wanted="text as a key", do="Quote it, or remove it.", path=path, line=line
+                )
             if str(key.value) in seen:
                 raise BadConfiguration(
                     f"key `{key.value}` for the second time (line {seen[str(key.value)]})",
@@ -87,15 +107,20 @@ def _check_twice(node: yaml.Node | None, kind: str, path: Path) -> None:
                     line=line,
                 )
             seen[str(key.value)] = line
-            _check_twice(value, kind, path)
+            _check_keys(value, kind, path)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            _check_twice(value, kind, path)
+            _check_keys(value, kind, path)
 
 
 def check(document: dict[str, Any], lines: Lines, kind: str, path: Path) -> None:
     """Raises BadConfiguration for the first fault the schema finds, an unknown key before all others."""
-    faults = [_leaf(fault) for fault in validator(kind).iter_errors(document)]
+    try:
+        faults = [_leaf(fault) for fault in validator(kind).iter_errors(document)]
+    except UnicodeEncodeError as error:
+        raise BadConfiguration(
+            "text with half of a surrogate pair", wanted="Unicode text", do="Mend the `\\u` in quotes.", path=path
+        ) from error
     for leaf in sorted(faults, key=lambda leaf: (leaf.kind.name != "additionalProperties", lines.at(leaf.instance_path))):
         place, broken = leaf.instance_path, _part(kind, leaf.schema_path[:-1])
         key = ".".join(map(str, place)) or None

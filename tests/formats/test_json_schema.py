@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from importlib import resources
 from typing import Any
 
@@ -69,3 +70,7 @@ def test_a_fault_is_found_where_there_is_one(place: tuple[str | int, ...], how: 
 
 def test_a_fault_is_told_with_its_place() -> None:
     assert fault({"receipt": 1, "files": [{}], "size": 0, "stored_size": 0}, "receipt") == 'files.0: "name" is a required property'
+
+
+def test_text_that_is_no_unicode_is_a_fault() -> None:
+    assert fault(json.loads('{"receipt": "\\ud800"}'), "receipt") == "text with half of a surrogate pair"
