@@ -154,7 +154,7 @@ def check_model(model: Model, path: Path, *, reference: str, alignments: str, sa
     for what, value in wanted.items():
         came = getattr(model, what)
         if came != value:
-            raise BadInput(f"the model is of another {what}: {came}", wanted=value, do=_AGAIN, path=path, key=what)
+            raise BadInput(f"the {what} of the model: {came}", wanted=value, do=_AGAIN, path=path, key=what)
 
 
 def _no_model(path: Path, came: str) -> BadInput:

@@ -1,6 +1,6 @@
 """The numbered lines of a text file, plain or gzip, with any line ends: what every reader of a line-based format begins with.
 
-The end of each line is taken off, `\\r\\n` too. A file that is not there, is not UTF-8 or is a truncated gzip is a `BadInput`
+The end of each line is taken off, `\\r\\n` too. A file that is not there, is a pipe, not UTF-8 or a truncated gzip is a `BadInput`
 with its path and, where there is one, the line.
 """
 
@@ -21,6 +21,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     number = 0
     try:
         with open(path, "rb") as raw:
+            if not raw.seekable():
+                raise BadInput("a pipe", wanted="a file, which may be read twice", do="Write it to a file first.", path=path)
             zipped = raw.read(2) == _GZIP_MAGIC
             raw.seek(0)
             for line in gzip.GzipFile(fileobj=raw) if zipped else raw:

@@ -64,7 +64,7 @@ def test_a_given_model_calls_the_same(world, donor_bam, donor_calls, model_file,
 def test_a_model_of_something_else_is_refused(what, world, donor_bam, model_file, tmp_path):
     other = "sha256:" + "0" * 64 if what != "sample" else "somebody"
     write_model(replace(read_model(model_file), **{what: other}), tmp_path / "other.json")
-    with pytest.raises(BadInput, match=rf"other\.json: {what}: the model is of another {what}: {other}; wanted .*genopipe fit"):
+    with pytest.raises(BadInput, match=rf"other\.json: {what}: the {what} of the model: {other}; wanted .*genopipe fit"):
         call_variants(world.reference, donor_bam, Outputs(tmp_path / "x.vcf.gz"), sample=Sample(model=tmp_path / "other.json"))
     assert not list(tmp_path.glob("*x.*"))
 

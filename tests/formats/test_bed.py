@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,15 @@ def test_a_damaged_gzip_a_missing_file_and_binary_are_named(tmp_path: Path) -> N
     binary.write_bytes(b"chr1\t0\t1\n\xff\xfe\n")
     with pytest.raises(BadInput, match=":2: bytes that are no UTF-8"):
         list(read_bed(binary))
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    """It would be empty when it is read again."""
+    os.mkfifo(tmp_path / "pipe")
+    writer = os.open(tmp_path / "pipe", os.O_RDWR)
+    try:
+        os.write(writer, b"chr1\t1\t2\n")
+        with pytest.raises(BadInput, match="a pipe; wanted a file"):
+            list(read_bed(tmp_path / "pipe"))
+    finally:
+        os.close(writer)
