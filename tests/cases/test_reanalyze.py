@@ -25,6 +25,7 @@ from genopipe.interpret.ranking import interpret
 from genopipe.interpret.results import write_results
 from genopipe.interpret.subject import load_subject
 from genopipe.outputs import PARTIAL
+from genopipe.store import Location
 from tests.interpret import world as invented
 from tests.interpret.conftest import Setting, setting  # noqa: F401
 
@@ -80,11 +81,12 @@ class Lab:
         request = Request(subject, open_set(self.store / evidence), variants, self.setting.genome, self.setting.reference)
         return replace(request, **ranked)
 
-    def put(self, name: str, *more: Path) -> None:
+    def put(self, name: str, *more: Path, archive: Location | None = None) -> None:
         """Archives a case, and other files with it."""
         folder = self.folder / name
         options = PutOptions(None, Reference(self.setting.reference, self.setting.genome))
-        keep(self.archive, [folder / f"{name}.vcf", folder / "out" / "findings.json", *more], options, case=folder / "case.yaml")
+        files = [folder / f"{name}.vcf", folder / "out" / "findings.json", *more]
+        keep(archive or self.archive, files, options, case=folder / "case.yaml")
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -149,6 +151,17 @@ def test_a_variant_that_clinvar_calls_pathogenic_now_is_told_for_its_carrier_onl
     change = document(lab)["cases"][0]["changes"][0]
     assert "unknown, now pathogenic, 2 stars" in " ".join(change["why"])
     assert change["after"]["score"] == expected(lab, "CARRIER")["GENA"]
+
+
+def test_an_archive_in_a_bucket_tells_the_same(lab: Lab, missense: Variant, s3_place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(lab.folder / "cache"))
+    for name in ("CARRIER", "STOP", "OTHER"):
+        lab.put(name, archive=s3_place)
+    lab.release("new", "2026-03-01", clinvar=lab.clinvar("new", (missense, "Pathogenic")))
+    assert told(lab, "--issued", "2026-03-05T00:00:00Z") == {"CARRIER": {"GENA": "up"}, "STOP": {"GENA": "down"}}
+    result = look(lab, "--issued", "2026-03-05T00:00:00Z", "--archive", s3_place, out="bucket")
+    assert result.exception is None, result.output
+    assert files_of(lab.folder / "bucket") == files_of(lab.folder / "changes")
 
 
 def test_both_evidence_sets_and_dates_are_told(lab: Lab, missense: Variant, stop: Variant) -> None:
