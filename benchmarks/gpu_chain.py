@@ -116,8 +116,8 @@ def align(data: Prepared, device: Device, folder: Path) -> tuple[float, bytes]:
     """Seconds from FASTQ to reads with places and duplicates, ready to be called from; and a digest of these."""
     files = Files([data.r1], [data.r2], False, GROUP)
     begun, digest = time.perf_counter(), hashlib.blake2b()
-    with aligned_files(files, data.reference, folder / f"{device}.bam", options=options(device), keep_bam=False) as bam:
-        taken = time.perf_counter() - begun
+    with aligned_files(files, data.reference, folder / f"{device}.bam", options=options(device), keep_bam=False) as reads:
+        taken, bam = time.perf_counter() - begun, reads.bam
         assert bam.held is not None
         for piece in bam.held.pieces(0, start=0, end=bam.contigs[0].length, min_mapping_quality=0):
             digest.update(b"".join(getattr(piece, name).tobytes() for name in ("position", "flag", "mapping_quality", "cigar", "base")))

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -218,14 +218,26 @@ def align(given: Given, reference: Path, output: Path, *, options: Options) -> l
         return marked.metrics
 
 
+class Aligned(NamedTuple):
+    """Reads to call from, and what raises the error of a BAM that is written meanwhile, as soon as there is one."""
+
+    bam: Bam
+    check: Callable[[], None]
+
+
 @contextmanager
-def aligned(given: Given, reference: Path, output: Path, *, options: Options, keep_bam: bool) -> Iterator[Bam]:
+def aligned(given: Given, reference: Path, output: Path, *, options: Options, keep_bam: bool) -> Iterator[Aligned]:
     """The same, to be called from as long as this lasts, without a BAM; one that is wanted is written meanwhile."""
     with _marked(given, reference, output, options, Wishes(records=keep_bam, calling=True)) as marked:
         assert marked.store is not None
         bam = marked.store.held(marked.genome.contigs, LONGEST_SPAN, marked.bits).bam(marked.header, output)
-        with in_background(partial(_write, marked, output, options.threads)) if keep_bam else nullcontext():
-            yield bam
+        write = partial(_write, marked, output, options.threads) if keep_bam else _nothing
+        with in_background(write) as check:
+            yield Aligned(bam, check)
+
+
+def _nothing(advance: Callable[[int], object]) -> None:
+    """No BAM is written."""
 
 
 @dataclass(frozen=True, slots=True)

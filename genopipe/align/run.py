@@ -13,12 +13,11 @@ from isal import igzip
 from genopipe.align.duplication_metrics import Metrics, duplicates_path
 from genopipe.align.inputs import Files, Lanes
 from genopipe.align.insert_size import LEARN_PAIRS
-from genopipe.align.pipeline import Given, Options, align, aligned
+from genopipe.align.pipeline import Aligned, Given, Options, align, aligned
 from genopipe.align.sorting import temporary_folder
 from genopipe.align.trimming import trimming_path
 from genopipe.errors import BadInput
 from genopipe.formats.bam import ReadGroup
-from genopipe.formats.bam_index import Bam
 from genopipe.formats.cram import write_cram
 from genopipe.formats.genome import fasta_path
 from genopipe.formats.sample_name import check_sample_name
@@ -56,7 +55,7 @@ def align_files(
 
 
 @contextmanager
-def aligned_files(files: Files, reference: Path, output: Path, *, options: Options, keep_bam: bool) -> Iterator[Bam]:
+def aligned_files(files: Files, reference: Path, output: Path, *, options: Options, keep_bam: bool) -> Iterator[Aligned]:
     """The same, to be called from as long as this lasts; the metrics and, if it is wanted, `output`, a .bam, stand when it has ended."""
     check_sample_name(files.read_group.sample)
     paths = [*files.r1, *files.r2]
@@ -64,8 +63,8 @@ def aligned_files(files: Files, reference: Path, output: Path, *, options: Optio
     lanes = Lanes(files, reference, threads=options.threads)
     with temporary_folder(output) as folder:
         given = _given(lanes, paths, folder, options)
-        with aligned(given, reference, output, options=options, keep_bam=keep_bam) as bam:
-            yield bam
+        with aligned(given, reference, output, options=options, keep_bam=keep_bam) as reads:
+            yield reads
 
 
 def _given(lanes: Lanes, paths: Sequence[Path], folder: Path, options: Options) -> Given:

@@ -79,10 +79,10 @@ def ahead(items: Iterator[_Item], n: int = 1) -> Iterator[_Item]:
 
 
 @contextmanager
-def in_background(work: Callable[[Callable[[int], None]], None]) -> Iterator[None]:
+def in_background(work: Callable[[Callable[[int], None]], None]) -> Iterator[Callable[[], None]]:
     """Work done by another thread while this lasts, which ends when it is done; work is given up where this fails.
 
-    `work` is to tell now and then how much it has done.
+    `work` is to tell now and then how much it has done. What is given, asked now and then, raises the error of work that has failed.
     """
     given_up = threading.Event()
 
@@ -92,8 +92,13 @@ def in_background(work: Callable[[Callable[[int], None]], None]) -> Iterator[Non
 
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(work, told)
+
+        def check() -> None:
+            if done.done():
+                done.result()
+
         try:
-            yield
+            yield check
         except BaseException:
             given_up.set()
             raise

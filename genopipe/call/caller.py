@@ -87,9 +87,11 @@ def call_variants(
     genes: Path | None = None,
     threads: int = 1,
     settings: Settings = DEFAULT,
+    check: Callable[[], object] = lambda: None,
 ) -> None:
     """Calls the variants of one sample. `reference` is a folder made by `genopipe reference build`, `alignments` a BAM or CRAM, `targets`
-    a BED of intervals and `genes` a gene model (GFF3, GTF) whose coverage is told too.
+    a BED of intervals and `genes` a gene model (GFF3, GTF) whose coverage is told too. `check` is asked before each window, and raises
+    where there is no sense in going on.
 
     Raises BadInput for a BAM that is damaged, unsorted, unindexed, of another reference, or of an unclear sample, and for such a BED;
     BadConfiguration for outputs that are inputs or one another.
@@ -108,6 +110,7 @@ def call_variants(
     source = Source(reads.bam, reads.read_groups, model, wanted, forest)
 
     def work(window: Window) -> Found:
+        check()
         return call_window(source, genome, window, sex=sex, settings=settings, with_blocks=outputs.gvcf is not None)
 
     kinds = KINDS if source.forest is None else (*KINDS, "FILTER/Learnt")

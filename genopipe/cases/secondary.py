@@ -54,9 +54,9 @@ def run_secondary(reads: Reads, reference: Path, prefix: Path, *, options: Optio
         return
     files = Files(reads.r1, reads.r2, False, reads.read_group)
     with aligned_files(files, reference, bam, options=options, keep_bam=keep_bam) as aligned:
-        assert aligned.held is not None
-        with using(aligned.held.gpu):
-            call_variants(reference, aligned, outputs, sample=whom, threads=options.threads)
+        assert aligned.bam.held is not None
+        with using(aligned.bam.held.gpu):
+            call_variants(reference, aligned.bam, outputs, sample=whom, threads=options.threads, check=aligned.check)
 
 
 def named(prefix: Path, suffix: str) -> Path:

@@ -1,4 +1,4 @@
-"""Work in the background is done when its time ends, fails with it, and is given up where what goes on beside it fails."""
+"""Work in the background is done when its time ends, tells at once that it failed, and is given up where what goes on beside it fails."""
 
 from __future__ import annotations
 
@@ -27,6 +27,25 @@ def test_its_error_is_raised_at_the_end() -> None:
     with pytest.raises(OSError, match="disk full"), in_background(full):
         beside.append(1)
     assert beside == [1]
+
+
+def test_its_error_is_told_as_soon_as_it_is_asked_for() -> None:
+    """Nothing is told as long as there is none."""
+    going_on = threading.Event()
+
+    def full(told: Told) -> None:
+        going_on.wait(10)
+        raise OSError("disk full")
+
+    n_steps = 0
+    with pytest.raises(OSError, match="disk full"), in_background(full) as check:
+        check()
+        going_on.set()
+        while n_steps < 1000:
+            n_steps += 1
+            check()
+            threading.Event().wait(0.01)
+    assert n_steps < 1000
 
 
 def test_it_is_given_up_where_the_rest_fails() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from genopipe.align import destinations, gpu_chain, inputs, pipeline
 from genopipe.align import run as run_module
 from genopipe.align.index import build_reference
 from genopipe.align.pipeline import Options
+from genopipe.call import caller
 from genopipe.call.caller import Sample as Whom
 from genopipe.cases.secondary import Reads, run_secondary
 from genopipe.device import Device, Gpu
@@ -95,3 +97,32 @@ def test_every_file_has_the_bytes_of_the_cpu(gpu: Gpu, sample: Sample, monkeypat
     monkeypatch.setattr(held_alignments, "SEGMENT", 1 << 22)
     assert run("files", "cpu", keep=False, memory=pipeline.WORKING_MEMORY + (1 << 21)) == without
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def test_a_bam_that_cannot_be_written_ends_the_calling(gpu: Gpu, sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The error is that of the BAM, no window is called behind it, and nothing is left."""
+    failed, called = Event(), []
+
+    def full(*given: Any) -> None:
+        failed.set()
+        raise OSError("no space left")
+
+    def call_window(*given: Any, **named: Any) -> Any:
+        called.append(1)
+        raise AssertionError("a window is called")
+
+    def fit_model(*given: Any, **named: Any) -> Any:
+        model = fit(*given, **named)
+        assert failed.wait(60)
+        return model
+
+    fit = caller.fit_model
+    monkeypatch.setattr(pipeline, "Card", lambda: gpu)
+    monkeypatch.setattr("genopipe.cases.secondary.LEAST_BESIDE_INDEX", 0)
+    monkeypatch.setattr(pipeline, "flag_records", full)
+    monkeypatch.setattr(caller, "fit_model", fit_model)
+    monkeypatch.setattr(caller, "call_window", call_window)
+    options = Options(device="gpu", threads=2)
+    with pytest.raises(OSError, match="no space left"):
+        run_secondary(Reads(*sample.mates("all"), GROUP), sample.reference, tmp_path / "s", options=options, whom=Whom())
+    assert not called and not list(tmp_path.iterdir())
