@@ -231,13 +231,8 @@ def aligned(given: Given, reference: Path, output: Path, *, options: Options, ke
     with _marked(given, reference, output, options, Wishes(records=keep_bam, calling=True)) as marked:
         assert marked.store is not None
         bam = marked.store.held(marked.genome.contigs, LONGEST_SPAN, marked.bits).bam(marked.header, output)
-        write = partial(_write, marked, output, options.threads) if keep_bam else _nothing
-        with in_background(write) as check:
+        with in_background(partial(_write, marked, output, options.threads) if keep_bam else lambda told: None) as check:
             yield Aligned(bam, check)
-
-
-def _nothing(advance: Callable[[int], object]) -> None:
-    """No BAM is written."""
 
 
 @dataclass(frozen=True, slots=True)
