@@ -19,7 +19,7 @@ from genopipe.call.coverage import Tally
 from genopipe.call.fit import fit_model
 from genopipe.call.forest import load_forest
 from genopipe.call.input import Input, open_input
-from genopipe.call.lines import KINDS, block_line, gvcf_line, vcf_line
+from genopipe.call.lines import KINDS, texts
 from genopipe.call.model import Model, check_model, read_model, reference_digest
 from genopipe.call.ploidy import Sex, is_absent
 from genopipe.call.pool import in_order
@@ -179,9 +179,10 @@ def _write_all(
     n_sites, tried = 0, Tried()
     with progress("calling", total=sum(w.end - w.start for w in windows), unit="bases") as counter:
         for window, found in in_order(windows, work, threads):
-            writers.vcf("".join(vcf_line(window.contig, site) for site in found.sites))
+            vcf, gvcf = texts(window.contig, found.sites, found.blocks if writers.gvcf is not None else None)
+            writers.vcf(vcf)
             if writers.gvcf is not None:
-                writers.gvcf(_gvcf_text(window, found))
+                writers.gvcf(gvcf)
             writers.uncallable("".join(f"{window.contig.name}\t{start}\t{end}\t{why}\n" for start, end, why in found.coverage.uncallable))
             tally.add(window.contig.name, found.coverage)
             n_sites, tried = n_sites + len(found.sites), Tried(*(a + b for a, b in zip(tried, found.tried, strict=True)))
@@ -190,12 +191,6 @@ def _write_all(
     if tried.deep or tried.crowded:
         text = "%s regions were compared by %d of their fragments, %s by %d of their events, the best supported ones"
         log.info(text, f"{tried.deep:,}", settings.max_fragments, f"{tried.crowded:,}", settings.max_events)
-
-
-def _gvcf_text(window: Window, found: Found) -> str:
-    lines = [(site.position, gvcf_line(window.contig, site)) for site in found.sites]
-    lines += [(block.start, block_line(window.contig, block)) for block in found.blocks]
-    return "".join(line for _, line in sorted(lines, key=lambda pair: pair[0]))
 
 
 def cells(contig: Contig, bam_contig: int | None, start: int, end: int, settings: Settings) -> Iterator[Window]:

@@ -20,6 +20,15 @@ KINDS = (
 _SHARE_DIGITS = 4
 
 
+def texts(contig: Contig, sites: list[Site], blocks: list[Block] | None) -> tuple[str, str]:
+    """The records of sorted sites and blocks, for a VCF and for a gVCF; without blocks nothing for a gVCF."""
+    vcf = "".join(vcf_line(contig, site) for site in sites)
+    if blocks is None:
+        return vcf, ""
+    lines = [(site.position, gvcf_line(contig, site)) for site in sites] + [(block.start, block_line(contig, block)) for block in blocks]
+    return vcf, "".join(line for _, line in sorted(lines, key=lambda pair: pair[0]))
+
+
 def vcf_line(contig: Contig, site: Site) -> str:
     """The record of a site."""
     n = len(site.alleles)
