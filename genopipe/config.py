@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from genopipe.formats.ped import read_ped
 from genopipe.formats.read_structure import parse_override_cycles, whole_reads
 from genopipe.formats.run_info import read_run_info
 from genopipe.formats.sample_sheet import read_sample_sheet
+from genopipe.formats.text_lines import read_lines
 from genopipe.formats.yaml_document import Lines, check, read_yaml
 from genopipe.store import Location, is_s3
 
@@ -114,11 +115,12 @@ class Case:
         return known.get(sample, "unknown")
 
 
-def load_case(path: Path) -> Case:
+def load_case(path: Path, *, with_reads: bool = True) -> Case:
     """The case of a case file, checked, with paths resolved against the file's folder.
 
-    Raises BadConfiguration (file, line, key) for anything unknown, missing, contradicting or not there. The FASTQ files must exist; the
-    reference and the evidence set are checked by the stages that open them.
+    Without reads, `reads:` and `run_folder:` are not looked at: what begins with calls needs neither. Raises BadConfiguration
+    (file, line, key) for anything unknown, missing, contradicting or not there. The FASTQ files must exist; the reference and the
+    evidence set are checked by the stages that open them.
     """
     path = Path(path)
     document, lines = read_yaml(path, "case")
@@ -140,7 +142,7 @@ def load_case(path: Path) -> Case:
         ),
         family=tuple(Relative(**relative) for relative in document.get("family", ())),
         pedigree=base / document["pedigree"] if "pedigree" in document else None,
-        reads=_reads(document, base, path, lines),
+        reads=_reads(document, base, path, lines) if with_reads else (),
         archive=_archive(document, base),
         ehr=Ehr(**document["ehr"]) if "ehr" in document else None,
         gates=document.get("gates", {}),
@@ -150,6 +152,8 @@ def load_case(path: Path) -> Case:
         panels=tuple(document.get("panels", ())),
     )
     _check_people(case, lines)
+    if with_reads:
+        _check_reads(case, lines)
     return case
 
 
@@ -224,21 +228,28 @@ def _read_table(table: Path) -> Iterator[ReadFiles]:
             do="Check `reads:` in the case file.",
             path=table,
         )
+    rows = csv.DictReader((text for _, text in read_lines(table)), delimiter="\t", restval="")
+    if not {"sample", "r1"} <= set(rows.fieldnames or ()):
+        raise BadConfiguration(
+            f"columns {rows.fieldnames}", wanted="the columns sample, lane, r1, r2", do="Mend the first line.", path=table, line=1
+        )
     seen: dict[Path, int] = {}
-    with open(table, newline="", encoding="utf-8") as stream:
-        rows = csv.DictReader(stream, delimiter="\t")
-        if not {"sample", "r1"} <= set(rows.fieldnames or ()):
-            raise BadConfiguration(
-                f"columns {rows.fieldnames}", wanted="the columns sample, lane, r1, r2", do="Mend the first line.", path=table, line=1
-            )
-        for line, row in enumerate(rows, start=2):
-            lane = row.get("lane") or "1"
-            if not lane.isdigit():
-                raise BadConfiguration(f"lane {lane!r}", wanted="a whole number", do="Mend this line.", path=table, line=line)
-            r2 = row.get("r2")
-            files = ReadFiles(row["sample"], int(lane), table.parent / row["r1"], table.parent / r2 if r2 else None)
-            _check_read_files(files, seen, table, line)
-            yield files
+    for row in rows:
+        files = _table_row(row, table, rows.line_num)
+        _check_read_files(files, seen, table, rows.line_num)
+        yield files
+
+
+def _table_row(row: Mapping[str, str], table: Path, line: int) -> ReadFiles:
+    lane, r2 = row.get("lane") or "1", row.get("r2")
+    for came, wanted, wrong in (
+        (f"lane {lane!r}", "a whole number", not (lane.isascii() and lane.isdigit())),
+        ("no sample or no r1", "a sample and its FASTQ file", not (row["sample"] and row["r1"])),
+        ("more values than columns", "a value for each column", None in row),
+    ):
+        if wrong:
+            raise BadConfiguration(came, wanted=wanted, do="Mend this line.", path=table, line=line)
+    return ReadFiles(row["sample"], int(lane), table.parent / row["r1"], table.parent / r2 if r2 else None)
 
 
 def _check_read_files(files: ReadFiles, seen: dict[Path, int], path: Path, line: int) -> None:
@@ -256,12 +267,18 @@ def _check_read_files(files: ReadFiles, seen: dict[Path, int], path: Path, line:
         seen[fastq] = line
 
 
-def _check_people(case: Case, lines: Lines) -> None:
-    """Samples, relations and reads must tell one story."""
+def _faults_of(path: Path, lines: Lines) -> Callable[..., BadConfiguration]:
+    """What makes a fault of a case file from what came, what was wanted, what to do, and the place."""
 
     def fault(came: str, wanted: str, do: str, *place: str | int) -> BadConfiguration:
-        return BadConfiguration(came, wanted=wanted, do=do, path=case.path, line=lines.at(place))
+        return BadConfiguration(came, wanted=wanted, do=do, path=path, line=lines.at(place))
 
+    return fault
+
+
+def _check_people(case: Case, lines: Lines) -> None:
+    """Samples, relations and terms must tell one story."""
+    fault = _faults_of(case.path, lines)
     if case.family and case.pedigree:
         raise fault("both `family` and `pedigree`", "one of the two", "Remove one.", "pedigree")
     if case.pedigree and not case.pedigree.is_file():
@@ -279,6 +296,14 @@ def _check_people(case: Case, lines: Lines) -> None:
             raise fault(
                 f"the {relative.relation} is {relative.sex}", "a female mother and a male father", "Mend the sex or the relation.", *place
             )
+    both = set(case.proband.phenotypes) & set(case.proband.excluded)
+    if both:
+        raise fault(f"{min(both)} is both observed and excluded", "each term once", "Remove one.", "proband", "excluded")
+
+
+def _check_reads(case: Case, lines: Lines) -> None:
+    """Everyone has reads, and all reads are of somebody."""
+    fault = _faults_of(case.path, lines)
     if case.proband.sample not in case.samples:
         raise fault(f"no reads of the proband's sample {case.proband.sample}", "reads of the proband", "Add them under `reads:`.", "reads")
     for sample in case.samples:
@@ -287,7 +312,8 @@ def _check_people(case: Case, lines: Lines) -> None:
     if case.case in case.samples:
         raise fault(f"the case is named like its sample {case.case}", "a name of its own for the case", "Rename one.", "case")
     if case.pedigree is None:
-        for sample in set(case.samples) - set(people):
+        people = {case.proband.sample, *(relative.sample for relative in case.family)}
+        for sample in sorted(set(case.samples) - people):
             raise fault(
                 f"reads of sample {sample}, who is nobody in this case",
                 "samples of the proband and the family",
@@ -302,9 +328,6 @@ def _check_people(case: Case, lines: Lines) -> None:
                 "Add them under `reads:` or remove the person.",
                 "family",
             )
-    both = set(case.proband.phenotypes) & set(case.proband.excluded)
-    if both:
-        raise fault(f"{min(both)} is both observed and excluded", "each term once", "Remove one.", "proband", "excluded")
 
 
 @dataclass(frozen=True, slots=True)

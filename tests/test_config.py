@@ -68,6 +68,20 @@ def test_reads_may_stand_in_a_table(folder: Path) -> None:
     assert [(files.sample, files.lane, files.r2 is None) for files in case.reads] == [("S1", 2, False), ("S2", 1, True)]
 
 
+def test_a_table_of_reads_may_come_from_a_spreadsheet(folder: Path) -> None:
+    """With a byte order mark and CR LF."""
+    (folder / "reads.tsv").write_bytes("\ufeffsample\tr1\tr2\r\nS1\tS1_R1.fq\tS1_R2.fq\r\nS2\tS2.fq\t\r\n".encode())
+    assert load_case(write(folder, GOOD[: GOOD.index("reads:")] + "reads: reads.tsv\n")).samples == ("S1", "S2")
+
+
+@pytest.mark.parametrize("reads", ["", "reads: gone.tsv\n", "run_folder: gone\n"])
+def test_a_case_whose_calls_are_there_needs_no_reads(folder: Path, reads: str) -> None:
+    path = write(folder, GOOD[: GOOD.index("reads:")] + reads)
+    assert load_case(path, with_reads=False).proband.sample == "S1"
+    with pytest.raises((BadConfiguration, BadInput)):
+        load_case(path)
+
+
 def run_folder_case(folder: Path, sheet: str) -> Path:
     """A case whose reads come from a run of two lanes."""
     (folder / "run").mkdir()
@@ -150,6 +164,8 @@ TABLE_FAULTS = {
     "columns": ("sample\tfile\nS1\tS1_R1.fq\n", r"reads.tsv:1: columns"),
     "lane": ("sample\tlane\tr1\nS1\tone\tS1_R1.fq\n", r"reads.tsv:2: lane 'one'"),
     "file": ("sample\tr1\nS1\tgone.fq\n", r"reads.tsv:2: no file .*gone.fq"),
+    "no file named": ("sample\tr1\nS1_R1.fq\n", r"reads.tsv:2: no sample or no r1"),
+    "more values than columns": ("sample\tr1\nS1\tS1_R1.fq\tS1_R2.fq\n", r"reads.tsv:2: more values than columns"),
 }
 
 

@@ -48,7 +48,7 @@ def pointers(
     from genopipe.ehr.pointers import case_target, pointer_bundle, write_bundle
     from genopipe.ehr.sources import archived_files, number_of_findings
 
-    case = load_case(case_file)
+    case = load_case(case_file, with_reads=False)
     target = case_target(case, issued)
     files = archived_files(receipt, root)
     n_findings = number_of_findings(findings) if findings else None

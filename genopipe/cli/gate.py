@@ -25,5 +25,5 @@ def gate(measures: tuple[Path, ...], case_file: Path | None, results: Path | Non
     from genopipe.cases.gates import gates_with, judge
     from genopipe.config import load_case, load_settings
 
-    changed = [load_settings({}).value["gates"], *([load_case(case_file).gates] if case_file else [])]
+    changed = [load_settings({}).value["gates"], *([load_case(case_file, with_reads=False).gates] if case_file else [])]
     keep_judgement(judge(list(measures), gates_with(*changed)), output, results=results)

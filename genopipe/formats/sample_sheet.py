@@ -105,7 +105,7 @@ def _sections(path: Path) -> dict[str, list[Row]]:
     sections: dict[str, list[Row]] = {}
     rows: list[Row] | None = None
     for line, text in read_lines(path):
-        cells = _cells(text.removeprefix("\ufeff") if line == 1 else text, path, line)
+        cells = _cells(text, path, line)
         if not any(cells):
             continue
         if cells[0].startswith("["):

@@ -1,13 +1,14 @@
 """The numbered lines of a text file, plain or gzip, with any line ends: what every reader of a line-based format begins with.
 
-The end of each line is taken off, `\\r\\n` too. A file that is not there, is a pipe, not UTF-8 or a truncated gzip is a `BadInput`
-with its path and, where there is one, the line.
+The end of each line is taken off, `\\r\\n` too, and the byte order mark that spreadsheets put before the first. A file that is not
+there, is a pipe, not UTF-8 or a truncated gzip is a `BadInput` with its path and, where there is one, the line.
 """
 
 from __future__ import annotations
 
 import gzip
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             raw.seek(0)
             for line in gzip.GzipFile(fileobj=raw) if zipped else raw:
                 number += 1
-                yield number, line.decode().rstrip("\r\n")
+                yield number, line.removeprefix(BOM_UTF8 if number == 1 else b"").decode().rstrip("\r\n")
     except (FileNotFoundError, IsADirectoryError) as error:
         raise BadInput("no such file", wanted="a readable file", do="Check the path.", path=path) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -51,7 +51,7 @@ def load_subject(path: Path) -> Subject:
     packet, _ = read_yaml(path, "case")
     if "subject" in packet or (isinstance(packet.get("proband"), dict) and "subject" in packet["proband"]):
         return _from_phenopacket(packet, path)
-    return _from_case(load_case(path))
+    return _from_case(load_case(path, with_reads=False))
 
 
 def _from_case(case: Case) -> Subject:

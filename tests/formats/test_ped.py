@@ -28,6 +28,10 @@ def test_a_trio_is_read(tmp_path: Path) -> None:
     )
 
 
+def test_a_byte_order_mark_is_no_part_of_the_family(tmp_path: Path) -> None:
+    assert read_ped(ped(tmp_path, "\ufeffF\tS\t0\t0\t1\t1\r\n"))[0].family == "F"
+
+
 def test_empty_columns_between_tabs_are_unknown_parents(tmp_path: Path) -> None:
     assert read_ped(ped(tmp_path, "F\tS\t\t\t1\t1\n"))[0].father is None
 
