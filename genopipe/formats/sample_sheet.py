@@ -10,6 +10,7 @@ Source: Illumina BCL Convert software guide, document 1000000163594; bcl2fastq2 
 from __future__ import annotations
 
 import csv
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,25 +57,27 @@ class SampleSheet:
         return BadInput(came, wanted=wanted, do=do, path=self.path, line=line)
 
 
-SETTINGS = frozenset(
-    {
-        "adapterread1",
-        "adapterread2",
-        "adapterbehavior",
-        "adapterstringency",
-        "minimumadapteroverlap",
-        "minimumtrimmedreadlength",
-        "maskshortreads",
-        "barcodemismatchesindex1",
-        "barcodemismatchesindex2",
-        "overridecycles",
-        "createfastqforindexreads",
-        "nolanesplitting",
-    }
-)
-"""The settings that are followed, in lower case."""
+SETTINGS = {
+    name.lower(): name
+    for name in (
+        "AdapterRead1",
+        "AdapterRead2",
+        "AdapterBehavior",
+        "AdapterStringency",
+        "MinimumAdapterOverlap",
+        "MinimumTrimmedReadLength",
+        "MaskShortReads",
+        "BarcodeMismatchesIndex1",
+        "BarcodeMismatchesIndex2",
+        "OverrideCycles",
+        "CreateFastqForIndexReads",
+        "NoLaneSplitting",
+    )
+}
+"""The settings that are followed, as they are written, by their names in lower case."""
 
 _SAME_SETTING = {"adapter": "adapterread1", "trimadapter": "adapterread1"}
+_TYPING_ERROR = 0.9  # of difflib: BarcodeMismatchIndex1 is one, Read1UMILength is another setting
 _WITHOUT_EFFECT = frozenset({"softwareversion", "fastqcompressionformat"})
 
 Row = tuple[int, list[str]]
@@ -109,6 +112,9 @@ def _sections(path: Path) -> dict[str, list[Row]]:
         if not any(cells):
             continue
         if cells[0].startswith("["):
+            if cells[0].rstrip(";").endswith("]") and cells[0].endswith(";"):
+                do = "Save it as CSV with commas."
+                raise BadInput("semicolons between the values", wanted="commas", do=do, path=path, line=line)
             rows = _new_section(cells, sections, path, line)
         elif rows is None:
             raise BadInput(
@@ -154,6 +160,9 @@ def _settings(rows: list[Row], path: Path) -> tuple[dict[str, str], dict[str, in
             )
         if key in SETTINGS:
             settings[key], lines[key] = value, line
+        elif near := difflib.get_close_matches(key, SETTINGS, n=1, cutoff=_TYPING_ERROR):
+            do = f"Did you mean {SETTINGS[near[0]]}?"
+            raise BadInput(f"unknown setting {cells[0]}", wanted="a setting of BCL Convert", do=do, path=path, line=line)
         elif key not in _WITHOUT_EFFECT:
             log.warning("%s:%d: the setting %s is not followed", path, line, cells[0])
     return settings, lines

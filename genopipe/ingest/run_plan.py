@@ -105,6 +105,9 @@ class RunPlan:
 
 def read_sheet(path: Path) -> SampleSheet:
     """A sample sheet, or a Picard parameter file in its place."""
+    if not path.exists():
+        do = "Name it with --sample-sheet, or say --no-sample-sheet."
+        raise BadInput("no such file", wanted="the sample sheet of the run", do=do, path=path)
     return read_barcode_parameters(path) if is_barcode_parameters(path) else read_sample_sheet(path)
 
 
@@ -253,7 +256,7 @@ def _with_settings(sheet: SampleSheet, given: Mapping[str, str]) -> SampleSheet:
     settings = {name.lower(): value for name, value in given.items()}
     unknown = settings.keys() - SETTINGS
     if unknown:
-        wanted = f"one of {', '.join(sorted(SETTINGS))}"
+        wanted = f"one of {', '.join(sorted(SETTINGS.values()))}"
         raise BadConfiguration(f"no setting {min(unknown)}", wanted=wanted, do="Correct its name.", key="--setting")
     lines = {key: line for key, line in sheet.setting_line.items() if key not in settings}
     return replace(sheet, settings={**sheet.settings, **settings}, setting_line=lines)

@@ -81,6 +81,8 @@ def test_every_sheet_of_real_runs_is_read_or_names_its_fault(data: Path) -> None
         ("[Data]\nFCID,Sample_ID,index\nA,S1,ACGT\nB,S2,TTTT\n", 4, "flow cell B after A in line 3"),
         ('[Data]\nSample_ID,index\n"S1,ACGT\n', 3, "no CSV"),
         ("[Settings]\nAdapter,A\nTrimAdapter,C\n[Data]\nSample_ID\nS\n", 3, r"TrimAdapter is set again \(line 2\)"),
+        ("[Header];;\nFileFormatVersion;2;\n", 1, "semicolons between the values; wanted commas"),
+        ("[Settings]\nOverideCycles,Y9\n[Data]\nSample_ID\nS\n", 2, r"unknown setting OverideCycles.* Did you mean OverrideCycles\?"),
         (V2.replace(",1,0\n", ",3,0\n"), 9, "'3' barcode mismatches; wanted 0, 1 or 2"),
     ],
 )

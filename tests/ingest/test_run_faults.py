@@ -194,6 +194,8 @@ def test_a_folder_that_is_no_run_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "SampleSheet.csv").write_bytes((run / "SampleSheet.csv").read_bytes())
     assert "RunInfo.xml: there is no such file" in str(fault(tmp_path / "empty", tmp_path / "out"))
+    with pytest.raises(BadInput, match="no such file; wanted the sample sheet of the run"):
+        plan_run(run, tmp_path / "gone.csv", Options())
     assert "no lane in Data/Intensities/BaseCalls" in str(fault(tmp_path / "empty", tmp_path / "out", read_structure="40T8B10B30T"))
     assert "no read but indexes" in str(fault(run, tmp_path / "out", read_structure="40B"))
     assert "OverrideCycles beside --read-structure" in str(
