@@ -3,28 +3,22 @@
 Indels shown by the alignments are put as far left as they go and counted by fragment; bases that differ are counted by site; soft clips
 are counted where they begin. An indel, a pile of clips, or three differing sites close together make a region, which takes in the repeat
 that an indel or the clips stand in and the differing sites near it; what changes the length of a repeat clips reads at both its ends, and
-all of it must be judged at once. What is left are single differing sites.
+all of it must be judged at once. What is left are single differing sites. The kernel is `genopipe.kernels.regions`; here its arrays become
+regions with events.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.call.events import Event, left_aligned, repeat_at, spread
+from genopipe.call.events import Event
 from genopipe.call.settings import Settings
 from genopipe.call.view import View
-from genopipe.kernels.pileup import Pileup, mark_sites
-
-_CROWDS = ((2, 4), (3, 12))
-"""So many differing sites within so many bases are judged as haplotypes."""
-_BASES, _CLIPS = 15, 16
-"""Bits of `mark_sites`."""
-_LONG = 5
-"""Bases of an indel that is hardly ever a sequencing error, so that one fragment is enough to try it."""
+from genopipe.kernels.pileup import mark_sites
+from genopipe.kernels.regions import BASES, Active, Limits, active_regions
 
 
 @dataclass(slots=True)
@@ -38,54 +32,22 @@ class Region:
 
 def find_regions(view: View, *, settings: Settings) -> tuple[list[Region], NDArray[np.int64]]:
     """The regions, sorted, and the positions of the simple differing sites outside them."""
-    indels = indel_candidates(view, settings=settings)
-    mark = _marks(view, settings)
-    site, alternative = _sites_of(mark, view.pileup.start)
-    clips = (np.flatnonzero(mark & _CLIPS) + view.pileup.start).tolist()
-    spans = [
-        (low - 3, high + 3)
-        for low, high in (spread(event, view.stretch) for event in indels if _opens(event, indels, view.pileup, settings))
-    ]
-    spans += [(low - 3, high + 4) for low, high in (repeat_at(position, view.stretch) for position in clips)]
-    spans += _crowds(site)
-    regions = _merged(spans, settings)
-    inside = _take_in(regions, site, settings)
-    _give_events(regions, indels, site, alternative)
-    return regions, site[~inside]
+    active = active_regions(view.reads, view.pileup, view.reference, _marks(view, settings), limits(settings))
+    return _with_events(active), active.site[~active.inside]
 
 
-def indel_candidates(view: View, *, settings: Settings) -> dict[Event, int]:
-    """Indels that more than one fragment shows, or a long one at all, left-aligned, with the number of fragments."""
-    reads, pileup, stretch = view.reads, view.pileup, view.stretch
-    fragments: dict[Event, set[int]] = defaultdict(set)
-    base, base_start, name_hash = reads.base, reads.base_start, reads.name_hash
-    aligned: dict[Event, Event] = {}
-    for read, position, offset, length in pileup.indel.tolist():
-        first = int(base_start[read]) + offset
-        raw = Event(position, -length, b"") if length < 0 else Event(position, 0, base[first : first + length].tobytes())
-        if raw.end > stretch.end:
-            continue
-        if raw not in aligned:
-            aligned[raw] = left_aligned(raw, stretch)
-        fragments[aligned[raw]].add(int(name_hash[read]))
-    found = {}
-    for event, names in fragments.items():
-        known = max(event.alt, default=0) < 4 and max(stretch.cut(event.position - 1, event.end + 1).base, default=4) < 4
-        is_long = abs(event.ref_length - len(event.alt)) >= _LONG
-        if known and (is_long or len(names) >= settings.min_support):
-            found[event] = len(names)
-    return found
+def limits(settings: Settings) -> Limits:
+    """What regions go by."""
+    return Limits(
+        np.int64(settings.min_support), np.float64(settings.min_indel_share), np.int64(settings.reach), np.int64(settings.longest_region)
+    )
 
 
-def _opens(event: Event, indels: dict[Event, int], pileup: Pileup, settings: Settings) -> bool:
-    """Whether an indel is shown often enough to make a region; those less often shown are only tried where there is one."""
-    depth = int(pileup.depth[max(event.position - pileup.start - 1, 0)])
-    return indels[event] >= max(settings.min_support, settings.min_indel_share * depth)
-
-
-def differing_sites(view: View, *, settings: Settings) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Positions with enough bases that differ from the reference, and (sites, 4) which codes those are."""
-    return _sites_of(_marks(view, settings), view.pileup.start)
+def differing_sites(view: View, *, settings: Settings) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Positions with enough bases that differ from the reference, and of each, as a bit, the codes of those."""
+    code = _marks(view, settings) & np.uint8(BASES)
+    row = np.flatnonzero(code)
+    return row + view.pileup.start, code[row]
 
 
 def _marks(view: View, settings: Settings) -> NDArray[np.uint8]:
@@ -93,47 +55,16 @@ def _marks(view: View, settings: Settings) -> NDArray[np.uint8]:
     return mark_sites(view.pileup, view.reference, min_support=settings.min_support, shares=shares)
 
 
-def _sites_of(mark: NDArray[np.uint8], start: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    row = np.flatnonzero(mark & _BASES)
-    return row + start, (mark[row, None] >> np.arange(4, dtype=np.uint8) & 1).astype(bool)
-
-
-def _crowds(site: NDArray[np.int64]) -> list[tuple[int, int]]:
-    spans = []
-    for crowd, span in _CROWDS:
-        pairs = zip(site[: len(site) - crowd + 1].tolist(), site[crowd - 1 :].tolist(), strict=True) if len(site) >= crowd else ()
-        spans += [(first, last + 1) for first, last in pairs if last - first < span]
-    return spans
-
-
-def _merged(spans: list[tuple[int, int]], settings: Settings) -> list[Region]:
-    regions: list[Region] = []
-    for low, high in sorted(spans):
-        if (
-            regions
-            and low <= regions[-1].end + settings.reach
-            and max(high, regions[-1].end) - regions[-1].start <= settings.longest_region
-        ):
-            regions[-1].end = max(high, regions[-1].end)
-        else:
-            regions.append(Region(low, high))
+def _with_events(active: Active) -> list[Region]:
+    bounds = np.concatenate(([0], np.cumsum(active.indel[:, 2]))).tolist()
+    shown = sorted(
+        (-support, Event(position, length, active.inserted[first : first + inserted].tobytes()))
+        for (position, length, inserted, support), first in zip(active.indel.tolist(), bounds, strict=False)
+    )
+    regions = []
+    for start, end in active.region.tolist():
+        events = [event for _, event in shown if start <= event.position and event.end <= end]
+        for row in range(*np.searchsorted(active.site, (start, end))):
+            events += [Event(int(active.site[row]), 1, bytes([code])) for code in range(4) if active.code[row] >> code & 1]
+        regions.append(Region(start, end, events))
     return regions
-
-
-def _take_in(regions: list[Region], site: NDArray[np.int64], settings: Settings) -> NDArray[np.bool_]:
-    """Stretches regions to the differing sites within reach; returns which sites are inside one."""
-    inside = np.zeros(len(site), bool)
-    for region in regions:
-        near = slice(*np.searchsorted(site, (region.start - settings.reach, region.end + settings.reach)))
-        inside[near] = True
-        if near.stop > near.start:
-            region.start, region.end = min(region.start, int(site[near.start]) - 1), max(region.end, int(site[near.stop - 1]) + 2)
-    return inside
-
-
-def _give_events(regions: list[Region], indels: dict[Event, int], site: NDArray[np.int64], alternative: NDArray[np.bool_]) -> None:
-    ordered = sorted(indels, key=lambda event: (-indels[event], event))
-    for region in regions:
-        region.events = [event for event in ordered if region.start <= event.position and event.end <= region.end]
-        near = range(*np.searchsorted(site, (region.start, region.end)))
-        region.events += [Event(int(site[row]), 1, bytes([code])) for row in near for code in np.flatnonzero(alternative[row]).tolist()]
