@@ -169,7 +169,5 @@ def _wanted(part: Mapping[str, Any], kind: str) -> str:
         part = _part(kind, part["$ref"].split("/")[1:])
     if "enum" in part:
         return "one of " + ", ".join(map(str, part["enum"]))
-    text = part.get("description", "").rstrip(".")
-    if "pattern" in part:
-        text += f" matching {part['pattern']}"
-    return text.strip() or f"a {part.get('type', 'value')}"
+    text = str(part.get("description", f"a {part.get('type', 'value')}")).rstrip(".")
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from pathlib import Path
 
+from click.testing import CliRunner
+
 from genopipe.cases.status import case_statuses
+from genopipe.cli.status import status
 
 
 def make(folder: Path, *names: str) -> None:
@@ -26,6 +30,17 @@ def test_a_case_is_complete_when_all_its_stages_are_done(tmp_path: Path) -> None
     assert [case.complete for case in case_statuses(tmp_path)] == [False]
     make(tmp_path, "C1/align/S1.bam")
     assert [case.complete for case in case_statuses(tmp_path)] == [True]
+
+
+def test_a_step_that_began_and_did_not_end_is_told(tmp_path: Path) -> None:
+    """One that failed has a log alone; one that failed when it was done again has a log younger than its timing."""
+    make(tmp_path, "C1/issued", *(f"C1/logs/{step}.log" for step in ("align.S1", "align.S2", "ingest.S1", "snakemake")))
+    make(tmp_path, "C1/timings/ingest.S1.tsv", "C1/timings/align.S2.tsv")
+    os.utime(tmp_path / "C1" / "timings" / "align.S2.tsv", (0, 0))
+    [case] = case_statuses(tmp_path)
+    assert case.unfinished == ("align.S1", "align.S2")
+    told = CliRunner().invoke(status, [str(tmp_path)]).output
+    assert "at align.S1" in told and "ingest.S1" not in told
 
 
 def test_a_locked_case_is_running(tmp_path: Path) -> None:
