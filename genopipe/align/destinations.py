@@ -6,12 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.align.duplicates import Finder
 from genopipe.align.sorting import Chunk, Sorter, order_of
+from genopipe.align.workers import Workers
 from genopipe.device import Gpu
 from genopipe.errors import BadEnvironment
 from genopipe.formats.held_alignments import AlignmentStore
@@ -43,6 +45,15 @@ class Finished:
     trimmed: NDArray[np.int64]
 
 
+class Room(NamedTuple):
+    """What there is for reads: a folder for files, bytes of memory, workers, and a GPU."""
+
+    folder: Path
+    memory: int
+    workers: Workers
+    gpu: Gpu | None
+
+
 @dataclass(frozen=True, slots=True)
 class Destinations:
     """The sorter and the store, as far as they are wanted, and the finder."""
@@ -52,18 +63,18 @@ class Destinations:
     finder: Finder
 
     @classmethod
-    def within(cls, folder: Path, wishes: Wishes, *, memory: int, pixels: int, gpu: Gpu | None, levels: Levels) -> Destinations:
-        """These, in so many bytes of memory and in files in `folder`; a quarter of the memory is for signatures."""
-        order = partial(on_gpu.order, gpu) if gpu is not None else None
-        share = memory * 3 // 4 // (wishes.records + wishes.calling)
-        sorter = Sorter(folder, memory=share, order=order or order_of) if wishes.records else None
-        store = AlignmentStore(folder, levels, memory=share, gpu=gpu) if wishes.calling else None
-        return cls(sorter, store, Finder(folder, memory=memory // 4, pixels=pixels, order=order or np.argsort))
+    def within(cls, room: Room, wishes: Wishes, *, pixels: int, levels: Levels) -> Destinations:
+        """These; a quarter of the memory is for signatures."""
+        order = partial(on_gpu.order, room.gpu) if room.gpu is not None else None
+        share = room.memory * 3 // 4 // (wishes.records + wishes.calling)
+        sorter = Sorter(room.folder, room.workers, memory=share, order=order or order_of) if wishes.records else None
+        store = AlignmentStore(room.folder, levels, memory=share, gpu=room.gpu) if wishes.calling else None
+        return cls(sorter, store, Finder(room.folder, memory=room.memory // 4, pixels=pixels, order=order or np.argsort))
 
     def add(self, finished: Finished) -> None:
         """Hands on what was made of a batch, in the order of the reads."""
         if self.sorter is not None and finished.records is not None:
-            self.sorter.add(finished.records.record, finished.records.start, finished.records.key, finished.records.ordinal)
+            self.sorter.add(finished.records)
         if self.store is not None and finished.packed is not None:
             self.store.add(finished.packed, finished.first_read, finished.n_reads)
         self.finder.add(finished.signature)

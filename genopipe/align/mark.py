@@ -163,7 +163,7 @@ def _write(source: Path, output: Path, bits: NDArray[np.uint8], *, threads: int)
             for batch in stream.batches():
                 flag_records(batch.byte, batch.start, batch.first + np.arange(len(batch)), bits)
                 if index is not None:
-                    index.add(batch.byte, batch.start, bam.tell())
+                    index.add(bai.summary_of(batch.byte, batch.start), bam.tell())
                 bam.write(batch.byte.data)
                 written.advance(len(batch))
         if index is not None:

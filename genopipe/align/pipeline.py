@@ -12,21 +12,21 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genopipe import __version__
+from genopipe.align.bam_output import Marked, write_bam
 from genopipe.align.choose_on_gpu import Batch as DeviceBatch
 from genopipe.align.choose_on_gpu import Chooser
-from genopipe.align.destinations import Destinations, Finished, Wishes, memory_left
-from genopipe.align.duplicates import OPTICAL_PIXELS, flag_records
+from genopipe.align.destinations import Destinations, Finished, Room, Wishes, memory_left
+from genopipe.align.duplicates import OPTICAL_PIXELS
 from genopipe.align.duplication_metrics import Metrics, duplicates_path, metrics_of, write_metrics
 from genopipe.align.fragment_ends import FOLLOWERS, Libraries, signatures
 from genopipe.align.gpu_chain import Chain, Keep, Parsed, Part
@@ -38,18 +38,16 @@ from genopipe.align.placement import LONGEST_READ, Placements, Target, Workspace
 from genopipe.align.read_ends import ends_of_reads, placed_by
 from genopipe.align.records import describe
 from genopipe.align.rescue import rescue
-from genopipe.align.sorting import Chunk, Sorter, temporary_folder
+from genopipe.align.sorting import Chunk, temporary_folder
 from genopipe.align.split import Parts, split
 from genopipe.align.tags import tag_text
 from genopipe.align.texts import Text, in_background
 from genopipe.align.trimming import COUNTS, trim, trimming_path, write_counts
+from genopipe.align.workers import Workers
 from genopipe.device import Card, Device, Gpu
-from genopipe.formats import bai
-from genopipe.formats.bam import ReadGroup, encode, header_bytes, header_text
+from genopipe.formats.bam import ReadGroup, encode, header_text
 from genopipe.formats.bam_index import Bam
-from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.genome import load_genome
-from genopipe.formats.held_alignments import AlignmentStore
 from genopipe.kernels import packed_on_gpu
 from genopipe.kernels.extend import WIDE
 from genopipe.kernels.packed_alignments import Levels, Packed, Placed, Sequenced, pack
@@ -57,7 +55,6 @@ from genopipe.model import Genome, Reads
 from genopipe.outputs import whole_file
 from genopipe.progress import Progress, log, progress
 
-COMPRESSION_LEVEL = 1
 WORKING_MEMORY = 600 << 20
 """Bytes taken besides the index, the sorter and the duplicate finder: the program, batches under way, compiled kernels."""
 
@@ -66,9 +63,6 @@ UNDER_WAY = 6 << 30
 
 LONGEST_SPAN = LONGEST_READ + WIDE
 """Bases of the genome that a record may span: those of the window of a read."""
-
-_Given = TypeVar("_Given")
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +208,7 @@ def align(given: Given, reference: Path, output: Path, *, options: Options) -> l
     """Aligns reads to the genome in the folder `reference` and writes `output` (BAM), its index and its duplicate metrics."""
     with _marked(given, reference, output, options, Wishes()) as marked:
         with progress("writing") as written:
-            _write(marked, output, options.threads, written.advance)
+            write_bam(marked, output, written.advance)
         return marked.metrics
 
 
@@ -231,27 +225,25 @@ def aligned(given: Given, reference: Path, output: Path, *, options: Options, ke
     with _marked(given, reference, output, options, Wishes(records=keep_bam, calling=True)) as marked:
         assert marked.store is not None
         bam = marked.store.held(marked.genome.contigs, LONGEST_SPAN, marked.bits).bam(marked.header, output)
-        with in_background(partial(_write, marked, output, options.threads) if keep_bam else lambda told: None) as check:
+        with in_background(partial(write_bam, marked, output) if keep_bam else lambda told: None) as check:
             yield Aligned(bam, check)
 
 
-@dataclass(frozen=True, slots=True)
-class _Marked:
-    """All reads, the bits of those that are duplicates, what the header says, and the duplicate metrics."""
+class _Run(NamedTuple):
+    """One run: `folder` is for temporary files."""
 
-    genome: Genome
-    header: str
-    sorter: Sorter | None
-    store: AlignmentStore | None
-    bits: NDArray[np.uint8]
-    metrics: list[Metrics]
+    reference: Path
+    folder: Path
+    options: Options
+    wishes: Wishes
+    workers: Workers
 
 
 @contextmanager
-def _marked(given: Given, reference: Path, output: Path, options: Options, wishes: Wishes) -> Iterator[_Marked]:
+def _marked(given: Given, reference: Path, output: Path, options: Options, wishes: Wishes) -> Iterator[Marked]:
     """Aligns all reads; metrics and counts stand beside `output` when this ends well."""
-    with temporary_folder(output) as folder, ExitStack() as stack:
-        marked, trimmed = _align(given, reference, folder, options, wishes)
+    with temporary_folder(output) as folder, Workers(options.threads) as workers, ExitStack() as stack:
+        marked, trimmed = _align(given, _Run(reference, folder, options, wishes, workers))
         table = stack.enter_context(whole_file(duplicates_path(output)))
         write_metrics(marked.metrics, ",".join(sorted({group.sample for group in given.groups})), table)
         if options.trim:
@@ -260,52 +252,52 @@ def _marked(given: Given, reference: Path, output: Path, options: Options, wishe
         yield marked
 
 
-def _align(given: Given, reference: Path, folder: Path, options: Options, wishes: Wishes) -> tuple[_Marked, NDArray[np.int64]]:
+def _align(given: Given, run: _Run) -> tuple[Marked, NDArray[np.int64]]:
     """All reads with duplicates found, and the counts of trimming; the index is let go of."""
-    aligner = Aligner(reference, given.groups, options, wishes)
-    kept = _destinations(aligner, folder, options, wishes)
+    aligner = Aligner(run.reference, given.groups, run.options, run.wishes)
+    kept = _destinations(aligner, run)
     with progress("aligning", total=given.expected) as done:
-        examined, trimmed = _collect(aligner, given, kept, options.threads, done)
+        examined, trimmed = _collect(aligner, given, kept, run.workers, done)
     log.info("marking duplicates")
     genome, libraries = aligner.genome, aligner.libraries.name
     del aligner  # a GPU sorts where the index was
     bits, found = kept.finder.find(int(examined[:, :FOLLOWERS].sum()), len(libraries))
     header = header_text(genome.contigs, given.groups, version=__version__)
-    return _Marked(genome, header, kept.sorter, kept.store, bits, metrics_of(libraries, examined, found)), trimmed
+    return Marked(genome, header, kept.sorter, kept.store, bits, metrics_of(libraries, examined, found)), trimmed
 
 
-def _destinations(aligner: Aligner, folder: Path, options: Options, wishes: Wishes) -> Destinations:
+def _destinations(aligner: Aligner, run: _Run) -> Destinations:
     """Where reads go, with the memory that the index and the work in progress leave."""
     index = aligner.index
     taken = index.entry.nbytes + index.bucket.nbytes + aligner.genome.packed.nbytes + WORKING_MEMORY
-    left = memory_left(options.memory, taken, UNDER_WAY if aligner.gpu is not None else 0)
-    return Destinations.within(folder, wishes, memory=left, pixels=options.pixels, gpu=aligner.gpu, levels=aligner.levels)
+    left = memory_left(run.options.memory, taken, UNDER_WAY if aligner.gpu is not None else 0)
+    room = Room(run.folder, left, run.workers, aligner.gpu)
+    return Destinations.within(room, run.wishes, pixels=run.options.pixels, levels=aligner.levels)
 
 
 def _collect(
-    aligner: Aligner, given: Given, kept: Destinations, threads: int, done: Progress
+    aligner: Aligner, given: Given, kept: Destinations, workers: Workers, done: Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Aligns all reads and sends them to `kept`; gives the counts (libraries, 4) of reads, and those of trimming."""
     items = iter(given.items)
     examined = np.zeros((len(aligner.libraries.name), 4), np.int64)
     trimmed = np.zeros(len(COUNTS), np.int64)
-    with ThreadPoolExecutor(threads) as pool:
-        placed, insert = _learn(aligner, items, pool, threads)
+    placed, insert = _learn(aligner, items, workers)
 
-        def work(item: tuple[_Placed | Batch | Part, int]) -> Finished:
-            reads, first_read = item
-            if isinstance(reads, Part):
-                return aligner.describe(reads, first_read)
-            if isinstance(reads, _Placed):
-                return aligner.finish(reads, insert, first_read)
-            return aligner.align(reads, insert, first_read)
+    def work(item: tuple[_Placed | Batch | Part, int]) -> Finished:
+        reads, first_read = item
+        if isinstance(reads, Part):
+            return aligner.describe(reads, first_read)
+        if isinstance(reads, _Placed):
+            return aligner.finish(reads, insert, first_read)
+        return aligner.align(reads, insert, first_read)
 
-        rest = aligner.chosen(items, insert, given, _keeping(aligner, kept, sum(len(batch.reads) for batch in placed)))
-        for finished in _in_order(pool, work, _numbered(_each(placed, rest)), threads):
-            kept.add(finished)
-            examined += finished.count
-            trimmed += finished.trimmed
-            done.advance(int(finished.count[:, :FOLLOWERS].sum()))
+    rest = aligner.chosen(items, insert, given, _keeping(aligner, kept, sum(len(batch.reads) for batch in placed)))
+    for finished in workers.in_order(work, _numbered(_each(placed, rest))):
+        kept.add(finished)
+        examined += finished.count
+        trimmed += finished.trimmed
+        done.advance(int(finished.count[:, :FOLLOWERS].sum()))
     return examined, trimmed
 
 
@@ -337,7 +329,7 @@ def _each(placed: deque[_Placed], rest: Iterator[Batch | Part]) -> Iterator[_Pla
     yield from rest
 
 
-def _learn(aligner: Aligner, items: Iterator[Batch | Text], pool: ThreadPoolExecutor, threads: int) -> tuple[deque[_Placed], InsertSize]:
+def _learn(aligner: Aligner, items: Iterator[Batch | Text], workers: Workers) -> tuple[deque[_Placed], InsertSize]:
     """Places batches until they hold LEARN_PAIRS pairs or end; gives them and the insert size."""
     waiting: deque[_Placed] = deque()
     histogram = no_inserts()
@@ -350,7 +342,7 @@ def _learn(aligner: Aligner, items: Iterator[Batch | Text], pool: ThreadPoolExec
             taken += len(batch.reads) // 2 if batch.reads.paired else LEARN_PAIRS
             yield batch
 
-    for placed in _in_order(pool, aligner.place, first_batches(), threads):
+    for placed in workers.in_order(aligner.place, first_batches()):
         if placed.reads.paired:
             histogram += clear_inserts(placed.reads, aligner.target, placed.placements, LEARN_PAIRS - n_pairs)
             n_pairs += len(placed.reads) // 2
@@ -361,36 +353,3 @@ def _learn(aligner: Aligner, items: Iterator[Batch | Text], pool: ThreadPoolExec
             "insert size %d +- %d (%d to %d), learnt from %d pairs", insert.mean, insert.deviation, insert.low, insert.high, insert.n_pairs
         )
     return waiting, insert
-
-
-def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Given], _Result], items: Iterator[_Given], threads: int) -> Iterator[_Result]:
-    """Results of `work` in the order of `items`, a few items ahead."""
-    queue: deque[Future[_Result]] = deque()
-    try:
-        for item in items:
-            queue.append(pool.submit(work, item))
-            if len(queue) > threads:
-                yield queue.popleft().result()
-        while queue:
-            yield queue.popleft().result()
-    finally:
-        for future in queue:
-            future.cancel()
-
-
-def _write(marked: _Marked, output: Path, threads: int, advance: Callable[[int], object]) -> None:
-    """Writes the sorted records with their duplicate flags, and the index; `advance` is told of them, and may raise to end that."""
-    assert marked.sorter is not None
-    contigs = marked.genome.contigs
-    index = bai.Builder([contig.length for contig in contigs])
-    with whole_file(output.with_name(output.name + ".bai")) as table, whole_file(output) as partial:
-        with BgzfWriter(partial, threads=threads, level=COMPRESSION_LEVEL) as bam:
-            bam.write(header_bytes(marked.header, contigs))
-            bam.flush()
-            for chunk in marked.sorter.chunks():
-                record = chunk.record if chunk.record.flags.writeable else chunk.record.copy()
-                flag_records(record, chunk.start, chunk.ordinal, marked.bits)
-                index.add(record, chunk.start, bam.tell())
-                bam.write(record.data)
-                advance(len(chunk.key))
-        index.write(table, bam)

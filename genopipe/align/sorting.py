@@ -1,10 +1,11 @@
 """Records in any order come out sorted, within a given amount of memory.
 
-Records are collected in one arena. When it is full they are sorted and written, in compressed chunks, to a file in a temporary folder: a
-run. At the end the runs and what is left in the arena are merged. Equal keys keep the order in which they came, and runs follow each other
-in that order, so the result does not depend on how much memory there was.
+Records stay in memory where they were made. When these are too many they are sorted and written, in compressed chunks, to a file in a
+temporary folder: a run. At the end, what is in memory is sorted, or all runs are merged. Equal keys keep the order in which they came, and
+runs follow each other in that order, so the result does not depend on how much memory there was.
 
-Merging takes, again and again, the run whose loaded chunk ends first; everything up to that end is known for all runs and can go out.
+What comes out is cut into parts, each of which a worker makes by itself. Runs are cut where some of their chunks begin: by key, of equal
+ones by run and chunk, so that records of one key, however many, are cut too. A part loads the chunks of each run that reach into it.
 """
 
 from __future__ import annotations
@@ -15,39 +16,31 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from genopipe.kernels.stretches import gathered
+from genopipe.align.workers import Workers
+from genopipe.kernels.stretches import address, collected, gathered
 from genopipe.outputs import make_folder, writing
 from genopipe.progress import log
 
-CHUNK = 1 << 21
-"""Bytes of records that are handed on, or compressed, at a time."""
+CHUNK = 1 << 12
+"""Records that are handed on, or compressed, at a time."""
 
 _INDEX_BITS = 30
-_FIRST_ROOM = 1 << 16
-_HEAD = struct.Struct("<qqq")
+_BYTES_BESIDE = 64
+"""Bytes of memory that a record takes beside its own while it is sorted."""
 
+_COPIES = 4
+"""How often a record of a part is in memory while it is merged."""
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Records in memory, in the order in which they came.
-
-    record, start, ordinal  as in `Chunk`
-    order   (records) int64: their rows, sorted
-    key     (records) int64: the keys, sorted
-    """
-
-    record: NDArray[np.uint8]
-    start: NDArray[np.int64]
-    ordinal: NDArray[np.int64]
-    order: NDArray[np.int64]
-    key: NDArray[np.int64]
+_HEAD = struct.Struct("<qq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +62,9 @@ class Chunk:
 Order = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 """Gives the rows of keys in ascending order, equal ones as they come."""
 
+Part = Callable[[], Chunk]
+"""Makes a chunk, in any thread."""
+
 
 def order_of(key: NDArray[np.int64]) -> NDArray[np.int64]:
     """The rows of keys below 2**34, in order."""
@@ -78,72 +74,57 @@ def order_of(key: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 class Sorter:
-    """Takes records with `add`, gives them sorted with `chunks`; spills to `folder` what exceeds `memory` bytes."""
+    """Takes records with `add`, gives them sorted with `parts`; spills to `folder` what exceeds `memory` bytes."""
 
-    def __init__(self, folder: Path, *, memory: int, order: Order = order_of) -> None:
-        self._folder, self._order = folder, order
-        self._arena = np.empty(memory, np.uint8)
-        self._start = np.zeros(_FIRST_ROOM, np.int64)
-        self._key = np.empty(_FIRST_ROOM, np.int64)
-        self._ordinal = np.empty(_FIRST_ROOM, np.int64)
-        self._n = 0
-        self._runs: list[Path] = []
+    def __init__(self, folder: Path, workers: Workers, *, memory: int, order: Order = order_of) -> None:
+        self._folder, self.workers, self._memory, self._order = folder, workers, memory, order
+        self._held: list[Chunk] = []
+        self._bytes = 0
+        self._runs: list[_Run] = []
 
-    def add(self, record: NDArray[np.uint8], start: NDArray[np.int64], key: NDArray[np.int64], ordinal: NDArray[np.int64]) -> None:
-        """Adds records, as in `Chunk`; keys are below 2**34."""
-        used = int(self._start[self._n])
-        if used + len(record) > len(self._arena) and self._n:
+    def add(self, chunk: Chunk) -> None:
+        """Adds records, which need not be sorted, and which nobody changes afterwards; keys are below 2**34."""
+        size = len(chunk.record) + _BYTES_BESIDE * len(chunk.key)
+        if self._held and self._bytes + size > self._memory:
             self._spill()
-            used = 0
-        if len(record) > len(self._arena):
-            self._arena = np.empty(len(record), np.uint8)
-        self._make_room(len(key))
-        self._arena[used : used + len(record)] = record
-        self._start[self._n + 1 : self._n + len(key) + 1] = start[1:] + used
-        self._key[self._n : self._n + len(key)] = key
-        self._ordinal[self._n : self._n + len(key)] = ordinal
-        self._n += len(key)
+        self._held.append(chunk)
+        self._bytes += size
 
-    def chunks(self) -> Iterator[Chunk]:
-        """All records, sorted. Call once, after the last `add`."""
+    def parts(self) -> Iterator[Part]:
+        """What makes all records, sorted, part after part. Call once, after the last `add`."""
         if not self._runs:
-            yield from self._sorted_arena()
+            yield from self._sorted()
             return
-        log.info("merging %d sorted runs", len(self._runs) + 1)
-        yield from _merge([*(_read_run(run) for run in self._runs), self._sorted_arena()])
+        self._spill()
+        log.info("merging %d sorted runs", len(self._runs))
+        yield from _merged(self._runs)
 
-    def held(self) -> Held | None:
-        """All records where they are, with their order; None where some were spilled. Call once, in the place of `chunks`."""
-        if self._runs:
-            return None
-        rows = slice(self._n)
-        order = self._order(self._key[rows])
-        return Held(self._arena, self._start[: self._n + 1], self._ordinal[rows], order, self._key[order])
+    @property
+    def parts_at_once(self) -> int:
+        """How many parts there is memory for: of runs, one has as many chunks as there are runs, and some of another in each of them."""
+        size = max((run.largest for run in self._runs), default=0) * _COPIES * 2 * len(self._runs)
+        return min(self.workers.threads, self._memory // max(size, 1))
 
-    def _make_room(self, n: int) -> None:
-        while self._n + n + 1 > len(self._key):
-            columns = self._start, self._key, self._ordinal
-            self._start, self._key, self._ordinal = (np.concatenate((array, np.zeros_like(array))) for array in columns)
-
-    def _sorted_arena(self) -> Iterator[Chunk]:
-        order = self._order(self._key[: self._n])
-        end = np.cumsum(self._start[order + 1] - self._start[order])
-        first = 0
-        while first < self._n:
-            before = int(end[first - 1]) if first else 0
-            last = max(int(np.searchsorted(end, before + CHUNK, "right")), first + 1)
-            rows = order[first:last]
-            yield _chunk(self._arena, self._start, rows, self._key[rows], self._ordinal[rows])
-            first = last
+    def _sorted(self) -> Iterator[Part]:
+        held, self._held = self._held, []
+        if not held:
+            return
+        columns = [(chunk.key, address(chunk.record) + chunk.start[:-1], np.diff(chunk.start), chunk.ordinal) for chunk in held]
+        key, at, size, ordinal = self.workers.in_order(np.concatenate, zip(*columns, strict=True))
+        order = self._order(key)
+        for first in range(0, len(order), CHUNK):
+            yield partial(_collected, held, order[first : first + CHUNK], (at, size), key, ordinal)
 
     def _spill(self) -> None:
         path = self._folder / f"run-{len(self._runs)}"
+        run = _Run(path, len(self._runs))
         with writing(path), open(path, "wb") as out:
-            for chunk in self._sorted_arena():
-                _write_chunk(out, chunk)
-        self._runs.append(path)
-        log.info("sorted run %d written: %d records", len(self._runs), self._n)
-        self._n = 0
+            for key, n_bytes, packed in self.workers.in_order(_packed, self._sorted()):
+                run.note(key, out.tell(), n_bytes)
+                _write_chunk(out, packed)
+        self._runs.append(run)
+        log.info("sorted run %d written", len(self._runs))
+        self._bytes = 0
 
 
 @contextmanager
@@ -158,72 +139,107 @@ def temporary_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _chunk(
-    record: NDArray[np.uint8], start: NDArray[np.int64], rows: NDArray[np.int64], key: NDArray[np.int64], ordinal: NDArray[np.int64]
+def _collected(
+    held: list[Chunk],
+    rows: NDArray[np.int64],
+    place: tuple[NDArray[np.int64], NDArray[np.int64]],
+    key: NDArray[np.int64],
+    ordinal: NDArray[np.int64],
 ) -> Chunk:
-    return Chunk(*gathered(record, start, rows), key, ordinal)
+    """Some rows of what is held, whose records lie at these places in memory; `held` is there to keep them."""
+    at, size = place
+    return Chunk(*collected(at[rows], size[rows]), key[rows], ordinal[rows])
 
 
-def _write_chunk(out: BinaryIO, chunk: Chunk) -> None:
-    plain = b"".join(array.tobytes() for array in (chunk.start, chunk.key, chunk.ordinal, chunk.record))
+def _packed(part: Part) -> tuple[int, int, bytes]:
+    """The first key of a part, its bytes, and all of it compressed."""
+    chunk = part()
+    plain = b"".join(array.data for array in (chunk.start, chunk.key, chunk.ordinal, chunk.record))
     packed = isal_zlib.compress(plain, level=1)
-    out.write(_HEAD.pack(len(chunk.key), len(packed), len(chunk.record)))
+    return int(chunk.key[0]), len(plain), _HEAD.pack(len(chunk.key), len(packed)) + packed
+
+
+def _write_chunk(out: BinaryIO, packed: bytes) -> None:
     out.write(packed)
 
 
-def _read_run(path: Path) -> Iterator[Chunk]:
-    with open(path, "rb") as file:
-        while head := file.read(_HEAD.size):
-            n, packed, _ = _HEAD.unpack(head)
-            plain = np.frombuffer(isal_zlib.decompress(file.read(packed)), np.uint8)
-            numbers = plain[: 8 * (3 * n + 1)].view(np.int64)
-            yield Chunk(plain[8 * (3 * n + 1) :], numbers[: n + 1], numbers[n + 1 : 2 * n + 1], numbers[2 * n + 1 :])
+class _Border(NamedTuple):
+    """Where a part begins: with a chunk of a run, and of the other runs behind the records of its first key, or before them if the run
+    comes later."""
+
+    key: int
+    run: int
+    chunk: int
+
+    def side(self, run: int) -> Literal["left", "right"]:
+        """On which side of the key another run is cut."""
+        return "right" if run < self.run else "left"
 
 
-class _Cursor:
-    """The loaded chunk of one run and how much of it has gone out."""
+class _Run:
+    """A file of sorted chunks, and the key that each begins with."""
 
-    def __init__(self, chunks: Iterator[Chunk]) -> None:
-        self.chunks = chunks
-        self.chunk: Chunk | None = None
-        self.done = 0
-        self.load()
+    def __init__(self, path: Path, number: int) -> None:
+        self._path, self._number = path, number
+        self._offset: list[int] = []
+        self.key: list[int] = []
+        self.largest = 0
 
-    def load(self) -> None:
-        self.chunk, self.done = next(self.chunks, None), 0
+    def note(self, key: int, offset: int, n_bytes: int) -> None:
+        """Notes the next chunk: its first key, where it stands, and the bytes it takes in memory."""
+        self.key.append(key)
+        self._offset.append(offset)
+        self.largest = max(self.largest, n_bytes)
 
-    def take(self, last: int) -> Chunk:
-        """Rows `done` to `last`."""
-        assert self.chunk is not None
-        rows = slice(self.done, last)
-        start = self.chunk.start[self.done : last + 1]
-        self.done = last
-        return Chunk(self.chunk.record[start[0] : start[-1]], start - start[0], self.chunk.key[rows], self.chunk.ordinal[rows])
+    def between(self, start: _Border, end: _Border) -> Chunk | None:
+        """The records from one border to another; None where there are none."""
+        is_start, is_end = start.run == self._number, end.run == self._number
+        first = start.chunk if is_start else max(self._chunks_before(start) - 1, 0)
+        last = end.chunk if is_end else self._chunks_before(end)
+        if first >= last:
+            return None
+        chunk = _chained(list(self._load(first, last)))
+        row = 0 if is_start else int(np.searchsorted(chunk.key, start.key, start.side(self._number)))
+        end_row = len(chunk.key) if is_end else int(np.searchsorted(chunk.key, end.key, end.side(self._number)))
+        return _slice(chunk, row, end_row)
+
+    def _chunks_before(self, border: _Border) -> int:
+        """How many chunks begin before a border of another run."""
+        return int(np.searchsorted(self.key, border.key, border.side(self._number)))
+
+    def _load(self, first: int, last: int) -> Iterator[Chunk]:
+        with open(self._path, "rb") as file:
+            file.seek(self._offset[first])
+            for _ in range(first, last):
+                n, packed = _HEAD.unpack(file.read(_HEAD.size))
+                plain = np.frombuffer(isal_zlib.decompress(file.read(packed)), np.uint8)
+                numbers = plain[: 8 * (3 * n + 1)].view(np.int64)
+                yield Chunk(plain[8 * (3 * n + 1) :], numbers[: n + 1], numbers[n + 1 : 2 * n + 1], numbers[2 * n + 1 :])
 
 
-def _merge(runs: list[Iterator[Chunk]]) -> Iterator[Chunk]:
-    cursors = [cursor for cursor in map(_Cursor, runs) if cursor.chunk is not None]
-    while cursors:
-        ends = [int(cursor.chunk.key[-1]) for cursor in cursors if cursor.chunk is not None]
-        first = ends.index(min(ends))
-        parts = [_known_part(cursor, ends[first], before=number <= first) for number, cursor in enumerate(cursors)]
-        yield _joined([part for part in parts if len(part.key)])
-        cursors[first].load()
-        cursors = [cursor for cursor in cursors if cursor.chunk is not None]
+def _merged(runs: list[_Run]) -> Iterator[Part]:
+    """What makes the records of all runs: parts that begin with a chunk in so many of them as there are runs."""
+    chunks = sorted(_Border(key, number, i) for number, run in enumerate(runs) for i, key in enumerate(run.key))
+    ends = _Border(-1, len(runs), 0), _Border(np.iinfo(np.int64).max, -1, 0)
+    for start, end in pairwise((ends[0], *chunks[len(runs) :: len(runs)], ends[1])):
+        yield partial(_merge, runs, start, end)
 
 
-def _known_part(cursor: _Cursor, end: int, *, before: bool) -> Chunk:
-    """Rows up to `end`; runs behind the one that ends there must wait with keys equal to it, for that run may have more of them."""
-    assert cursor.chunk is not None
-    return cursor.take(int(np.searchsorted(cursor.chunk.key, end, "right" if before else "left")))
+def _merge(runs: list[_Run], start: _Border, end: _Border) -> Chunk:
+    """The records from one border to another, those of equal keys in the order of the runs."""
+    chunk = _chained([chunk for run in runs if (chunk := run.between(start, end)) is not None])
+    order = np.argsort(chunk.key, kind="stable")
+    return Chunk(*gathered(chunk.record, chunk.start, order), chunk.key[order], chunk.ordinal[order])
 
 
-def _joined(parts: list[Chunk]) -> Chunk:
-    if len(parts) == 1:
-        return parts[0]
-    key = np.concatenate([part.key for part in parts])
-    ordinal = np.concatenate([part.ordinal for part in parts])
-    size = np.concatenate([np.diff(part.start) for part in parts])
-    order = np.argsort(key, kind="stable")
+def _chained(chunks: list[Chunk]) -> Chunk:
+    """The records of at least one chunk, one after another."""
+    size = np.concatenate([np.diff(chunk.start) for chunk in chunks])
     start = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
-    return _chunk(np.concatenate([part.record for part in parts]), start, order, key[order], ordinal[order])
+    record, key, ordinal = (np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("record", "key", "ordinal"))
+    return Chunk(record, start, key, ordinal)
+
+
+def _slice(chunk: Chunk, first: int, last: int) -> Chunk:
+    start = chunk.start[first : last + 1]
+    return Chunk(chunk.record[start[0] : start[-1]], start - start[0], chunk.key[first:last], chunk.ordinal[first:last])

@@ -1,7 +1,8 @@
 """BAI: where in a sorted BAM the records of a stretch of the genome lie.
 
-`Builder.add` takes the sorted records chunk by chunk, with offsets in the uncompressed file; `write` turns these into virtual offsets once
-the file is written. Chunks of one bin that follow each other within a block are joined.
+`summary_of` says what an index must know of sorted records, in any thread; `Builder.add` takes such summaries in order, with offsets in the
+uncompressed file; `write` turns these into virtual offsets once the file is written. Chunks of one bin that follow each other within a
+block are joined.
 
 Source: SAM/BAM format specification, section 5.2; the pseudo-bin 37450 holds what `samtools idxstats` shows.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +21,36 @@ from numpy.typing import NDArray
 from genopipe.errors import BadInput
 from genopipe.formats.bam import UNMAPPED, bin_of
 from genopipe.formats.bgzf import PAYLOAD, BgzfWriter
-from genopipe.kernels.compiled import allocating, inner, kernel
+from genopipe.kernels.compiled import inner, kernel
 
 _META_BIN = 37450
 _INTERVAL = 1 << 14
 LONGEST_CONTIG = 1 << 29
+
+
+class Summary(NamedTuple):
+    """What an index must know of sorted records.
+
+    start     (records + 1) int64: where each begins in its buffer
+    position, end  (records) int64
+    chunk     (chunks, 4) int64: contig, bin, and start and end in the buffer, of records of one bin that follow each other
+    stretch   (stretches, 4) int64: contig (-1 without a place), first and last row, and reads without a place of their own
+    """
+
+    start: NDArray[np.int64]
+    position: NDArray[np.int64]
+    end: NDArray[np.int64]
+    chunk: NDArray[np.int64]
+    stretch: NDArray[np.int64]
+
+
+def summary_of(record: NDArray[np.uint8], start: NDArray[np.int64]) -> Summary:
+    """The summary of sorted records; the first begins at `start[0]` of the buffer `record`, the last ends at the last `start`."""
+    n = len(start) - 1
+    position, end = np.empty(n, np.int64), np.empty(n, np.int64)
+    chunk, stretch = np.empty((n, 4), np.int64), np.empty((n, 4), np.int64)
+    n_chunks, n_stretches = _summarise(record, start, position, end, chunk, stretch)
+    return Summary(start, position, end, chunk[:n_chunks], stretch[:n_stretches])
 
 
 class Builder:
@@ -39,22 +66,17 @@ class Builder:
         self._counts = np.zeros((len(contig_lengths), 2), np.int64)
         self._unplaced = 0
 
-    def add(self, record: NDArray[np.uint8], start: NDArray[np.int64], offset: int) -> None:
-        """Adds sorted records; the buffer `record` begins at `offset` of the uncompressed file, record i at `start[i]` of the buffer."""
-        field = _fields(record, start)
-        contig, position, end, flag, bin_ = field
-        self._unplaced += int((contig < 0).sum())
-        border = np.flatnonzero((np.diff(contig) != 0) | (np.diff(bin_) != 0)) + 1
-        first = np.concatenate((np.zeros(1, np.int64), border))
-        last = np.concatenate((border, np.full(1, len(contig))))
-        for a, b in zip(first.tolist(), last.tolist(), strict=True):
-            if contig[a] >= 0:
-                self._add_chunk(int(contig[a]), int(bin_[a]), offset + int(start[a]), offset + int(start[b]))
-        for number in np.unique(contig[contig >= 0]).tolist():
-            rows = np.flatnonzero(contig == number)
-            unmapped = int((flag[rows] & UNMAPPED != 0).sum())
-            self._counts[number] += (len(rows) - unmapped, unmapped)
-            _fill_linear(self._linear[number], position[rows], end[rows], start[rows] + offset)
+    def add(self, summary: Summary, offset: int) -> None:
+        """Adds what `summary_of` says of sorted records whose buffer begins at `offset` of the uncompressed file."""
+        for contig, bin_, start, end in summary.chunk.tolist():
+            self._add_chunk(contig, bin_, offset + start, offset + end)
+        for contig, first, last, unmapped in summary.stretch.tolist():
+            if contig < 0:
+                self._unplaced += last - first
+                continue
+            self._counts[contig] += (last - first - unmapped, unmapped)
+            rows = slice(first, last)
+            _fill_linear(self._linear[contig], summary.position[rows], summary.end[rows], summary.start[rows], offset)
 
     def _add_chunk(self, contig: int, bin_: int, start: int, end: int) -> None:
         chunks = self._chunks[contig][bin_]
@@ -102,16 +124,14 @@ def _int32(record, at):
     return np.int64(np.int32(value))
 
 
-@allocating
-def _fields(record, start):
-    """Contig, position, end, flag and bin of each record."""
-    n = len(start) - 1
-    contig, position, end = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    flag, bin_ = np.empty(n, np.int64), np.empty(n, np.int64)
-    for i in range(n):
+@kernel
+def _summarise(record, start, position, end, chunk, stretch):
+    """Fills the columns of a summary; gives how many chunks and stretches there are."""
+    n_chunks = n_stretches = 0
+    for i in range(len(position)):
         at = start[i]
-        contig[i], position[i] = _int32(record, at + 4), _int32(record, at + 8)
-        flag[i] = np.int64(record[at + 18]) | (np.int64(record[at + 19]) << 8)
+        contig, position[i] = _int32(record, at + 4), _int32(record, at + 8)
+        flag = np.int64(record[at + 18]) | (np.int64(record[at + 19]) << 8)
         operations = np.int64(record[at + 16]) | (np.int64(record[at + 17]) << 8)
         span = 0
         for k in range(operations):
@@ -120,13 +140,25 @@ def _fields(record, start):
             if operation == 0 or operation == 2 or operation == 3 or operation == 7 or operation == 8:
                 span += (item >> 4) & 0xFFFFFFF
         end[i] = position[i] + max(span, 1)
-        bin_[i] = bin_of(position[i], end[i])
-    return contig, position, end, flag, bin_
+        if not n_stretches or stretch[n_stretches - 1, 0] != contig:
+            stretch[n_stretches, 0], stretch[n_stretches, 1], stretch[n_stretches, 3] = contig, i, 0
+            n_stretches += 1
+        stretch[n_stretches - 1, 2] = i + 1
+        stretch[n_stretches - 1, 3] += flag & UNMAPPED != 0
+        if contig < 0:
+            continue
+        bin_ = bin_of(position[i], end[i])
+        last = n_chunks - 1
+        if not n_chunks or chunk[last, 0] != contig or chunk[last, 1] != bin_ or chunk[last, 3] != at:
+            chunk[n_chunks, 0], chunk[n_chunks, 1], chunk[n_chunks, 2] = contig, bin_, at
+            n_chunks += 1
+        chunk[n_chunks - 1, 3] = start[i + 1]
+    return n_chunks, n_stretches
 
 
 @kernel
-def _fill_linear(linear, position, end, offset):
+def _fill_linear(linear, position, end, start, offset):
     for i in range(len(position)):
         for interval in range(position[i] >> 14, min(((end[i] - 1) >> 14) + 1, len(linear))):
             if linear[interval] < 0:
-                linear[interval] = offset[i]
+                linear[interval] = start[i] + offset

@@ -1,8 +1,9 @@
 """BGZF: gzip made of blocks that can be found and inflated one by one. BAM, VCF and FASTQ are written through here.
 
-Written: the bytes are cut into blocks of `PAYLOAD` bytes, each compressed by libdeflate in a pool of threads and written in order, so that
-the file does not depend on the number of threads. A short block follows where the writer was told to `flush`; the empty block that marks
-the end of a file comes last. Read: blocks are found by their sizes, inflated, and checked against their length and CRC.
+Written: the bytes are cut into blocks of `PAYLOAD` bytes, compressed by libdeflate in a pool of threads, a run of blocks at a time, and
+written in order, so that the file does not depend on the number of threads. A short block follows where the writer was told to `flush`; the
+empty block that marks the end of a file comes last. Read: blocks are found by their sizes, inflated, and checked against their length and
+CRC.
 
 Source: SAM/BAM format specification, section 4.1 (the BGZF compression format).
 """
@@ -30,6 +31,9 @@ PAYLOAD = 65280
 
 END_OF_FILE = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
+RUN = 16 * PAYLOAD
+"""Bytes that are compressed at a time, at least, unless the writer is told to flush."""
+
 Buffer = bytes | bytearray | memoryview
 
 _HEADER = bytes.fromhex("1f8b08040000000000ff060042430200")
@@ -44,23 +48,31 @@ def compress_block(payload: Buffer, level: int = 6) -> bytes:
     return b"".join((_HEADER, struct.pack("<H", size - 1), deflated, _TAIL.pack(deflate.crc32(payload), len(payload))))
 
 
+def _compress_run(begin: bytes, rest: memoryview, level: int) -> list[bytes]:
+    """The blocks that hold `begin` and, behind it, `rest`."""
+    first = begin + rest[: -len(begin) % PAYLOAD]
+    parts = (memoryview(first), rest[-len(begin) % PAYLOAD :])
+    return [compress_block(part[at : at + PAYLOAD], level) for part in parts for at in range(0, len(part), PAYLOAD)]
+
+
 class BgzfWriter:
-    """Writes one BGZF file; a context manager that ends the file on a clean exit.
+    """Writes one BGZF file; a context manager that ends the file on a clean exit. Compresses in `pool`, where one is given.
 
     `block_plain` and `block_start` hold, for each block written, the offset of its first byte in the plain and in the compressed file.
     """
 
-    def __init__(self, path: Path, *, threads: int = 1, level: int = 6) -> None:
+    def __init__(self, path: Path, *, threads: int = 1, level: int = 6, pool: ThreadPoolExecutor | None = None) -> None:
         self.path, self.level = Path(path), level
         self.block_plain = array("q")
         self.block_start = array("q")
         self._pending = bytearray()
         self._plain = self._compressed = 0
-        self._queue: deque[Future[bytes]] = deque()
-        self._queue_limit = 4 * threads
+        self._queue: deque[Future[list[bytes]]] = deque()
+        self._queue_limit = 2 * threads
         with writing(self.path):
             self._file = open(self.path, "wb")  # noqa: SIM115  closed by close()
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._own_pool = ThreadPoolExecutor(threads) if threads > 1 and pool is None else None
+        self._pool = pool or self._own_pool
 
     def __enter__(self) -> BgzfWriter:
         return self
@@ -73,24 +85,22 @@ class BgzfWriter:
 
     def write(self, data: Buffer) -> None:
         """Adds bytes; `data` may be reused by the caller afterwards."""
+        self.give(bytes(data))
+
+    def give(self, data: Buffer) -> None:
+        """Adds bytes that nobody changes afterwards."""
         view = memoryview(data).cast("B")
-        taken = 0
-        if self._pending:
-            taken = min(PAYLOAD - len(self._pending), len(view))
-            self._pending += view[:taken]
-            if len(self._pending) < PAYLOAD:
-                return
-            self.flush()
-        while len(view) - taken >= PAYLOAD:
-            self._send(bytes(view[taken : taken + PAYLOAD]))
-            taken += PAYLOAD
-        self._pending += view[taken:]
+        while (held := len(self._pending) + len(view)) >= RUN:
+            size = held // PAYLOAD * PAYLOAD if held < 2 * RUN else RUN
+            taken = size - len(self._pending)
+            self._send(view[:taken])
+            view = view[taken:]
+        self._pending += view
 
     def flush(self) -> None:
         """Ends the current block here."""
         if self._pending:
-            self._send(bytes(self._pending))
-            self._pending.clear()
+            self._send(memoryview(b""))
 
     def close(self) -> None:
         """Writes what is left and the end-of-file block."""
@@ -114,25 +124,32 @@ class BgzfWriter:
         block = bisect.bisect_right(self.block_plain, plain) - 1
         return self.block_start[block] << 16 | (plain - self.block_plain[block])
 
-    def _send(self, payload: bytes) -> None:
-        self.block_plain.append(self._plain)
-        self._plain += len(payload)
+    def _send(self, rest: memoryview) -> None:
+        """Has what is pending compressed, and the rest of the run behind it."""
+        begin = bytes(self._pending)
+        self._pending.clear()
+        end = self._plain + len(begin) + len(rest)
+        self.block_plain.extend(range(self._plain, end, PAYLOAD))
+        self._plain = end
         if self._pool is None:
-            self._put(compress_block(payload, self.level))
+            self._put(_compress_run(begin, rest, self.level))
             return
-        self._queue.append(self._pool.submit(compress_block, payload, self.level))
+        self._queue.append(self._pool.submit(_compress_run, begin, rest, self.level))
         if len(self._queue) >= self._queue_limit:
             self._put(self._queue.popleft().result())
 
-    def _put(self, block: bytes) -> None:
-        self.block_start.append(self._compressed)
-        self._compressed += len(block)
+    def _put(self, blocks: list[bytes]) -> None:
+        for block in blocks:
+            self.block_start.append(self._compressed)
+            self._compressed += len(block)
         with writing(self.path):
-            self._file.write(block)
+            self._file.writelines(blocks)
 
     def _release(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        for waiting in self._queue:
+            waiting.cancel()
+        if self._own_pool is not None:
+            self._own_pool.shutdown()
         with writing(self.path):
             self._file.close()
 

@@ -61,19 +61,48 @@ def copy_bytes(typing_context: Any, source: Any, start: Any, length: Any, target
 
 
 @intrinsic
+def copy_from(typing_context: Any, address: Any, length: Any, target: Any, at: Any) -> Any:
+    """Copies `length` bytes from an address in memory to byte `at` of a contiguous uint8 array."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte = ir.IntType(8)
+        given = context.make_array(signature.args[2])(context, builder, arguments[2]).data
+        copy = builder.module.declare_intrinsic("llvm.memcpy", [byte.as_pointer(), byte.as_pointer(), _WORD])
+        of, to = builder.inttoptr(arguments[0], byte.as_pointer()), builder.gep(given, [arguments[3]])
+        builder.call(copy, [to, of, arguments[1], ir.Constant(ir.IntType(1), 0)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, target, types.int64), build
+
+
+@intrinsic
 def prefetch(typing_context: Any, array: Any, at: Any) -> Any:
     """Asks for the cache line of item `at` of a contiguous array, before it is needed; harmless beyond its end."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        byte, number = ir.IntType(8), ir.IntType(32)
-        declared = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [byte.as_pointer()], declared)
-        address = builder.bitcast(builder.gep(data, [arguments[1]]), byte.as_pointer())
-        builder.call(function, [address, number(0), number(3), number(1)])
+        _ask_for(builder, builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer()))
         return context.get_dummy_value()
 
     return types.void(array, types.int64), build
+
+
+@intrinsic
+def prefetch_from(typing_context: Any, address: Any) -> Any:
+    """Asks for the cache line of an address in memory, before it is needed; harmless wherever it is."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _ask_for(builder, builder.inttoptr(arguments[0], ir.IntType(8).as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.int64), build
+
+
+def _ask_for(builder: Any, address: Any) -> None:
+    byte, number = ir.IntType(8), ir.IntType(32)
+    declared = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), number, number, number])
+    function = builder.module.declare_intrinsic("llvm.prefetch", [byte.as_pointer()], declared)
+    builder.call(function, [address, number(0), number(3), number(1)])
 
 
 def _compared(relation: str) -> Any:

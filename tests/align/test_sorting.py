@@ -11,23 +11,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genopipe.align import sorting
+from genopipe.align.workers import Workers
 from genopipe.errors import BadEnvironment
+from genopipe.kernels.stretches import gathered
 
 Row = tuple[int, int, bytes]
 
 
 def sort(folder: Path, batches: list[list[tuple[int, bytes]]], memory: int) -> list[Row]:
     """Key, ordinal and bytes of all records in the order they come out."""
-    sorter = sorting.Sorter(folder, memory=memory)
-    n = 0
-    for batch in batches:
-        start = np.concatenate(([0], np.cumsum([len(record) for _, record in batch]))).astype(np.int64)
-        record, key = np.frombuffer(b"".join(r for _, r in batch), np.uint8), np.array([key for key, _ in batch], np.int64)
-        sorter.add(record, start, key, np.arange(n, n + len(batch)))
-        n += len(batch)
+    with Workers(2) as workers:
+        sorter = sorting.Sorter(folder, workers, memory=memory)
+        n = 0
+        for batch in batches:
+            start = np.concatenate(([0], np.cumsum([len(record) for _, record in batch]))).astype(np.int64)
+            record, key = np.frombuffer(b"".join(r for _, r in batch), np.uint8), np.array([key for key, _ in batch], np.int64)
+            sorter.add(sorting.Chunk(record, start, key, np.arange(n, n + len(batch))))
+            n += len(batch)
+        chunks = [part() for part in sorter.parts()]
+        assert 0 <= sorter.parts_at_once <= 2 and all(len(chunk.key) for chunk in chunks)
     return [
         (int(chunk.key[i]), int(chunk.ordinal[i]), chunk.record[chunk.start[i] : chunk.start[i + 1]].tobytes())
-        for chunk in sorter.chunks()
+        for chunk in chunks
         for i in range(len(chunk.key))
     ]
 
@@ -42,19 +47,26 @@ record = st.tuples(st.integers(0, 6) | st.just(1 << 33), st.binary(min_size=1, m
 
 
 @settings(max_examples=100, deadline=None)
-@given(batches=st.lists(st.lists(record, min_size=1, max_size=20), max_size=12), memory=st.integers(10, 400))
+@given(batches=st.lists(st.lists(record, min_size=1, max_size=20), max_size=12), memory=st.integers(100, 8000), chunk=st.integers(1, 9))
 def test_order_does_not_depend_on_memory(
-    tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[int, bytes]]], memory: int
+    tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[int, bytes]]], memory: int, chunk: int
 ) -> None:
-    assert sort(tmp_path_factory.mktemp("sort"), batches, memory) == expected(batches)
+    """Nor on where runs are cut, which is within records of one key too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sorting, "CHUNK", chunk)
+        assert sort(tmp_path_factory.mktemp("sort"), batches, memory) == expected(batches)
 
 
-def test_runs_of_many_chunks_are_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sorting, "CHUNK", 200)
+@pytest.mark.parametrize("most", [500, 1], ids=["many keys", "one key"])
+def test_runs_of_many_chunks_are_merged_a_few_chunks_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    loaded = []
+    monkeypatch.setattr(sorting, "CHUNK", 20)
+    monkeypatch.setattr(sorting, "gathered", lambda record, start, rows: loaded.append(len(rows)) or gathered(record, start, rows))
     rng = np.random.default_rng(1)
-    batches = [[(int(key), b"%d" % key) for key in rng.integers(0, 500, 300)] for _ in range(10)]
-    assert sort(tmp_path, batches, 3000) == expected(batches)
-    assert len(list(tmp_path.iterdir())) > 2
+    batches = [[(int(key), b"%d" % key) for key in rng.integers(0, most, 300)] for _ in range(10)]
+    assert sort(tmp_path, batches, 60_000) == expected(batches)
+    n_runs = len(list(tmp_path.iterdir()))
+    assert n_runs > 2 and len(loaded) >= 3000 // 20 // n_runs and max(loaded) <= 20 * 2 * n_runs
 
 
 def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

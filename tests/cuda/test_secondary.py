@@ -119,7 +119,7 @@ def test_a_bam_that_cannot_be_written_ends_the_calling(gpu: Gpu, sample: Sample,
     fit = caller.fit_model
     monkeypatch.setattr(pipeline, "Card", lambda: gpu)
     monkeypatch.setattr("genopipe.cases.secondary.LEAST_BESIDE_INDEX", 0)
-    monkeypatch.setattr(pipeline, "flag_records", full)
+    monkeypatch.setattr("genopipe.align.bam_output.flag_records", full)
     monkeypatch.setattr(caller, "fit_model", fit_model)
     monkeypatch.setattr(caller, "call_window", call_window)
     options = Options(device="gpu", threads=2)

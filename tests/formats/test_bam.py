@@ -69,7 +69,7 @@ def write(path: Path, reads: Reads, records: bam.Records) -> Path:
     with BgzfWriter(path) as out:
         out.write(bam.header_bytes(bam.header_text(CONTIGS, [GROUP], version="1"), CONTIGS))
         out.flush()
-        index.add(data, start, out.tell())
+        index.add(bai.summary_of(data, start), out.tell())
         out.write(data.data)
     index.write(path.with_name(path.name + ".bai"), out)
     return path
