@@ -6,7 +6,9 @@ Everything below the command line just raises; `genopipe.cli` is the one place t
 
 from __future__ import annotations
 
+import copyreg
 from os import PathLike
+from typing import Any
 
 
 class GenopipeError(Exception):
@@ -31,6 +33,10 @@ class GenopipeError(Exception):
         self.came, self.wanted, self.do = came, wanted, do
         self.path, self.line, self.key = path, line, key
         super().__init__(self._message())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, when it comes from another process."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
     def _message(self) -> str:
         place = ""

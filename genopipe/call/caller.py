@@ -1,17 +1,18 @@
 """`genopipe call`: alignments to a VCF, and a gVCF if wanted.
 
 Input is checked before anything is written: the BAM against the genome, the sample, the region. Without a model one is fitted first, to the
-whole BAM whatever is to be called. Then the windows of the grid are called in a pool of threads and written in order, a few windows at a
-time, so that memory does not grow with the genome. Every window is settled whole and gives what begins in the wanted part of it, so the
+whole BAM whatever is to be called. Then the windows of the grid are called by worker processes and written here in order, a few windows at
+a time, so that memory does not grow with the genome. Every window is settled whole and gives what begins in the wanted part of it, so the
 records depend neither on the number of threads nor on how a genome is split into regions.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -19,20 +20,24 @@ from genopipe.call.coverage import Tally
 from genopipe.call.fit import fit_model
 from genopipe.call.forest import load_forest
 from genopipe.call.input import Input, open_input
-from genopipe.call.lines import KINDS, texts
+from genopipe.call.lines import KINDS
+from genopipe.call.looks import Calling, Window
 from genopipe.call.model import Model, check_model, read_model, reference_digest
 from genopipe.call.ploidy import Sex, is_absent
 from genopipe.call.pool import in_order
 from genopipe.call.settings import DEFAULT, Settings
 from genopipe.call.targets import wanted_targets
-from genopipe.call.windows import Found, Source, Tried, Window, call_window
+from genopipe.call.window_text import WindowText, window_text
+from genopipe.call.windows import Tried
 from genopipe.errors import BadConfiguration
 from genopipe.formats.bam_index import Bam
 from genopipe.formats.genome import load_genome, resolve_contig
 from genopipe.formats.vcf import SEX_NOTE, check_name, contigs_of, header, vcf_writer
 from genopipe.model import Contig, Genome
 from genopipe.outputs import whole_file, writing
-from genopipe.progress import log, progress
+from genopipe.progress import Progress, log, progress
+
+_Called = tuple[Window, WindowText]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ def call_variants(
     check: Callable[[], object] = lambda: None,
 ) -> None:
     """Calls the variants of one sample. `reference` is a folder made by `genopipe reference build`, `alignments` a BAM or CRAM, `targets`
-    a BED of intervals and `genes` a gene model (GFF3, GTF) whose coverage is told too. `check` is asked before each window, and raises
+    a BED of intervals and `genes` a gene model (GFF3, GTF) whose coverage is told too. `check` is asked time and again, and raises
     where there is no sense in going on.
 
     Raises BadInput for a BAM that is damaged, unsorted, unindexed, of another reference, or of an unclear sample, and for such a BED;
@@ -107,16 +112,15 @@ def call_variants(
     sex, note = _sex_of(sample, model)
     present = [span for span in spans if not is_absent(span[0], sex)]
     windows = [window for contig, start, end in present for window in cells(contig, reads.row.get(contig.name), start, end, settings)]
-    source = Source(reads.bam, reads.read_groups, model, wanted, forest)
-
-    def work(window: Window) -> Found:
-        check()
-        return call_window(source, genome, window, sex=sex, settings=settings, with_blocks=outputs.gvcf is not None)
-
-    kinds = KINDS if source.forest is None else (*KINDS, "FILTER/Learnt")
-    with _writers(outputs, lambda more: header(contigs_of(genome), [reads.sample], (*more, *kinds), {SEX_NOTE: note})) as writers:
-        tally = Tally.of(source.targets)
-        _write_all(windows, work, writers, tally, threads=threads, settings=settings)
+    with_blocks = outputs.gvcf is not None
+    calling = Calling(genome, reads.bam, reads.read_groups, model, settings, sex, wanted, forest, with_blocks)
+    kinds = KINDS if forest is None else (*KINDS, "FILTER/Learnt")
+    head = partial(_header, genome, reads.sample, kinds, note)
+    check()
+    with in_order(windows, partial(window_text, calling), threads) as found, _writers(outputs, head) as writers:
+        tally = Tally.of(wanted)
+        with progress("calling", total=sum(window.end - window.start for window in windows), unit="bases") as counter:
+            _write_all(_counted(found, check, counter), writers, tally, settings)
         writers.coverage(tally.table())
 
 
@@ -130,6 +134,18 @@ def _check_outputs(outputs: Outputs, inputs: list[Path]) -> None:
     for path in (outputs.vcf, outputs.gvcf, outputs.uncallable, outputs.coverage):
         if path is not None and path.resolve() in read:
             raise BadConfiguration("the output is one of the inputs", wanted="a file of its own", do="Choose another output.", path=path)
+
+
+def _counted(found: Iterable[_Called], check: Callable[[], object], counter: Progress) -> Iterator[_Called]:
+    """What was found, told as progress; `check` is asked again after each window."""
+    for window, text in found:
+        yield window, text
+        counter.advance(window.end - window.start)
+        check()
+
+
+def _header(genome: Genome, sample: str, kinds: tuple[str, ...], sex: str, more: tuple[str, ...]) -> str:
+    return header(contigs_of(genome), [sample], (*more, *kinds), {SEX_NOTE: sex})
 
 
 @contextmanager
@@ -172,25 +188,20 @@ def whole_text(path: Path) -> Iterator[TextIO]:
         yield file
 
 
-def _write_all(
-    windows: list[Window], work: Callable[[Window], Found], writers: Writers, tally: Tally, *, threads: int, settings: Settings
-) -> None:
+def _write_all(found: Iterable[_Called], writers: Writers, tally: Tally, settings: Settings) -> None:
     """Writes all records, and adds the coverage to `tally`."""
     n_sites, tried = 0, Tried()
-    with progress("calling", total=sum(w.end - w.start for w in windows), unit="bases") as counter:
-        for window, found in in_order(windows, work, threads):
-            vcf, gvcf = texts(window.contig, found.sites, found.blocks if writers.gvcf is not None else None)
-            writers.vcf(vcf)
-            if writers.gvcf is not None:
-                writers.gvcf(gvcf)
-            writers.uncallable("".join(f"{window.contig.name}\t{start}\t{end}\t{why}\n" for start, end, why in found.coverage.uncallable))
-            tally.add(window.contig.name, found.coverage)
-            n_sites, tried = n_sites + len(found.sites), Tried(*(a + b for a, b in zip(tried, found.tried, strict=True)))
-            counter.advance(window.end - window.start)
+    for window, text in found:
+        writers.vcf(text.vcf)
+        if writers.gvcf is not None:
+            writers.gvcf(text.gvcf)
+        writers.uncallable(text.uncallable)
+        tally.add(window.contig.name, text.coverage)
+        n_sites, tried = n_sites + text.n_sites, Tried(*(a + b for a, b in zip(tried, text.tried, strict=True)))
     log.info("%s records; %s simple sites and %s regions compared", f"{n_sites:,}", f"{tried.simple:,}", f"{tried.regions:,}")
     if tried.deep or tried.crowded:
-        text = "%s regions were compared by %d of their fragments, %s by %d of their events, the best supported ones"
-        log.info(text, f"{tried.deep:,}", settings.max_fragments, f"{tried.crowded:,}", settings.max_events)
+        told = "%s regions were compared by %d of their fragments, %s by %d of their events, the best supported ones"
+        log.info(told, f"{tried.deep:,}", settings.max_fragments, f"{tried.crowded:,}", settings.max_events)
 
 
 def cells(contig: Contig, bam_contig: int | None, start: int, end: int, settings: Settings) -> Iterator[Window]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,9 @@ class Cell:
     end: int
 
 
+_ARRAYS = ("by_cycle", "by_context", "gaps", "depth")
+
+
 @dataclass(slots=True)
 class Counts:
     """What cells showed.
@@ -73,8 +77,18 @@ class Counts:
     compared: int = 0
     differing: int = 0
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Without zeros, which nearly all are."""
+        arrays = [getattr(self, name).reshape(-1) for name in _ARRAYS]
+        return [(where, array[where]) for array in arrays for where in [np.flatnonzero(array)]], self.bases, self.compared, self.differing
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        Counts.__init__(self, bases=state[1], compared=state[2], differing=state[3])
+        for name, (where, values) in zip(_ARRAYS, state[0], strict=True):
+            getattr(self, name).reshape(-1)[where] = values
+
     def add(self, other: Counts) -> None:
-        for name in ("by_cycle", "by_context", "gaps", "depth"):
+        for name in _ARRAYS:
             mine = getattr(self, name)
             mine += getattr(other, name)
         self.bases += other.bases
@@ -106,12 +120,13 @@ def fit_model(genome: Genome, reads: Input, *, known: KnownSites | None = None, 
         return _look(genome, reads, cell, known, settings)
 
     seen, autosomal = Counts(), np.zeros(DEEPEST + 1, np.int64)
-    for cell, counts in in_order(cells_of(genome, reads.row), look, threads):
-        seen.add(counts)
-        if is_autosomal(cell.contig):
-            autosomal += counts.depth
-        if seen.bases >= WANTED_BASES:
-            break
+    with in_order(cells_of(genome, reads.row), look, threads) as looked_at:
+        for cell, counts in looked_at:
+            seen.add(counts)
+            if is_autosomal(cell.contig):
+                autosomal += counts.depth
+            if seen.bases >= WANTED_BASES:
+                break
     if not seen.bases:
         log.warning("%s: no read counts as evidence, so nothing can be called", reads.bam.path)
     _check_likeness(reads, seen)
@@ -221,10 +236,16 @@ def middle_depth(depth: NDArray[np.int64]) -> int:
 def _sex_chromosomes(genome: Genome, reads: Input, autosomal: NDArray[np.int64], *, threads: int, settings: Settings) -> SexChromosomes:
     """What the depth of X and Y outside the pseudoautosomal regions says."""
     depth = {"X": np.zeros(DEEPEST + 1, np.int64), "Y": np.zeros(DEEPEST + 1, np.int64)}
-    for cell, counts in in_order(_sex_cells(genome, reads.row), lambda cell: _view(genome, reads, cell, settings), threads):
-        which = sex_chromosome(cell.contig)
-        if counts is not None and which is not None:
-            depth[which] += _depths(counts)
+
+    def look(cell: Cell) -> NDArray[np.int64]:
+        here = _view(genome, reads, cell, settings)
+        return np.zeros(DEEPEST + 1, np.int64) if here is None else _depths(here)
+
+    with in_order(_sex_cells(genome, reads.row), look, threads) as looked_at:
+        for cell, counts in looked_at:
+            which = sex_chromosome(cell.contig)
+            if which is not None:
+                depth[which] += counts
     return judge_sex(autosomal, depth["X"], depth["Y"])
 
 

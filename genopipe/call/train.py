@@ -23,8 +23,9 @@ from genopipe.call.fit import fit_model
 from genopipe.call.forest import Forest, save_forest
 from genopipe.call.input import open_input
 from genopipe.call.labels import UNSURE, WRONG, labels, read_truth
+from genopipe.call.looks import Calling
 from genopipe.call.settings import DEFAULT, Settings
-from genopipe.call.windows import Source, call_window
+from genopipe.call.windows import call_window
 from genopipe.errors import BadInput
 from genopipe.formats.genome import fetch, load_genome
 from genopipe.progress import log
@@ -113,13 +114,13 @@ def _donor_rows(donor: Donor, settings: Settings) -> list[Rows]:
     genome, truth = load_genome(donor.reference), read_truth(donor.truth)
     reads = open_input(donor.reference, genome, donor.bam)
     model = fit_model(genome, reads, threads=1, settings=settings)
-    source = Source(reads.bam, reads.read_groups, model, with_features=True)
+    calling = Calling(genome, reads.bam, reads.read_groups, model, settings, with_features=True)
     parts = []
     for contig in genome.contigs:
         if contig.name not in reads.row or contig.name not in truth:
             continue
         for window in cells(contig, reads.row[contig.name], 0, contig.length, settings):
-            found = call_window(source, genome, window, sex=None, settings=settings)
+            found = call_window(calling, window)
             low, high = max(window.start - settings.padding, 0), min(window.end + settings.padding, contig.length)
             stretch = Stretch(low, fetch(genome, contig.name, low, high).tobytes())
             inside = [record for record in truth[contig.name] if low + 200 <= record[0] < high - 200]
