@@ -8,7 +8,6 @@ same. Blocks end at records, at unknown reference bases, and at the ends of what
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,55 +15,49 @@ from numpy.typing import NDArray
 from genopipe.call.settings import Settings
 from genopipe.call.sites import MAX_LIKELIHOOD, MAX_QUALITY, Site
 from genopipe.call.view import View
-from genopipe.kernels.even_runs import even_runs
+from genopipe.kernels import reference_blocks as kernels
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Bases `start` to `end` with the reference genotype; `likelihood` over the reference and any other allele."""
+class Blocks:
+    """Runs of bases with the reference genotype, in order.
 
-    start: int
-    end: int
-    reference: str
-    genotype_quality: int
-    depth: int
-    likelihood: tuple[int, ...]
+    start, end  (blocks) int64
+    reference   (blocks) uint8: code of the first base
+    least       (blocks, 2 + genotypes) int64: the lowest depth, GQ, and PL of each genotype of the reference and any other allele
+    ploidy      copies in all of them
+    """
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    reference: NDArray[np.uint8]
+    least: NDArray[np.int64]
     ploidy: int
 
+    def beginning_in(self, start: int, end: int) -> Blocks:
+        """The blocks that begin in bases start to end."""
+        inside = slice(*np.searchsorted(self.start, (start, end)))
+        return Blocks(self.start[inside], self.end[inside], self.reference[inside], self.least[inside], self.ploidy)
 
-def reference_blocks(view: View, sites: list[Site], *, span: tuple[int, int, int], settings: Settings) -> list[Block]:
+
+def reference_blocks(view: View, sites: list[Site], *, span: tuple[int, int, int], settings: Settings) -> Blocks:
     """The blocks of bases start to end, with ploidy: the three numbers of `span`."""
     start, end, ploidy = span
-    pileup, reference = view.pileup, view.reference
-    here = slice(start - pileup.start, end - pileup.start)
-    quality = reference_quality(pileup.fit[here], ploidy)
-    free = reference[here] < 4
+    here = slice(start - view.pileup.start, end - view.pileup.start)
+    fit, reference = view.pileup.fit[here], view.reference[here]
+    quality = reference_quality(fit, ploidy)
+    free = reference < 4
     for site in sites:
         free[max(site.position - start, 0) : max(site.end - start, 0)] = False
     even = np.minimum(quality, settings.block_quality)
-    rows = even_runs(even, free, step=settings.block_step, percent=settings.block_percent)
-    if not len(rows):
-        return []
-    columns: list[NDArray[np.integer[Any]]] = [*_likelihoods(pileup.fit[here], ploidy), quality, pileup.depth[here]]
-    between = rows.ravel()[: -1 if rows[-1, 1] == len(quality) else None]
-    lowest = zip(*(np.minimum.reduceat(column, between)[::2].tolist() for column in columns), strict=True)
-    letter = "ACGTN"
-    return [
-        Block(start + a, start + b, letter[reference[a + start - pileup.start]], row[-2], row[-1], tuple(row[:-2]), ploidy)
-        for (a, b), row in zip(rows.tolist(), lowest, strict=True)
-    ]
+    run = kernels.even_runs(even, free, step=settings.block_step, percent=settings.block_percent)
+    least = np.empty((len(run), kernels.LIKELIHOOD + ploidy + 1), np.int64)
+    kernels.least_of(run, view.pileup.depth[here], quality, fit if ploidy == 2 else fit[:, ::2], MAX_LIKELIHOOD, least)
+    return Blocks(run[:, 0] + start, run[:, 1] + start, reference[run[:, 0]], least, ploidy)
 
 
 def reference_quality(fit: NDArray[np.int64], ploidy: int) -> NDArray[np.int64]:
-    """GQ of the reference genotype at each base."""
-    other = np.minimum(fit[:, 1], fit[:, 2]) if ploidy == 2 else fit[:, 2]
-    return np.clip((other - fit[:, 0] + 500) // 1000, 0, MAX_QUALITY)
-
-
-def _likelihoods(fit: NDArray[np.int64], ploidy: int) -> list[NDArray[np.int64]]:
-    """PL of each base, genotype by genotype."""
-    costs = [fit[:, 0], fit[:, 1], fit[:, 2]] if ploidy == 2 else [fit[:, 0], fit[:, 2]]
-    low = costs[0]
-    for cost in costs[1:]:
-        low = np.minimum(low, cost)
-    return [np.minimum((cost - low + 500) // 1000, MAX_LIKELIHOOD) for cost in costs]
+    """(bases) int64: GQ of the reference genotype at each base, by `fit` (bases, 3) of the pileup."""
+    quality = np.empty(len(fit), np.int64)
+    kernels.reference_quality(fit, ploidy, MAX_QUALITY, quality)
+    return quality

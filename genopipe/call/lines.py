@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise, zip_longest
+
+import numpy as np
 
 from genopipe.call.bias import strand_odds
-from genopipe.call.blocks import Block
+from genopipe.call.blocks import Blocks
 from genopipe.call.ploidy import is_mitochondrial
 from genopipe.call.sites import Site, genotypes
 from genopipe.formats.vcf import ANY_OTHER
-from genopipe.model import Contig
+from genopipe.kernels.reference_blocks import spelled
+from genopipe.model import BASES, Contig
 
 KINDS = (
     "FILTER/LowQual",
@@ -18,15 +22,40 @@ KINDS = (
     *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "SB", "PS", "AF")),
 )
 _SHARE_DIGITS = 4
+_LETTERS = np.frombuffer(BASES, np.uint8)
 
 
-def texts(contig: Contig, sites: list[Site], blocks: list[Block] | None) -> tuple[str, str]:
+def texts(contig: Contig, sites: list[Site], blocks: list[Blocks] | None) -> tuple[str, str]:
     """The records of sorted sites and blocks, for a VCF and for a gVCF; without blocks nothing for a gVCF."""
     vcf = "".join(vcf_line(contig, site) for site in sites)
     if blocks is None:
         return vcf, ""
-    lines = [(site.position, gvcf_line(contig, site)) for site in sites] + [(block.start, block_line(contig, block)) for block in blocks]
-    return vcf, "".join(line for _, line in sorted(lines, key=lambda pair: pair[0]))
+    text, before = _block_lines(contig, blocks, [site.position for site in sites])
+    records = (gvcf_line(contig, site) for site in sites)
+    pieces = (text[first:last] for first, last in pairwise([0, *before, len(text)]))
+    return vcf, "".join(map("".join, zip_longest(pieces, records, fillvalue="")))
+
+
+def _block_lines(contig: Contig, blocks: list[Blocks], position: list[int]) -> tuple[str, list[int]]:
+    """The records of blocks, and for each sorted position how many letters of them stand before it."""
+    text, before = "", np.zeros(len(position), np.int64)
+    for each in blocks:
+        genotype = "/".join("0" * each.ploidy)
+        words = [
+            f"{contig.name}\t",
+            "\t.\t",
+            f"\t{ANY_OTHER}\t.\t.\tEND=",
+            f"\tGT:DP:GQ:PL\t{genotype}:",
+            ":",
+            ":",
+            *"," * each.ploidy,
+            "\n",
+        ]
+        number = np.column_stack((each.start + 1, each.end, each.least))
+        lines, line_start = spelled(words, _LETTERS[each.reference], number)
+        text += lines
+        before += line_start[np.searchsorted(each.start, position)]
+    return text, before.tolist()
 
 
 def vcf_line(contig: Contig, site: Site) -> str:
@@ -39,14 +68,6 @@ def vcf_line(contig: Contig, site: Site) -> str:
 def gvcf_line(contig: Contig, site: Site) -> str:
     """The record of a site with <NON_REF> as last allele."""
     return _line(contig, site, (*site.alleles[1:], ANY_OTHER), (*site.allele_depth, 0), site.likelihood)
-
-
-def block_line(contig: Contig, block: Block) -> str:
-    """The record of a reference block."""
-    genotype = "/".join("0" * block.ploidy)
-    sample = f"{genotype}:{block.depth}:{block.genotype_quality}:{_joined(block.likelihood)}"
-    place = f"{contig.name}\t{block.start + 1}\t.\t{block.reference}\t{ANY_OTHER}"
-    return f"{place}\t.\t.\tEND={block.end}\tGT:DP:GQ:PL\t{sample}\n"
 
 
 def _line(contig: Contig, site: Site, alternatives: Sequence[str], allele_depth: Sequence[int], likelihood: Sequence[int]) -> str:

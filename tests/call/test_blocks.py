@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +17,7 @@ from genopipe.call.view import view
 from genopipe.formats.bam_index import open_bam
 from genopipe.formats.bam_reader import read_stretch
 from genopipe.formats.genome import fetch, load_genome
-from genopipe.kernels.even_runs import even_runs
+from genopipe.kernels.reference_blocks import even_runs, spelled
 
 START, END = 8_000, 12_000
 
@@ -42,14 +45,42 @@ def test_a_block_tells_the_least_of_its_bases(here, ploidy):
     site = Site(START + 500, ("ACG", "A"), (0, 1), (), 9, 9, 9, (), (0, 0, 0, 0), True)
     span = START + 10, END - 10, ploidy
     blocks = reference_blocks(here, [site], span=span, settings=DEFAULT)
-    single = [base for i in range(*span[:2]) for base in reference_blocks(here, [site], span=(i, i + 1, ploidy), settings=DEFAULT)]
-    assert [base.start for base in single] == [i for i in range(span[0], span[1]) if not START + 500 <= i < START + 503]
-    assert [i for block in blocks for i in range(block.start, block.end)] == [base.start for base in single]
-    by_place = {base.start: base for base in single}
-    for block in blocks:
-        bases = [by_place[i] for i in range(block.start, block.end)]
-        assert block.depth == min(base.depth for base in bases)
-        assert block.genotype_quality == min(base.genotype_quality for base in bases)
-        assert block.likelihood == tuple(min(pl) for pl in zip(*(base.likelihood for base in bases), strict=True))
-        assert block.reference == bases[0].reference
-    assert len(blocks) < len(single) / 10
+    single = [reference_blocks(here, [site], span=(i, i + 1, ploidy), settings=DEFAULT) for i in range(*span[:2])]
+    by_place = {int(base.start[0]): base for base in single if len(base.start)}
+    assert list(by_place) == [i for i in range(*span[:2]) if not START + 500 <= i < START + 503]
+    assert [i for start, end in zip(blocks.start, blocks.end, strict=True) for i in range(start, end)] == list(by_place)
+    for row, (start, end) in enumerate(zip(blocks.start, blocks.end, strict=True)):
+        bases = [by_place[i] for i in range(start, end)]
+        assert blocks.least[row].tolist() == np.min([base.least[0] for base in bases], axis=0).tolist()
+        assert blocks.reference[row] == bases[0].reference[0] == here.reference[start - START]
+    assert len(blocks.start) < len(by_place) / 10
+
+
+@pytest.mark.parametrize("ploidy", [1, 2])
+def test_one_base_is_told_by_its_fit(here, ploidy):
+    """PL: phred above the best of the costs; GQ: how far the next one is."""
+    blocks = reference_blocks(here, [], span=(START + 700, START + 701, ploidy), settings=DEFAULT)
+    costs = [int(cost) for cost in here.pileup.fit[700]]
+    costs = costs if ploidy == 2 else [costs[0], costs[2]]
+    phreds = [math.floor((cost - min(costs)) / 1000 + 0.5) for cost in costs]
+    assert blocks.least.tolist() == [[here.pileup.depth[700], min(sorted(phreds)[1], 99), *phreds]]
+
+
+def test_blocks_of_part_of_a_window_are_those_that_begin_there(here):
+    blocks = reference_blocks(here, [], span=(START, END, 2), settings=DEFAULT)
+    some = blocks.beginning_in(int(blocks.start[3]), int(blocks.start[7]))
+    assert some.start.tolist() == blocks.start[3:7].tolist() and some.end.tolist() == blocks.end[3:7].tolist()
+    assert some.least.tolist() == blocks.least[3:7].tolist() and some.ploidy == 2
+
+
+@settings(deadline=None)  # the first call compiles
+@given(
+    st.lists(st.tuples(st.sampled_from("ACGTN"), *3 * [st.integers(0, 2**32 - 1)])),
+    st.lists(st.text("ab\t_", max_size=20), min_size=5, max_size=5),
+)
+def test_lines_are_words_and_numbers_in_turn(rows, words):
+    letter = np.frombuffer("".join(row[0] for row in rows).encode(), np.uint8)
+    text, start = spelled(words, letter, np.array([row[1:] for row in rows], np.int64).reshape(-1, 3))
+    lines = [f"{words[0]}{a}{words[1]}{base}{words[2]}{b}{words[3]}{c}{words[4]}" for base, a, b, c in rows]
+    assert text == "".join(lines)
+    assert [text[a:b] for a, b in pairwise(start.tolist())] == lines
