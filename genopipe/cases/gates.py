@@ -51,7 +51,7 @@ DEFAULTS: dict[str, Gate] = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a gate says of one value; `limit` is the one that was passed."""
+    """What a gate says of one value; `limit` is the one that was passed, `detail` what the value is made of."""
 
     sample: str
     metric: str
@@ -60,13 +60,16 @@ class Verdict:
     verdict: str
     limit: float | None = None
     reason: str = ""
+    detail: str = ""
 
     def told(self) -> str:
         """The verdict as a sentence."""
         if self.value is None:
             return f"{self.sample}: {self.name}: not measured"
-        side = "" if self.limit is None else f", limit {self.limit:g}"
-        return f"{self.sample}: {self.name} is {self.value:g}{side}" + (f" ({self.reason})" if self.limit is not None else "")
+        told = f"{self.sample}: {self.name} is {self.value:g}"
+        if self.limit is None:
+            return told
+        return f"{told}, limit {self.limit:g}{': ' * bool(self.detail)}{self.detail} ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +103,31 @@ def gates_with(*layers: Mapping[str, Mapping[str, float] | None]) -> dict[str, G
 
 def judge(files: list[Path], gates: Mapping[str, Gate]) -> Judgement:
     """The verdicts over files of measures, as `genopipe ingest` writes them. Raises BadInput for another file."""
-    found = [(sample, metric, value) for file in files for sample, metric, value in _metrics(file)]
-    return Judgement(tuple(_verdict(sample, metric, value, gates[metric]) for sample, metric, value in found if metric in gates))
+    measured = [one for file in files for one in _metrics(file)]
+    return Judgement(tuple(_verdict(one, gates[one.metric]) for one in measured if one.metric in gates))
 
 
-def _verdict(sample: str, metric: str, value: float | None, gate: Gate) -> Verdict:
-    if value is None:
-        return Verdict(sample, metric, gate.name, None, UNKNOWN)
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """The value of one metric, None where it could not be measured; `detail` is for a person."""
+
+    sample: str
+    metric: str
+    value: float | None
+    detail: str = ""
+
+
+def _verdict(one: _Measured, gate: Gate) -> Verdict:
+    if one.value is None:
+        return Verdict(one.sample, one.metric, gate.name, None, UNKNOWN)
     for verdict, below, above in ((STOP, gate.stop_below, gate.stop_above), (WARN, gate.warn_below, gate.warn_above)):
-        limit = below if below is not None and value < below else above if above is not None and value > above else None
+        limit = below if below is not None and one.value < below else above if above is not None and one.value > above else None
         if limit is not None:
-            return Verdict(sample, metric, gate.name, value, verdict, limit, gate.reason)
-    return Verdict(sample, metric, gate.name, value, PASS)
+            return Verdict(one.sample, one.metric, gate.name, one.value, verdict, limit, gate.reason, one.detail)
+    return Verdict(one.sample, one.metric, gate.name, one.value, PASS)
 
 
-def _metrics(file: Path) -> Iterator[tuple[str, str, float | None]]:
+def _metrics(file: Path) -> Iterator[_Measured]:
     try:
         document = json.loads(file.read_text())
         metrics = {"reads": _of_reads, "alignments": _of_alignments, "family": _of_family, "calls": _of_calls}[document["measures"]]
@@ -124,37 +137,40 @@ def _metrics(file: Path) -> Iterator[tuple[str, str, float | None]]:
         raise BadInput("no measures in it", wanted=wanted, do="Measure again.", path=file) from error
 
 
-def _of_reads(document: dict[str, Any]) -> Iterator[tuple[str, str, float | None]]:
+def _of_reads(document: dict[str, Any]) -> Iterator[_Measured]:
     sample, mates = document["sample"], document["mates"]
     adapter = [share["fraction"] for mate in mates for share in mate["adapter"].values()]
     overlap = [document["overlap"]["read_through_fraction"]] if document["paired"] else []
-    yield sample, "q30_fraction", document["q30_fraction"]
-    yield sample, "unknown_fraction", document["unknown_fraction"]
-    yield sample, "adapter_fraction", max([*adapter, *overlap])
-    yield sample, "poly_g_fraction", max(mate["poly_g"]["fraction"] for mate in mates)
+    yield _Measured(sample, "q30_fraction", document["q30_fraction"])
+    yield _Measured(sample, "unknown_fraction", document["unknown_fraction"])
+    yield _Measured(sample, "adapter_fraction", max([*adapter, *overlap]))
+    yield _Measured(sample, "poly_g_fraction", max(mate["poly_g"]["fraction"] for mate in mates))
 
 
-def _of_alignments(document: dict[str, Any]) -> Iterator[tuple[str, str, float | None]]:
+def _of_alignments(document: dict[str, Any]) -> Iterator[_Measured]:
     sample, coverage, sex = document["sample"], document["coverage"], document["sex"]
-    yield sample, "mapped_fraction", document["reads"]["mapped_fraction"]
-    yield sample, "duplicate_fraction", document["reads"]["duplicate_fraction"]
-    yield sample, "mean_coverage", coverage["mean"]
-    yield sample, "fraction_10x", coverage["fraction_10x"]
-    yield sample, "contamination", document["contamination"]["fraction"] if document["contamination"] else None
-    yield sample, "sex_conflicts", None if sex["agrees"] is None else int(not sex["agrees"])
-    yield sample, "sex_unclear", None if sex["found"] is None else int(sex["found"] == "unclear")
+    yield _Measured(sample, "mapped_fraction", document["reads"]["mapped_fraction"])
+    yield _Measured(sample, "duplicate_fraction", document["reads"]["duplicate_fraction"])
+    yield _Measured(sample, "mean_coverage", coverage["mean"])
+    yield _Measured(sample, "fraction_10x", coverage["fraction_10x"])
+    yield _Measured(sample, "contamination", document["contamination"]["fraction"] if document["contamination"] else None)
+    found = f"found {sex['found']}, said {sex['said']}"
+    yield _Measured(sample, "sex_conflicts", None if sex["agrees"] is None else int(not sex["agrees"]), found)
+    yield _Measured(sample, "sex_unclear", None if sex["found"] is None else int(sex["found"] == "unclear"))
 
 
-def _of_family(document: dict[str, Any]) -> Iterator[tuple[str, str, float | None]]:
+def _of_family(document: dict[str, Any]) -> Iterator[_Measured]:
     told = any(pair["agrees"] is not None for pair in document["pairs"])
-    yield "family", "family_conflicts", document["conflicts"] if told else None
+    pairs = [pair for pair in document["pairs"] if pair["agrees"] is False]
+    conflicts = (f"{pair['first']} and {pair['second']}: found {pair['found']}, said {pair['said']}" for pair in pairs)
+    yield _Measured("family", "family_conflicts", document["conflicts"] if told else None, "; ".join(conflicts))
 
 
-def _of_calls(document: dict[str, Any]) -> Iterator[tuple[str, str, float | None]]:
+def _of_calls(document: dict[str, Any]) -> Iterator[_Measured]:
     for sample, counts in document["samples"].items():
         few = counts["snvs"] < LEAST_SNVS
-        yield sample, "titv", None if few else counts["titv"]
-        yield sample, "het_hom", None if few else counts["het_hom"]
+        yield _Measured(sample, "titv", None if few else counts["titv"])
+        yield _Measured(sample, "het_hom", None if few else counts["het_hom"])
 
 
 LEAST_SNVS = 200

@@ -26,7 +26,7 @@ def aligned(**changed: Any) -> dict[str, Any]:
         "reads": {"mapped_fraction": 0.99, "duplicate_fraction": 0.1},
         "coverage": {"mean": 35.0, "fraction_10x": 0.98},
         "contamination": {"fraction": 0.001},
-        "sex": {"agrees": True, "found": "male"},
+        "sex": {"agrees": True, "found": "male", "said": "male"},
     }
     return document | changed
 
@@ -53,12 +53,24 @@ def test_a_good_sample_passes_every_gate(tmp_path: Path) -> None:
         ({"contamination": {"fraction": 0.03}}, "contamination", "warn"),
         ({"contamination": {"fraction": 0.06}}, "contamination", "stop"),
         ({"contamination": None}, "contamination", "not measured"),
-        ({"sex": {"agrees": False, "found": "male"}}, "sex_conflicts", "stop"),
-        ({"sex": {"agrees": None, "found": "unclear"}}, "sex_unclear", "warn"),
+        ({"sex": {"agrees": False, "found": "male", "said": "female"}}, "sex_conflicts", "stop"),
+        ({"sex": {"agrees": None, "found": "unclear", "said": "male"}}, "sex_unclear", "warn"),
     ],
 )
 def test_a_measure_beyond_a_limit_is_told(tmp_path: Path, changed: dict[str, Any], metric: str, verdict: str) -> None:
     assert verdicts(tmp_path, aligned(**changed))[metric] == verdict
+
+
+def test_a_swapped_sample_is_told_with_what_was_found(tmp_path: Path) -> None:
+    pair = {"first": "C", "second": "M", "found": "unrelated", "said": "parent-child", "agrees": False}
+    family = {"measures": "family", "conflicts": 1, "pairs": [pair, pair | {"second": "F", "agrees": True}]}
+    (tmp_path / "family.json").write_text(json.dumps(family))
+    other = aligned(sex={"agrees": False, "found": "male", "said": "female"})
+    [sex, pairs] = judge([write(tmp_path, other), tmp_path / "family.json"], gates_with()).of("stop")
+    assert sex.told() == "S1: samples of another sex than said is 1, limit 0: found male, said female (a swapped sample)"
+    assert pairs.told() == (
+        "family: pairs that contradict the pedigree is 1, limit 0: C and M: found unrelated, said parent-child (a swapped sample)"
+    )
 
 
 def test_the_case_wins_over_the_site_and_null_takes_a_gate_away(tmp_path: Path) -> None:
