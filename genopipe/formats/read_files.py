@@ -18,7 +18,12 @@ _GZIP_MAGIC, _GZIP_WINDOW_BITS = b"\x1f\x8b", 31
 
 
 def kind_of(path: Path) -> str:
-    """`fastq`, `bam` or `cram`, by the first bytes. Raises BadInput for SAM text, and for a CRAM on standard input."""
+    """`fastq`, `bam` or `cram`, by the first bytes; a named pipe is FASTQ, as what is looked at there is gone.
+
+    Raises BadInput for SAM text, and for a CRAM on standard input.
+    """
+    if path.is_fifo():
+        return "fastq"
     if path == STANDARD_INPUT:
         assert isinstance(sys.stdin.buffer, BufferedReader)
         head = sys.stdin.buffer.peek(_HEAD_BYTES)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +152,17 @@ def test_standard_input_is_told_apart_by_its_first_bytes(folder: Path, tmp_path:
         done = subprocess.run([*command, "-o", str(tmp_path / "out.bam")], stdin=given, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(rows(tmp_path / "out.bam")) == (2 * PAIRS if kind == "bam" else PAIRS)
+
+
+def test_pairs_may_come_through_two_named_pipes(folder: Path, tmp_path: Path) -> None:
+    pipes = [tmp_path / name for name in ("R1", "R2")]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    with ThreadPoolExecutor(2) as writers:
+        for pipe in pipes:
+            writers.submit(pipe.write_bytes, (folder / f"{pipe.name}.fastq").read_bytes())
+        align_files(pipes[:1], pipes[1:], folder / "ref", tmp_path / "out.bam", interleaved=False, read_group=GROUP, options=Options())
+    assert (tmp_path / "out.bam").read_bytes() == (folder / "fastq.bam").read_bytes()
 
 
 def test_single_reads_of_a_bam_keep_bases_and_qualities(folder: Path, tmp_path: Path) -> None:
