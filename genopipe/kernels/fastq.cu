@@ -31,7 +31,7 @@ fastq_records(const u8 *text, const i64 *line_end, i64 n_records, i64 *header, i
     i64 n_name = 0;
     while (sound && n_name < n_header && name[n_name] != BLANK && name[n_name] != TAB) n_name++;
     if (n_name > 2 && name[n_name - 2] == SLASH && (name[n_name - 1] == '1' || name[n_name - 1] == '2')) n_name -= 2;
-    if (!sound || n_name == 0) *fault = 1;
+    if (!sound || n_name == 0) atomicExch(fault, 1);
     header[record] = begin + 1;
     sequence[record] = line[0] + 1;
     quality[record] = line[2] + 1;
@@ -59,6 +59,6 @@ fastq_reads(const u8 *text, i64 n_records, const i64 *header, const i64 *sequenc
             read_quality[at + i] = phred;
         }
         for (int i = lane; i < n_header; i += 32) read_header[first + i] = line[i];
-        if (!sound) *fault = 1;
+        if (!sound) atomicExch(fault, 1);
     }
 }

@@ -17,9 +17,9 @@ __device__ __forceinline__ bool spans(u32 operation) {
     return operation == 0 || operation == 2 || operation == 3 || operation == 7 || operation == 8;
 }
 
-// seen (256): out, 1 where a base has the quality
+// seen (256): out, 1 where a base has the quality; threads write the same there, and volatile keeps that from being a race
 extern "C" __global__ void __launch_bounds__(128)
-see_qualities(const u8 *quality, i64 n, u8 *seen) {
+see_qualities(const u8 *quality, i64 n, volatile u8 *seen) {
     const i64 stride = (i64)gridDim.x * blockDim.x;
     for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += stride)
         if (!seen[quality[i]]) seen[quality[i]] = 1;

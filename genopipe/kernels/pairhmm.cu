@@ -47,6 +47,8 @@ pairhmm_forward(const unsigned char *read_base, const unsigned char *read_qualit
         }
         float bottom_x = 0.0f, corner = tile == 0 && lane == 0 ? entry : 0.0f;
         for (int step = 0; step < steps; step++) {
+            // what the first lane reads of the tile above the last one overwrites, and shuffles order no memory
+            if (tile > 0) __syncwarp();
             const int j = step - lane;
             float above_g = __shfl_up_sync(ALL, G[ROWS - 1], 1, LANES), above_x = __shfl_up_sync(ALL, bottom_x, 1, LANES);
             if (j < 0 || j >= h || tile >= m) continue;

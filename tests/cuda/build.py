@@ -1,9 +1,12 @@
 """CUDA sources without a GPU: run on the CPU by the fiber shim, and compiled for a device by NVRTC.
 
-`Shim` stands in for a `device.Card`: arrays are NumPy's under another name (`device_arrays`), and a launch runs the source on this CPU.
-`shim(source, entry)` gives one kernel that is called like a `cupy.RawKernel`: `kernel((blocks,), (threads,), (argument, ...))`; NumPy
-arrays are pointers, NumPy scalars are values, and each must be of the very type that the kernel takes. `nvrtc_compile(source, arch)` gives
-the cubin and what its kernels take, or fails with the compiler's log. Where g++ or NVRTC is missing, the test is skipped.
+`Shim` stands in for a `device.Card`: arrays are NumPy's under another name (`device_arrays`), and a launch runs the source on this CPU,
+blocks and threads in an order that changes from launch to launch. `shim(source, entry)` gives one kernel that is called like a
+`cupy.RawKernel`: `kernel((blocks,), (threads,), (argument, ...))`; NumPy arrays are pointers, NumPy scalars are values, and each must be of
+the very type that the kernel takes. There are three builds of it, by GENOPIPE_TEST_SHIM: `plain`; `checked`, in which a launch fails for
+what `checks.cpp` finds; and `address`, with AddressSanitizer, whose library must be in the process from the beginning.
+`nvrtc_compile(source, arch)` gives the cubin and what its kernels take, or fails with the compiler's log. Where g++ or NVRTC is missing,
+the test is skipped.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import ctypes
 import functools
 import hashlib
 import importlib.util
+import itertools
+import os
 import re
 import shutil
 import subprocess
@@ -21,41 +26,71 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import pytest
 
 from genopipe.device.sources import Source
+from tests.cuda.checked import address_of, findings, give_arrays
 from tests.cuda.device_arrays import DeviceArray, DeviceModule, unwrapped
 
 Kernel = Callable[[tuple[int], tuple[int], tuple[Any, ...]], None]
+
+Build = Literal["plain", "checked", "address"]
+BUILD: Build = cast(Build, os.environ.get("GENOPIPE_TEST_SHIM", "plain"))
 
 _ONE_AT_A_TIME = threading.RLock()
 """The fibers of a block are global."""
 
 _HERE = Path(__file__).resolve().parent
-_FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-fno-strict-aliasing", "-march=native", "-w")
+_UNDEFINED = "undefined,bounds-strict"
+_FLAGS = ("-std=c++17", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing", "-fno-threadsafe-statics", "-fno-gnu-unique", "-w")
+_SLOW = ("-O1", "-g", "-ftrivial-auto-var-init=pattern")
+_FLAGS_OF: dict[Build, tuple[str, ...]] = {
+    "plain": ("-O2", "-march=native"),
+    "checked": (*_SLOW, f"-fsanitize=thread,{_UNDEFINED}", "--param=tsan-distinguish-volatile=1", "-DCHECKED"),
+    "address": (*_SLOW, f"-fsanitize=address,{_UNDEFINED}", "-fno-sanitize-recover=all"),
+}
+_LINK_FLAGS: dict[Build, tuple[str, ...]] = {"plain": (), "checked": (), "address": ("-fsanitize=address,undefined",)}
+_MOST_BLOCKS, _MOST_THREADS = (1 << 31) - 1, 1024
 
 
-def shim(source: Path, entry: str, *, defines: Mapping[str, int | str] | None = None) -> Kernel:
+class Plan(NamedTuple):
+    """Which blocks of a grid run, and in which order: 0 as they are numbered, 1 backwards, else at random from that seed."""
+
+    first: int = 0
+    end: int = _MOST_BLOCKS
+    order: int = 0
+
+
+_ALL = Plan()
+
+
+def shim(source: Path, entry: str, *, defines: Mapping[str, int | str] | None = None, plan: Plan = _ALL, build: Build = BUILD) -> Kernel:
     """The `extern "C" __global__` function `entry` of a .cu file, to be run on this CPU."""
     with _ONE_AT_A_TIME:
-        library = _library(source.resolve(), tuple(sorted((defines or {}).items())))
+        library = _library(source.resolve(), tuple(sorted((defines or {}).items())), build)
     launch = getattr(library, f"shim_launch_{entry}")
-
     types = getattr(library, f"shim_types_{entry}")
     types.restype = ctypes.c_char_p
     wanted_types = types().decode().split()
+    most_threads = _kernels(source)[entry]
 
     def kernel(grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...]) -> None:
         given_types = [_type(argument) for argument in arguments]
         assert given_types == wanted_types, f"{entry} takes {wanted_types}, {given_types} were given"
+        assert 0 < grid[0] <= _MOST_BLOCKS and 0 < block[0] <= most_threads, f"no card launches {grid[0]} blocks of {block[0]} threads"
         values = [_value(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
         with _ONE_AT_A_TIME:
+            library.shim_plan(*plan)
+            if build == "checked":
+                give_arrays(library, [argument for argument in arguments if isinstance(argument, np.ndarray)])
             wanted = launch(grid[0], block[0], pointers, len(values))
+            found = findings(library) if build == "checked" else ""
         assert wanted == -1, f"{entry} takes {wanted} arguments, {len(values)} were given"
+        assert not found, f"{entry} is not clean:\n{found}"
 
     return kernel
 
@@ -70,9 +105,14 @@ class Shim:
     xp: Any = DeviceModule()
     warps = 8
 
+    def __init__(self, build: Build = BUILD) -> None:
+        self.build: Build = build
+        self._orders = itertools.count()
+
     def launch(self, source: Source, entry: str, grid: tuple[int, int], *arguments: Any) -> None:
         given = tuple(argument if isinstance(argument, np.generic) else unwrapped(argument) for argument in arguments)
-        shim(source.path, entry, defines=dict(source.defines))((grid[0],), (grid[1],), given)
+        plan = Plan(order=next(self._orders))
+        shim(source.path, entry, defines=dict(source.defines), plan=plan, build=self.build)((grid[0],), (grid[1],), given)
 
     def host(self, array: Any) -> Any:
         assert isinstance(array, DeviceArray), "only an array of the device is copied to the host"
@@ -97,8 +137,7 @@ class Shim:
         return array.copy()
 
     def address(self, array: Any) -> int:
-        address: int = array.held.ctypes.data
-        return address
+        return address_of(array.held)
 
     def finish(self) -> None: ...
 
@@ -160,26 +199,46 @@ def _value(argument: Any) -> Any:
 
 
 @functools.cache
-def _library(source: Path, defines: tuple[tuple[str, int | str], ...]) -> ctypes.CDLL:
-    compiler = shutil.which("g++")
-    if compiler is None:
-        pytest.skip("no g++ for the CUDA shim")
+def _kernels(source: Path) -> dict[str, int]:
+    """The kernels of a source, and how many threads their blocks have at most."""
+    found = re.findall(r'extern "C" __global__ void (?:__launch_bounds__\((\d+)\)\s+)?(\w+)\(', source.read_text())
+    return {entry: int(bound or _MOST_THREADS) for bound, entry in found}
+
+
+@functools.cache
+def _library(source: Path, defines: tuple[tuple[str, int | str], ...], build: Build) -> ctypes.CDLL:
     text = f'#include "{_HERE / "shim.hpp"}"\n#include "{source}"\n'
-    for entry in re.findall(r'extern "C" __global__ void (?:__launch_bounds__\(\d+\)\s+)?(\w+)\(', source.read_text()):
+    for entry in _kernels(source):
         text += f'extern "C" int shim_launch_{entry}(unsigned blocks, unsigned threads, void **values, int n) '
         text += f"{{ return shim::launch({entry}, blocks, threads, values, n); }}\n"
         text += (
             f'extern "C" const char *shim_types_{entry}() {{ static const auto types = shim::types_of({entry}); return types.c_str(); }}\n'
         )
-    name = hashlib.sha256((text + str(defines)).encode()).hexdigest()[:16]
-    unit, library = _folder() / f"{name}.cpp", _folder() / f"{name}.so"
+    name = hashlib.sha256((text + str(defines) + build).encode()).hexdigest()[:16]
+    unit = _folder() / f"{name}.cpp"
     unit.write_text(text)
-    done = subprocess.run(
-        [compiler, *_FLAGS, *(f"-D{key}={value}" for key, value in defines), str(unit), "-o", str(library)], capture_output=True, text=True
-    )
+    objects = [_compiled(unit, (*_FLAGS_OF[build], *(f"-D{key}={value}" for key, value in defines)))]
+    if build == "checked":
+        objects.append(_compiled(_HERE / "checks.cpp", ("-O2",)))
+    library = unit.with_suffix(".so")
+    _run_compiler(source, ["-shared", *_LINK_FLAGS[build], *map(str, objects), "-o", str(library)])
+    return ctypes.CDLL(str(library))
+
+
+@functools.cache
+def _compiled(source: Path, flags: tuple[str, ...]) -> Path:
+    made = _folder() / f"{source.stem}.o"
+    _run_compiler(source, [*_FLAGS, *flags, "-c", str(source), "-o", str(made)])
+    return made
+
+
+def _run_compiler(source: Path, arguments: list[str]) -> None:
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("no g++ for the CUDA shim")
+    done = subprocess.run([compiler, *arguments], capture_output=True, text=True)
     if done.returncode != 0:
         pytest.fail(f"g++ refuses {source.name}:\n{done.stderr}")
-    return ctypes.CDLL(str(library))
 
 
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []

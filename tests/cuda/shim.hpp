@@ -2,10 +2,12 @@
 //
 // Each thread counts the barriers it has reached (for the block and for its warp) and waits until the others of the block or of the mask
 // have counted as many. A round in which nobody could go on is a deadlock and stops the program with a message, as does a mask that names a
-// thread that has ended. Threads run in a fixed order, so races between barriers are not found here: that needs compute-sanitizer.
+// thread that has ended. Blocks, and threads between barriers, run in an order that `shim_plan` sets; shared memory is full of nonsense at
+// first. Races are found in the checked build (checks.cpp).
 #pragma once
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -15,12 +17,15 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
+
+#include "checks.hpp"
 
 #define __global__
 #define __device__
 #define __host__
 #define __constant__ static
-#define __shared__ static
+#define __shared__ static __attribute__((section("shim_shared")))
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 #define __noinline__ __attribute__((noinline))
@@ -34,6 +39,9 @@ struct Index3 {
 static Index3 threadIdx, blockIdx;
 static dim3 blockDim, gridDim;
 static const int warpSize = 32;
+
+// The linker's names for where shared memory begins and ends; none where no kernel has any.
+extern "C" __attribute__((weak, visibility("hidden"))) char __start_shim_shared[], __stop_shim_shared[];
 
 namespace shim {
 constexpr int THREADS = 1024, STACK = 1 << 18;
@@ -50,6 +58,22 @@ static int current, n_threads;
 static bool moved;
 static void (*body)();
 
+// Which blocks of the grid run, and the order of blocks and threads: 0 as they are numbered, 1 backwards, else at random from that seed.
+struct Plan {
+    unsigned first = 0, end = ~0u, order = 0;
+};
+static Plan plan;
+
+inline std::vector<unsigned> in_order(unsigned first, unsigned end, unsigned seed) {
+    std::vector<unsigned> numbers;
+    for (unsigned i = first; i < end; i++) numbers.push_back(plan.order == 1 ? end - 1 - (i - first) : i);
+    for (size_t left = numbers.size(); plan.order > 1 && left > 1; left--) {
+        seed = seed * 1664525 + 1013904223;
+        std::swap(numbers[left - 1], numbers[(seed >> 8) % left]);
+    }
+    return numbers;
+}
+
 [[noreturn]] inline void stop(const char *why) {
     std::fprintf(stderr, "CUDA shim: %s (block %u, thread %d)\n", why, blockIdx.x, current);
     std::abort();
@@ -57,6 +81,7 @@ static void (*body)();
 
 inline void yield() {
     const int me = current;
+    checks::pause();
     swapcontext(&thread[me].context, &scheduler);
     current = me;
     threadIdx.x = me;
@@ -64,19 +89,22 @@ inline void yield() {
 
 inline void run_body() {
     body();
+    checks::pause();
     thread[current].ended = true;
     moved = true;
 }
 
 inline void block_barrier() {
     const unsigned reached = ++thread[current].block_barriers;
+    checks::arrive(current, checks::BLOCK, reached);
     moved = true;
-    for (;;) {
-        bool all = true;
+    for (bool all = false; !all;) {
+        all = true;
         for (int i = 0; i < n_threads; i++) all &= thread[i].ended || thread[i].block_barriers >= reached;
-        if (all) return;
-        yield();
+        if (!all) yield();
     }
+    for (int i = 0; i < n_threads; i++)
+        if (thread[i].block_barriers >= reached) checks::leave(current, i, checks::BLOCK, reached);
 }
 
 inline void warp_barrier(unsigned mask) {
@@ -94,6 +122,14 @@ inline void warp_barrier(unsigned mask) {
         if (all) return;
         yield();
     }
+}
+
+inline void ordered_warp_barrier(unsigned mask) {
+    const unsigned reached = thread[current].warp_barriers + 1;
+    checks::arrive(current, checks::WARP, reached);
+    warp_barrier(mask);
+    for (int lane = 0; lane < 32; lane++)
+        if (mask >> lane & 1 && (current & ~31) + lane < n_threads) checks::leave(current, (current & ~31) + lane, checks::WARP, reached);
 }
 
 // The value each lane gave at this meeting point, by two slots in turn: nobody can be two meetings ahead.
@@ -132,8 +168,10 @@ unsigned reduce(unsigned mask, unsigned value, F join) {
 }
 
 inline void run_block(unsigned threads) {
-    if (threads > THREADS) stop("a block has more than 1024 threads");
     n_threads = int(threads);
+    const size_t shared_bytes = __stop_shim_shared - __start_shim_shared;
+    if (shared_bytes) std::memset(__start_shim_shared, 0xA5, shared_bytes);
+    checks::begin_block(blockIdx.x, n_threads, __start_shim_shared, shared_bytes);
     for (int i = 0; i < n_threads; i++) {
         Thread &t = thread[i];
         if (!t.stack) t.stack = static_cast<char *>(std::malloc(STACK));
@@ -145,13 +183,15 @@ inline void run_block(unsigned threads) {
         t.context.uc_link = &scheduler;
         makecontext(&t.context, run_body, 0);
     }
+    const std::vector<unsigned> order = in_order(0, threads, plan.order + blockIdx.x);
     for (bool any = true; any;) {
         any = moved = false;
-        for (int i = 0; i < n_threads; i++) {
+        for (const unsigned i : order) {
             if (thread[i].ended) continue;
             any = true;
-            current = i;
+            current = int(i);
             threadIdx.x = i;
+            checks::run(current, thread[i].stack, STACK);
             swapcontext(&scheduler, &thread[i].context);
         }
         if (any && !moved) stop("threads wait for each other for ever: a barrier or shuffle that not all of them reach");
@@ -162,8 +202,8 @@ inline void run_block(unsigned threads) {
 template <class... A>
 struct Launch {
     static void (*kernel)(A...);
-    static std::tuple<A...> *values;
-    static void call() { std::apply(kernel, *values); }
+    static std::tuple<A...> values;
+    static void call() { std::apply(kernel, values); }
     template <size_t... I>
     static std::tuple<A...> unpack(void **pointer, std::index_sequence<I...>) {
         return std::tuple<A...>(*static_cast<std::decay_t<A> *>(pointer[I])...);
@@ -172,7 +212,7 @@ struct Launch {
 template <class... A>
 void (*Launch<A...>::kernel)(A...);
 template <class... A>
-std::tuple<A...> *Launch<A...>::values;
+std::tuple<A...> Launch<A...>::values;
 
 // What a kernel takes: * for a pointer, the kind of number (i, u, f), its bytes.
 template <class A>
@@ -187,13 +227,13 @@ std::string types_of(void (*)(A...)) { return (std::string() + ... + type_of<A>(
 template <class... A>
 int launch(void (*kernel)(A...), unsigned blocks, unsigned threads, void **pointer, int n) {
     if (n != int(sizeof...(A))) return int(sizeof...(A));
-    auto values = Launch<A...>::unpack(pointer, std::index_sequence_for<A...>{});
     Launch<A...>::kernel = kernel;
-    Launch<A...>::values = &values;
+    Launch<A...>::values = Launch<A...>::unpack(pointer, std::index_sequence_for<A...>{});
     body = Launch<A...>::call;
     gridDim.x = blocks;
     blockDim.x = threads;
-    for (unsigned block = 0; block < blocks; block++) {
+    checks::begin_launch();
+    for (const unsigned block : in_order(plan.first, std::min(plan.end, blocks), plan.order)) {
         blockIdx.x = block;
         run_block(threads);
     }
@@ -201,8 +241,10 @@ int launch(void (*kernel)(A...), unsigned blocks, unsigned threads, void **point
 }
 }  // namespace shim
 
+extern "C" inline __attribute__((used)) void shim_plan(unsigned first, unsigned end, unsigned order) { shim::plan = {first, end, order}; }
+
 inline void __syncthreads() { shim::block_barrier(); }
-inline void __syncwarp(unsigned mask = ~0u) { shim::warp_barrier(mask); }
+inline void __syncwarp(unsigned mask = ~0u) { shim::ordered_warp_barrier(mask); }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 
@@ -236,17 +278,17 @@ inline unsigned __reduce_max_sync(unsigned mask, unsigned value) {
 }
 
 template <class T>
-T atomicAdd(T *at, T value) { T old = *at; *at = T(old + value); return old; }
+T atomicAdd(T *at, T value) { const checks::Atomic one(at, sizeof(T)); T old = *at; *at = T(old + value); return old; }
 template <class T>
-T atomicMax(T *at, T value) { T old = *at; *at = old > value ? old : value; return old; }
+T atomicMax(T *at, T value) { const checks::Atomic one(at, sizeof(T)); T old = *at; *at = old > value ? old : value; return old; }
 template <class T>
-T atomicMin(T *at, T value) { T old = *at; *at = old < value ? old : value; return old; }
+T atomicMin(T *at, T value) { const checks::Atomic one(at, sizeof(T)); T old = *at; *at = old < value ? old : value; return old; }
 template <class T>
-T atomicOr(T *at, T value) { T old = *at; *at = T(old | value); return old; }
+T atomicOr(T *at, T value) { const checks::Atomic one(at, sizeof(T)); T old = *at; *at = T(old | value); return old; }
 template <class T>
-T atomicExch(T *at, T value) { T old = *at; *at = value; return old; }
+T atomicExch(T *at, T value) { const checks::Atomic one(at, sizeof(T)); T old = *at; *at = value; return old; }
 template <class T>
-T atomicCAS(T *at, T expected, T value) { T old = *at; if (old == expected) *at = value; return old; }
+T atomicCAS(T *at, T expected, T value) { const checks::Atomic one(at, sizeof(T)); T old = *at; if (old == expected) *at = value; return old; }
 
 template <class T>
 T __ldg(const T *at) { return *at; }
