@@ -48,7 +48,7 @@ class Hit:
 
     `id` is the GA4GH identifier of the allele, the same in every case; None without a reference and for structural variants. Where others
     of the same codon and copy are read together with it, `consequence` is that of all, made by `change`, `beside` names the others, and
-    `alone` is what it would do by itself.
+    `alone` is what it would do by itself. Where no frequency table reaches it, it is not `covered`, and a missing frequency says nothing.
     """
 
     row: int
@@ -65,6 +65,7 @@ class Hit:
     beside: tuple[str, ...] = ()
     change: Change | None = None
     structural: bool = False
+    covered: bool = True
 
     @property
     def known_pathogenic(self) -> bool:

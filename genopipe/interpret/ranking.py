@@ -254,8 +254,10 @@ class _Case:
         elif self.variants.in_dbsnp[row] and not self.knowledge.covered[row]:
             score *= IN_DBSNP_FACTOR
         homozygotes = int(self.knowledge.homozygotes[row])
-        name, structural = self.variants.name(row), bool(self.variants.structural[row])
-        hit = Hit(row, name, consequence, score, frequency, homozygotes, assertion, prediction=prediction, structural=structural)
+        name = self.variants.name(row)
+        structural, covered = bool(self.variants.structural[row]), bool(self.knowledge.covered[row])
+        hit = Hit(row, name, consequence, score, frequency, homozygotes, assertion, structural=structural, covered=covered)
+        hit = replace(hit, prediction=prediction)
         if together is None:
             return hit
         beside = tuple(self.variants.name(other) for other in together.rows if other != row)

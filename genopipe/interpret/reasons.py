@@ -12,6 +12,8 @@ from genopipe.interpret.ontology import Ontology
 from genopipe.interpret.predictors import NAMES
 
 MOST_MATCHES = 4
+MOST_CONDITIONS = 3
+_NO_CONDITION = {"", "not provided", "not specified", "see cases", "none provided", "allhighlypenetrant"}
 _EFFECT = {
     "stop_gained": "introduces a premature stop codon",
     "frameshift_variant": "shifts the reading frame",
@@ -65,7 +67,9 @@ def _of_hit(hit: Hit) -> Iterator[str]:
     for tool, value in hit.prediction.scores.items():
         if not isnan(value):
             yield f"{NAMES[tool]} gives {hit.name} {value:.3g}."
-    if isnan(hit.frequency):
+    if isnan(hit.frequency) and not hit.covered:
+        yield f"How frequent {hit.name} is, is not known: no frequency table of the evidence set reaches it."
+    elif isnan(hit.frequency):
         yield f"{hit.name} is in none of the frequency tables of the evidence set."
     else:
         people = f", {hit.homozygotes} homozygotes" if hit.homozygotes >= 0 else ""
@@ -83,7 +87,18 @@ def _alone(consequence: Consequence) -> str:
 def clinvar_words(assertion: Assertion) -> str:
     """ClinVar's class, stars and condition."""
     stars = "1 star" if assertion.stars == 1 else f"{assertion.stars} stars"
-    return f"{assertion.significance.replace('_', ' ')} ({stars}; {assertion.conditions or 'no condition'})"
+    return f"{assertion.significance.replace('_', ' ')} ({stars}; {_conditions(assertion.conditions)})"
+
+
+def _conditions(told: str) -> str:
+    """The first few of ClinVar's conditions, each once, without the words that it writes for none."""
+    named: dict[str, str] = {}
+    for name in told.split("|"):
+        if name.casefold() not in _NO_CONDITION:
+            named.setdefault(name.casefold(), name)
+    names = list(named.values())
+    more = f"; and {len(names) - MOST_CONDITIONS} more" if len(names) > MOST_CONDITIONS else ""
+    return "; ".join(names[:MOST_CONDITIONS]) + more or "no condition"
 
 
 def _of_phenotype(finding: Finding, ontology: Ontology) -> Iterator[str]:

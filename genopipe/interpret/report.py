@@ -192,7 +192,8 @@ def _alleles(result: Interpretation, hit: Hit, column: int) -> str:
 
 
 def _hit(result: Interpretation, hit: Hit, letter: str) -> dict[str, Any]:
-    frequency = "in no table" if isnan(hit.frequency) else f"{100 * hit.frequency:.4f} %"
+    unknown = "in no table" if hit.covered else "not known"
+    frequency = unknown if isnan(hit.frequency) else f"{100 * hit.frequency:.4f} %"
     return {
         "letter": letter,
         "hit": hit,

@@ -42,6 +42,14 @@ def test_the_flag_is_told_beside_the_lacking_frequencies(setting: Setting, tmp_p
     assert not any("dbSNP" in note for note in interpreted(setting, tmp_path, flagged=False).notes)
 
 
+def test_a_frequency_that_nobody_looked_up_is_not_called_none(setting: Setting, tmp_path: Path) -> None:
+    """`In none of the tables` is said where a table reaches the variant."""
+    (without,) = interpreted(setting, tmp_path, flagged=False).findings
+    assert any("is not known: no frequency table" in reason for reason in without.reasons)
+    (beside,) = interpreted(setting, tmp_path, flagged=False, frequencies=True).findings
+    assert any("is in none of the frequency tables" in reason for reason in beside.reasons)
+
+
 def test_the_flag_means_nothing_where_a_frequency_table_reaches(setting: Setting, tmp_path: Path) -> None:
     (told,) = interpreted(setting, tmp_path, flagged=True, frequencies=True).findings
     assert told.variant_score is not None and told.variant_score > IN_DBSNP_FACTOR

@@ -13,6 +13,7 @@ from genopipe.interpret.evidence import EvidenceSet, Release, add, lock
 from genopipe.interpret.findings import Interpretation, Request
 from genopipe.interpret.known import places_of_known
 from genopipe.interpret.ranking import interpret
+from genopipe.interpret.reasons import clinvar_words
 from genopipe.interpret.report import report
 from genopipe.interpret.results import findings_document
 from genopipe.interpret.subject import load_subject
@@ -125,3 +126,12 @@ def test_a_parent_without_signs_does_not_clear_a_pathogenic_variant(
     result = interpret(Request(load_subject(case_file(tmp_path, setting)), evidence, vcf, setting.genome, setting.reference))
     assert [(finding.gene, finding.pattern.mode) for finding in result.findings if finding.pattern] == [("GENA", "AD_incomplete")]
     assert [finding.gene for finding in result.candidates] == (["GENA"] if candidate else [])
+
+
+def test_conditions_are_told_once_each_and_few() -> None:
+    """As ClinVar lists them: by submitter, in any case, with words for none."""
+    told = "not provided|Glycogen storage disease, type II|GLYCOGEN STORAGE DISEASE, TYPE II|a|b|c"
+    assert clinvar_words(Assertion("1", "likely_pathogenic", 2, told, "GAA")) == (
+        "likely pathogenic (2 stars; Glycogen storage disease, type II; a; b; and 1 more)"
+    )
+    assert clinvar_words(Assertion("1", "benign", 1, "not specified", "GAA")) == "benign (1 star; no condition)"
