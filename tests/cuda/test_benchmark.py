@@ -30,6 +30,7 @@ class OnShim(Shim):
     """The shim with what the benchmark asks a card for."""
 
     def __init__(self) -> None:
+        super().__init__()
         pool = types.SimpleNamespace(free_all_blocks=lambda: None)
         self.xp = DeviceModule()
         self.xp.get_default_memory_pool = lambda: pool
