@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -68,3 +69,12 @@ def test_a_terminated_command_ends_like_an_interrupted_one(tmp_path: Path) -> No
         assert process.stderr is not None
         assert process.stderr.read().splitlines()[-1] == "interrupted"
     assert list((tmp_path / "qc").iterdir()) == []
+
+
+@pytest.mark.parametrize("output", ["-", "/dev/stdout", "/dev/null", "pipe"])
+def test_an_output_that_is_no_file_is_a_wrong_command_line(output: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = genopipe("archive", "get", "x", "--archive", "A", "-o", output, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"'{output}' is no file; give the name of one" in done.stderr
+    assert not (tmp_path / "-").exists()

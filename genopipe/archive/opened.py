@@ -107,14 +107,15 @@ class Archive:
     def find(self, wanted: str) -> Manifest:
         """The manifest of a digest (or its beginning, at least 8 digits), a name or SAMPLE/NAME; the last version of a name.
 
-        Raises BadInput when there is none or the name is that of several samples.
+        Raises BadInput when there is none, or the name is that of several samples' files that differ.
         """
         self.ledger.refresh()
         sample, _, name = wanted.rpartition("/")
         by_name = self.ledger.manifests("name = ? OR (sample = ? AND name = ?)", wanted, sample, name)
         prefix = wanted.lower() if len(wanted) >= 8 and _HEX.issuperset(wanted.lower()) else None
         found = by_name or (self.ledger.manifests("digest GLOB ?", f"{prefix}*") if prefix else [])
-        if len({(m.sample if by_name else None, m.name if by_name else m.digest) for m in found}) > 1:
+        last = {(m.sample, m.name) if by_name else m.digest: m for m in found}
+        if len({m.digest for m in last.values()}) > 1:
             raise self._ambiguous(wanted, found)
         if not found:
             raise self._unknown(wanted)

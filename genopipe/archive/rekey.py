@@ -48,11 +48,12 @@ def rekey(root: Location, *, encrypt: bool = False) -> Rekeyed:
     Raises BadInput for an archive that is not encrypted, BadConfiguration where the secret keys given open nothing, or not what is written
     now; then the archive is as it was.
     """
-    public = _checked_keys()
     archive = Archive.existing(root)
-    if not isinstance(archive.files, SealedFiles):
-        if not encrypt:
-            raise BadInput("this archive is not encrypted", wanted="one that is", do="Add --encrypt to encrypt it.", path=root)
+    plain = not isinstance(archive.files, SealedFiles)
+    if plain and not encrypt:
+        raise BadInput("this archive is not encrypted", wanted="one that is", do="Add --encrypt to encrypt it.", path=root)
+    public = _checked_keys()
+    if plain:
         archive = _encrypted(archive)
     _exchange(archive, mark_of(public))
     return _written_anew(archive)

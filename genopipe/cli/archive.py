@@ -74,7 +74,7 @@ def put(
     by = aligner(reference, threads=threads, memory=memory) if align and reference else None
     options = PutOptions(sample, Reference.load(reference) if reference else None, profile, by, require)
     manifests = keep(root, files, options, case=case, receipts=merge)
-    click.echo(f"archived {len(manifests)} files of {sum(manifest.size for manifest in manifests):,} bytes", err=True)
+    click.echo(f"files archived: {len(manifests)}, of {sum(manifest.size for manifest in manifests):,} bytes", err=True)
     if receipt:
         write_receipt(receipt, manifests, merge)
 
@@ -84,8 +84,8 @@ def put(
 @archive_option
 @click.option("-o", "--output", type=OutputFile, required=True, help="Where to write the file.")
 @click.option("--region", metavar="CONTIG:FIRST-LAST", help="Of a BAM, only the records that overlap this region.")
-@click.option("--as", "form", type=click.Choice(["bam", "cram", "fastq"]), default="bam", show_default=True, help="Format of a region.")
-def get(wanted: str, root: Location, output: Path, region: str | None, form: str) -> None:
+@click.option("--as", "form", type=click.Choice(["bam", "cram", "fastq"]), help="Format of a region.  [default: bam]")
+def get(wanted: str, root: Location, output: Path, region: str | None, form: str | None) -> None:
     """Get a file, or a region of a BAM.
 
     It is written as it was put; `list` says if its bytes or its content come back.
@@ -95,13 +95,15 @@ def get(wanted: str, root: Location, output: Path, region: str | None, form: str
     genopipe archive get S1/S1.bam --archive A --region chr21:1-2000 --as fastq -o part.fastq
     """
     if region is None:
+        if form is not None:
+            raise click.UsageError("--as is the format of a --region; a whole file comes back as it was put.")
         from genopipe.archive.get import get_file
 
         get_file(root, wanted, output)
     else:
         from genopipe.archive.regions import get_region
 
-        get_region(root, wanted, output, region=region, form=form)
+        get_region(root, wanted, output, region=region, form=form or "bam")
 
 
 @archive.command("list")

@@ -13,8 +13,20 @@ from genopipe import device
 
 ExistingFile = click.Path(exists=True, dir_okay=False, path_type=Path)
 ExistingFolder = click.Path(exists=True, file_okay=False, path_type=Path)
-OutputFile = click.Path(dir_okay=False, path_type=Path)
 OutputFolder = click.Path(file_okay=False, path_type=Path)
+
+
+class _NewFile(click.Path):
+    """A file that appears whole under its name: a pipe or a device would be replaced by it, and standard output has no name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(super().convert(value, param, ctx))
+        if str(path) == "-" or path.absolute().parent == Path("/dev") or (path.exists() and not path.is_file()):
+            self.fail(f"{str(path)!r} is no file; give the name of one, as outputs appear whole or not at all.", param, ctx)
+        return path
+
+
+OutputFile = _NewFile(dir_okay=False)
 
 
 class Memory(click.ParamType[int]):

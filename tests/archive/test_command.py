@@ -40,6 +40,14 @@ def test_put_list_get_verify(tmp_path: Path, note: Path) -> None:
     assert run("verify", "--archive", root) == ""
 
 
+def test_a_format_is_of_a_region_alone(tmp_path: Path, note: Path) -> None:
+    run("put", note, "--archive", tmp_path / "A")
+    done = CliRunner().invoke(archive, ["get", "note.json", "--archive", str(tmp_path / "A"), "--as", "cram", "-o", str(tmp_path / "x.cram")])
+    assert done.exit_code == 2
+    assert "--as is the format of a --region" in done.output
+    assert not (tmp_path / "x.cram").exists()
+
+
 def test_receipts_say_what_was_archived_and_merge(tmp_path: Path, note: Path) -> None:
     (tmp_path / "other.json").write_text("[]")
     run("put", note, "--archive", tmp_path / "A", "--sample", "S1", "--receipt", tmp_path / "one.json")

@@ -319,6 +319,14 @@ def test_a_name_of_two_samples_is_ambiguous(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "S2"
 
 
+def test_a_name_of_two_samples_is_not_ambiguous_where_both_files_are_the_same(tmp_path: Path) -> None:
+    (tmp_path / "panel.bed").write_text("1\t0\t9\n")
+    for sample in ("S1", "S2"):
+        put(tmp_path / "A", tmp_path / "panel.bed", sample=sample)
+    get_file(tmp_path / "A", "panel.bed", tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "1\t0\t9\n"
+
+
 def test_no_archive_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="there is no archive here"):
         get_file(tmp_path, "x", tmp_path / "out")

@@ -252,6 +252,13 @@ def test_several_keys_with_passphrases(folder: Path, keys: tuple[Path, Path], tm
     get_file(folder, "1.txt", tmp_path / "back")
 
 
+def test_an_archive_that_is_not_encrypted_is_told_before_its_keys_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Archive.create(tmp_path / "A", encrypt=False)
+    use(monkeypatch, public=[], secret=[])
+    with pytest.raises(BadInput, match="this archive is not encrypted.*Add --encrypt"):
+        rekey(tmp_path / "A")
+
+
 def test_an_archive_that_was_not_encrypted_becomes_encrypted(keys: tuple[Path, Path], tmp_path: Path) -> None:
     place = filled(tmp_path / "A", tmp_path, encrypt=False)
     open_files(place).add("catalogue/cohort.duckdb", b"AAAAAAAAAAAAAAAA")
