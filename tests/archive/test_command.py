@@ -42,7 +42,9 @@ def test_put_list_get_verify(tmp_path: Path, note: Path) -> None:
 
 def test_a_format_is_of_a_region_alone(tmp_path: Path, note: Path) -> None:
     run("put", note, "--archive", tmp_path / "A")
-    done = CliRunner().invoke(archive, ["get", "note.json", "--archive", str(tmp_path / "A"), "--as", "cram", "-o", str(tmp_path / "x.cram")])
+    done = CliRunner().invoke(
+        archive, ["get", "note.json", "--archive", str(tmp_path / "A"), "--as", "cram", "-o", str(tmp_path / "x.cram")]
+    )
     assert done.exit_code == 2
     assert "--as is the format of a --region" in done.output
     assert not (tmp_path / "x.cram").exists()

@@ -255,7 +255,7 @@ def test_several_keys_with_passphrases(folder: Path, keys: tuple[Path, Path], tm
 def test_an_archive_that_is_not_encrypted_is_told_before_its_keys_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Archive.create(tmp_path / "A", encrypt=False)
     use(monkeypatch, public=[], secret=[])
-    with pytest.raises(BadInput, match="this archive is not encrypted.*Add --encrypt"):
+    with pytest.raises(BadInput, match=r"this archive is not encrypted.*Add --encrypt"):
         rekey(tmp_path / "A")
 
 
