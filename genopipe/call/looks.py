@@ -19,7 +19,7 @@ from genopipe.call.recalibration import recalibrated
 from genopipe.call.regions import Region, find_regions
 from genopipe.call.settings import Settings
 from genopipe.call.targets import Targets
-from genopipe.call.view import View, view
+from genopipe.call.view import View, narrowed, view
 from genopipe.formats.bam_index import Bam
 from genopipe.formats.bam_reader import read_pieces
 from genopipe.formats.genome import fetch
@@ -83,11 +83,25 @@ def looks(calling: Calling, window: Window) -> Iterator[Look]:
         start, end = max(slab.start - padding, low), min(slab.end + padding, high)
         reads = recalibrated(slab.reads, model.quality_tables)
         here = view(reads, fetch(calling.genome, window.contig.name, start, end), start, gap_rate=model.gap_chance)
+        regions, simple = find_regions(here, settings=calling.settings)
+        if not _all_reads_count(calling, window):
+            here = narrowed(here, _spans(regions, simple, calling.settings))
         first, last = slab.start == cell[0], slab.end == cell[1]
-        return Look(low if first else slab.start, high if last else slab.end, here, *find_regions(here, settings=calling.settings))
+        return Look(low if first else slab.start, high if last else slab.end, here, regions, simple)
 
     pieces = thinned(_pieces(calling, window, low, high), _most_depth(calling, window))
     return map(look, slabs(pieces, start=cell[0], end=cell[1], margin=padding, most_bases=calling.settings.most_bases))
+
+
+def _all_reads_count(calling: Calling, window: Window) -> bool:
+    """Whether reads are looked at that lie over neither a region nor a simple site."""
+    return is_mitochondrial(window.contig) or calling.with_features or calling.forest is not None
+
+
+def _spans(regions: list[Region], simple: NDArray[np.int64], settings: Settings) -> NDArray[np.int64]:
+    """(regions and sites, 2): where the reads lie that records go by, the base before a region included, which a record may begin with."""
+    of_regions = [(region.start - settings.flank - 1, region.end + settings.flank) for region in regions]
+    return np.concatenate((np.array(of_regions, np.int64).reshape(-1, 2), np.stack((simple, simple + 1), axis=1)))
 
 
 def _pieces(calling: Calling, window: Window, low: int, high: int) -> Iterator[Alignments]:

@@ -32,27 +32,21 @@ class Region:
 
 def find_regions(view: View, *, settings: Settings) -> tuple[list[Region], NDArray[np.int64]]:
     """The regions, sorted, and the positions of the simple differing sites outside them."""
-    active = active_regions(view.reads, view.pileup, view.reference, _marks(view, settings), limits(settings))
+    active = active_regions(view.reads, view.pileup, view.reference, _limits(settings))
     return _with_events(active), active.site[~active.inside]
 
 
-def limits(settings: Settings) -> Limits:
-    """What regions go by."""
-    return Limits(
-        np.int64(settings.min_support), np.float64(settings.min_indel_share), np.int64(settings.reach), np.int64(settings.longest_region)
-    )
+def _limits(settings: Settings) -> Limits:
+    indel, base, clip = map(np.float64, (settings.min_indel_share, settings.min_snv_share, settings.min_clip_share))
+    return Limits(np.int64(settings.min_support), indel, base, clip, np.int64(settings.reach), np.int64(settings.longest_region))
 
 
 def differing_sites(view: View, *, settings: Settings) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Positions with enough bases that differ from the reference, and of each, as a bit, the codes of those."""
-    code = _marks(view, settings) & np.uint8(BASES)
+    shares = settings.min_snv_share, settings.min_clip_share
+    code = mark_sites(view.pileup, view.reference, min_support=settings.min_support, shares=shares) & np.uint8(BASES)
     row = np.flatnonzero(code)
     return row + view.pileup.start, code[row]
-
-
-def _marks(view: View, settings: Settings) -> NDArray[np.uint8]:
-    shares = settings.min_snv_share, settings.min_clip_share
-    return mark_sites(view.pileup, view.reference, min_support=settings.min_support, shares=shares)
 
 
 def _with_events(active: Active) -> list[Region]:

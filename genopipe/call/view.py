@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from genopipe.call.events import Stretch
 from genopipe.formats.slabs import no_reads
 from genopipe.kernels.assembly import GAP_RATE
+from genopipe.kernels.far import FarAlignments, FarPileup, over
 from genopipe.kernels.pileup import Pileup, pile
 from genopipe.model import Alignments
 
@@ -38,16 +39,26 @@ def view(reads: Alignments, reference: NDArray[np.uint8], start: int, *, gap_rat
     return View(reads, pile(reads, reference, start), Stretch(start, reference.tobytes()), gap_rate)
 
 
-_COLUMNS = ("count", "depth", "deleted", "clipped", "fit")
-"""What a pileup says of reference bases, rather than of reads."""
+def narrowed(here: View, span: NDArray[np.int64]) -> View:
+    """The view with the reads over some spans (spans, 2) alone, where all of them lie on a device; its pileup stays that of all."""
+    reads, piled = here.reads, here.pileup
+    if not isinstance(reads, FarAlignments) or not isinstance(piled, FarPileup):
+        return here
+    some, piled_of_all = over(reads, piled, span)
+    return replace(here, reads=some, pileup=piled_of_all)
+
+
+_COLUMNS = ("depth", "fit")
+"""What is needed of a pileup when all records are there."""
 
 
 def columns_of(view: View, start: int, end: int) -> View:
-    """Bases start to end of the view, without reads."""
+    """Bases start to end of the view, without reads: depth and fit of each."""
     here = slice(start - view.pileup.start, end - view.pileup.start)
     columns: dict[str, Any] = {name: getattr(view.pileup, name)[here] for name in _COLUMNS}
-    nothing: dict[str, Any] = {"indel": np.empty((0, 4), np.int64), "quality": np.empty(0, np.uint8), "mate": np.empty(0, np.int64)}
-    return View(no_reads(), Pileup(start, **columns, **nothing), view.stretch.cut(start, end), view.gap_rate)
+    none, count, indel = np.empty(0, np.int32), np.empty((0, 8), np.int32), np.empty((0, 4), np.int64)
+    rest: dict[str, Any] = {"quality": np.empty(0, np.uint8), "mate": np.empty(0, np.int64), "deleted": none, "clipped": none}
+    return View(no_reads(), Pileup(start, count=count, indel=indel, **columns, **rest), view.stretch.cut(start, end), view.gap_rate)
 
 
 def joined_columns(views: list[View]) -> View:

@@ -138,6 +138,8 @@ class AlignmentStore:
         n_bins = (contigs[-1].start + contigs[-1].length >> _BIN_BITS) + 1
         bin_start, order = _in_order([batch.bin for batch in given], n_bins)
         blocks = [batch.block for batch in given]
+        if self._gpu is not None:
+            _bring(self._gpu, blocks)
         border = np.cumsum([0, *(len(block.start) - 1 for block in blocks)], dtype=np.int64)
         here = _Here(blocks, border, duplicate, self._levels.table())
         there = None if self._gpu is None else _There.of(self._gpu, here)
@@ -154,6 +156,16 @@ class AlignmentStore:
             os.posix_fallocate(file.fileno(), 0, n_bytes)
         log.info("packed reads go on in file %d", self._n_files)
         return np.memmap(path, np.uint64, "r+", shape=(n_words,))
+
+
+def _bring(gpu: Gpu, blocks: list[_Block]) -> None:
+    """Brings what was packed on the host to the device, as far as it has room: a stretch whose reads are all there stays there."""
+    for i, block in enumerate(blocks):
+        if block.is_here:
+            word, start = gpu.kept(gpu.put(block.word)), gpu.kept(gpu.put(block.start))
+            if word is None or start is None:
+                return
+            blocks[i] = _Block(word, start, False)
 
 
 @dataclass(frozen=True, slots=True)

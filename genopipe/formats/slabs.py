@@ -67,7 +67,7 @@ class _Held:
     def add(self, piece: Alignments) -> Iterator[Alignments]:
         """What is settled now, if there is much."""
         self._open.append(piece)
-        self._n_open += len(piece.base)
+        self._n_open += int(piece.base_start[-1])
         if self._n_open > _MOST_OPEN:
             held = self._thinned()
             is_open = held.position // _BLOCK == held.position[-1] // _BLOCK

@@ -7,7 +7,6 @@ like those that the function of the lanes takes as host arrays; what the lanes a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -304,33 +303,6 @@ def pile(gpu: Gpu, reads: Alignments, reference: Any, start: int) -> pileup.Pile
     return pileup.Pileup(start, count, depth, deleted, clipped, fit, indel, quality, mate)
 
 
-@dataclass(frozen=True, slots=True)
-class CopiedAlignments(Alignments):
-    """Alignments of the host of which the device has the originals, `there`; only the qualities may have changed since."""
-
-    there: Alignments
-
-
-def pile_of_host(gpu: Gpu, reads: Alignments, reference: NDArray[np.uint8], start: int) -> pileup.Pileup:
-    """The same of host arrays, as host arrays."""
-    with gpu.stream():
-        if isinstance(reads, CopiedAlignments):
-            there = replace(reads.there, quality=gpu.xp.asarray(reads.quality))
-        else:
-            there = Alignments(*(gpu.xp.asarray(getattr(reads, field.name)) for field in fields(reads)))
-        reference_there = gpu.xp.asarray(reference)
-        piled = pile(gpu, there, reference_there, start)
-        copied: dict[str, Any] = {field.name: gpu.host(getattr(piled, field.name)) for field in fields(piled) if field.name != "start"}
-        return CopiedPileup(start, **copied, there=(piled.count, piled.depth, piled.clipped, reference_there))
-
-
-@dataclass(frozen=True, slots=True)
-class CopiedPileup(pileup.Pileup):
-    """A pileup of the host; `there` are counts, depth, clips, and the reference, which the device has."""
-
-    there: tuple[Any, Any, Any, Any]
-
-
 def mark_sites(gpu: Gpu, seen: tuple[Any, Any, Any, Any], *, min_support: int, shares: tuple[float, float]) -> Any:
     """Where counts, depth and clips differ from the reference; see `pileup.mark_sites`."""
     n = len(seen[3])
@@ -339,12 +311,6 @@ def mark_sites(gpu: Gpu, seen: tuple[Any, Any, Any, Any], *, min_support: int, s
     if n:
         gpu.launch(PILEUP, "mark_sites", blocks(n), *seen, np.int64(n), *limits, mark)
     return mark
-
-
-def mark_sites_of_host(gpu: Gpu, piled: CopiedPileup, *, min_support: int, shares: tuple[float, float]) -> NDArray[np.uint8]:
-    """The same of a pileup that was made on the device, as a host array."""
-    with gpu.stream():
-        return gpu.host(mark_sites(gpu, piled.there, min_support=min_support, shares=shares))
 
 
 def pair_costs(gpu: Gpu, cost: Any) -> Any:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from genopipe.device import Gpu
 from genopipe.device.sources import Source
 from genopipe.kernels import packed_alignments as specification
-from genopipe.kernels.on_gpu import EXTEND, THREADS, CopiedAlignments, blocks
+from genopipe.kernels.far import FarAlignments
+from genopipe.kernels.on_gpu import EXTEND, THREADS, blocks
 from genopipe.kernels.packed_alignments import Levels, Packed, Placed, Sequenced, Wanted, columns_for
 from genopipe.model import Alignments
 
@@ -75,7 +76,7 @@ def batches(gpu: Gpu, block: Sequence[tuple[Any, Any] | None], border: NDArray[n
 
 def unpacked(
     gpu: Gpu, there: Batches, row: NDArray[np.int64], wanted: Wanted, *, duplicate: Any, contig_start: int, level: Any
-) -> tuple[NDArray[np.int64], CopiedAlignments]:
+) -> tuple[NDArray[np.int64], FarAlignments]:
     """Which of the rows are wanted, by position, equal ones in the order of the rows; and these."""
     xp, n = gpu.xp, len(row)
     with gpu.stream():
@@ -87,5 +88,4 @@ def unpacked(
         out, n_kept = columns_for(xp, n_operations[kept], n_bases[kept]), len(kept)
         if n_kept:
             gpu.launch(PACKED, "unpack", blocks(n_kept), *there, rows[kept], np.int64(n_kept), np.int64(contig_start), level, *out)
-        copied: dict[str, Any] = {name: gpu.host(array) for name, array in out._asdict().items()}
-        return gpu.host(kept), CopiedAlignments(**copied, there=Alignments(*out))
+        return gpu.host(kept), FarAlignments(gpu, Alignments(*out))

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from genopipe.device import in_use
 from genopipe.kernels.compiled import inner, kernel
-from genopipe.kernels.pileup import Pileup
+from genopipe.kernels.pileup import Pileup, mark_sites
 from genopipe.model import Alignments
 
 BASES, CLIPS = 15, 16
@@ -37,11 +38,13 @@ _NO_INDEL = ~np.uint64(0)
 
 
 class Limits(NamedTuple):
-    """See `call.settings`: fragments that show an indel, the share of the depth that makes them open a region, bases between what is
-    judged together, and the most bases of a region."""
+    """Fragments that must show an indel, another base or clips; the share of the depth that they must be, for an indel to open a region;
+    bases between what is judged together, and the most bases of a region."""
 
     min_support: np.int64
     min_indel_share: np.float64
+    min_snv_share: np.float64
+    min_clip_share: np.float64
     reach: np.int64
     longest: np.int64
 
@@ -73,8 +76,19 @@ class Shown(NamedTuple):
     turn: Any
 
 
-def active_regions(reads: Alignments, piled: Pileup, reference: NDArray[np.uint8], mark: NDArray[np.uint8], limits: Limits) -> Active:
-    """The regions and sites of a pileup over `reference` (codes), of which `mark_sites` gave `mark`."""
+def active_regions(reads: Alignments, piled: Pileup, reference: NDArray[np.uint8], limits: Limits) -> Active:
+    """The regions and sites of a pileup of reads over `reference` (codes)."""
+    if in_use() is not None:
+        from genopipe.kernels import far
+
+        if isinstance(piled, far.FarPileup):
+            return far.active_regions(piled, limits)
+    shares = float(limits.min_snv_share), float(limits.min_clip_share)
+    return regions_of(reads, piled, reference, mark_sites(piled, reference, min_support=int(limits.min_support), shares=shares), limits)
+
+
+def regions_of(reads: Alignments, piled: Pileup, reference: NDArray[np.uint8], mark: NDArray[np.uint8], limits: Limits) -> Active:
+    """The same of sites that are marked, as by `mark_sites`."""
     indel, n = piled.indel, len(piled.indel)
     shown = Shown(np.empty((4, n), np.uint64), np.empty(n, np.int64))
     stretch = (reads.base, reads.base_start, reference)
@@ -114,7 +128,7 @@ def _left_align(indel, name_hash, base, base_start, reference, start, shown):
     for i in range(len(indel)):
         read, at, length = indel[i, 0], indel[i, 1] - start, indel[i, 3]
         first, turn, digits = base_start[read] + indel[i, 2], np.int64(0), np.uint64(0)
-        if length < 0:
+        if length <= 0:
             while at > 0 and at - length <= len(reference) and reference[at - 1] == reference[at - 1 - length]:
                 at -= 1
         else:
@@ -124,7 +138,7 @@ def _left_align(indel, name_hash, base, base_start, reference, start, shown):
             for j in range(length):
                 digits = digits * np.uint64(5) + np.uint64(_turned(base, first, length, turn, j))
         shown.key[0, i], shown.key[1, i], shown.key[2, i] = name_hash[read], digits, np.uint64(length)
-        shown.key[3, i] = _NO_INDEL if at - length > len(reference) else np.uint64(at)
+        shown.key[3, i] = _NO_INDEL if length == 0 or at - length > len(reference) else np.uint64(at)
         shown.turn[i] = turn
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from genopipe.device import Gpu, using
 from genopipe.kernels import genotype, on_gpu, pileup
+from genopipe.kernels.far import FarAlignments, FarPileup
 from genopipe.model import Alignments
 from tests.cuda.build import Shim
 from tests.kernels.test_pileup import CIGARS, alignments, some_counts, some_reads
@@ -56,21 +57,25 @@ def test_marked_sites_equal_the_cpu(gpu: Gpu) -> None:
     assert gpu.host(on_gpu.mark_sites(gpu, seen, **limits)).tolist() == pileup.mark_sites(piled, reference, **limits).tolist()
 
 
-def test_a_pileup_of_the_device_is_marked_there(gpu: Gpu) -> None:
-    """Reads that the host has, and reads that the device has too, of which the qualities have changed since."""
+def test_a_pileup_of_the_device_is_as_that_of_the_host(gpu: Gpu) -> None:
+    """Of reads that the host has, and of reads that the device has; each array is copied once, when it is asked for."""
     reads = alignments([(95 + i % 9, i % 3 == 0, 60, [(0, 12)], [(i + j) % 5 for j in range(12)], [30] * 12) for i in range(40)])
     there = Alignments(*(gpu.xp.asarray(getattr(reads, field.name)) for field in fields(reads)))
-    reads = replace(reads, quality=reads.quality - np.uint8(5))
-    copied = on_gpu.CopiedAlignments(**{field.name: getattr(reads, field.name) for field in fields(reads)}, there=there)
+    gpu.finish()
+    far = FarAlignments(gpu, there)
     reference, (*_, limits) = (np.arange(30) % 4).astype(np.uint8), some_counts()
     wanted = pileup.pile(reads, reference, 90)
-    for mine in (reads, copied):
+    for mine in (reads, far):
         with using(gpu):
             found = pileup.pile(mine, reference, 90)
-            assert isinstance(found, on_gpu.CopiedPileup)
+            assert isinstance(found, FarPileup)
             assert pileup.mark_sites(found, reference, **limits).tolist() == pileup.mark_sites(wanted, reference, **limits).tolist()
         for field in fields(wanted):
             assert np.array_equal(getattr(found, field.name), getattr(wanted, field.name)), field.name
+            assert getattr(found, field.name) is getattr(found, field.name)
+    for field in fields(reads):
+        assert np.array_equal(getattr(far, field.name), getattr(reads, field.name)), field.name
+    assert len(far) == len(reads)
 
 
 def test_no_reads_pile_up_to_nothing(gpu: Gpu) -> None:

@@ -87,7 +87,8 @@ def test_every_file_has_the_bytes_of_the_cpu(gpu: Gpu, sample: Sample, monkeypat
     wanted = run("cpu", "cpu", keep=True)
     without = {name: content for name, content in wanted.items() if not name.startswith(".bam")}
     assert wanted[".vcf.gz"] and run("gpu", "gpu", keep=True) == wanted
-    assert {"fastq_reads", "candidates", "extend_narrow", "choose", "fill", "unpack", "walk", "pairhmm_forward"} <= on_device
+    assert {"fastq_reads", "candidates", "extend_narrow", "choose", "fill"} <= on_device
+    assert {"unpack", "put_right", "walk", "merge", "take", "pairhmm_forward"} <= on_device
     assert run("held", "cpu", keep=False) == without
     on_device.clear()
     room.append(4)
@@ -121,7 +122,7 @@ def test_a_bam_that_cannot_be_written_ends_the_calling(gpu: Gpu, sample: Sample,
     monkeypatch.setattr("genopipe.cases.secondary.LEAST_BESIDE_INDEX", 0)
     monkeypatch.setattr("genopipe.align.bam_output.flag_records", full)
     monkeypatch.setattr(caller, "fit_model", fit_model)
-    monkeypatch.setattr(caller, "call_window", call_window)
+    monkeypatch.setattr(caller, "window_text", call_window)
     options = Options(device="gpu", threads=2)
     with pytest.raises(OSError, match="no space left"):
         run_secondary(Reads(*sample.mates("all"), GROUP), sample.reference, tmp_path / "s", options=options, whom=Whom())

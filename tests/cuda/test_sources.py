@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from genopipe.device.sources import Source
-from genopipe.kernels import on_gpu, packed_on_gpu
+from genopipe.kernels import far, on_gpu, packed_on_gpu
 from tests.cuda.build import nvrtc_compile
 
 ARCHITECTURES = ["sm_80", "sm_90", "sm_100"]
-SOURCES = {source.path.name: source for source in (*vars(on_gpu).values(), packed_on_gpu.PACKED) if isinstance(source, Source)}
+SOURCES = {each.path.name: each for module in (on_gpu, packed_on_gpu, far) for each in vars(module).values() if isinstance(each, Source)}
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

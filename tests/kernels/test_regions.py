@@ -9,11 +9,11 @@ import pytest
 
 from genopipe.formats.slabs import no_reads
 from genopipe.kernels.pileup import Pileup
-from genopipe.kernels.regions import Active, Limits, active_regions
+from genopipe.kernels.regions import Active, Limits, regions_of
 from genopipe.model import Alignments
 from tests.oracles import regions as oracle
 
-LIMITS = Limits(np.int64(2), np.float64(0.08), np.int64(20), np.int64(250))
+LIMITS = Limits(np.int64(2), *map(np.float64, (0.08, 0.1, 0.15)), np.int64(20), np.int64(250))
 START = 1_000
 
 
@@ -53,7 +53,7 @@ def some_stretch(seed: int, n: int = 1_500, n_indels: int = 60) -> tuple[Alignme
 @pytest.mark.parametrize("seed", range(12))
 def test_regions_are_those_of_their_definition(seed: int) -> None:
     reads, piled, reference, mark = some_stretch(seed)
-    found = active_regions(reads, piled, reference, mark, LIMITS)
+    found = regions_of(reads, piled, reference, mark, LIMITS)
     shown = [
         (at - START, max(-length, 0), tuple(reads.base[first : first + max(length, 0)].tolist()), int(reads.name_hash[read]))
         for read, at, offset, length in piled.indel.tolist()
@@ -61,7 +61,7 @@ def test_regions_are_those_of_their_definition(seed: int) -> None:
     ]
     codes, site, clip = tuple(reference.tolist()), np.flatnonzero(mark & 15).tolist(), np.flatnonzero(mark & 16).tolist()
     indels = oracle.tried(codes, shown, 2)
-    regions, inside = oracle.regions(codes, indels, piled.depth.tolist(), site, clip, LIMITS)
+    regions, inside = oracle.regions(codes, indels, piled.depth.tolist(), site, clip, (2, 0.08, 20, 250))
     assert indels_of(found) == indels
     assert (found.region - START).tolist() == [list(region) for region in regions]
     assert (found.site - START).tolist() == site and found.code.tolist() == (mark[site] & 15).tolist()
@@ -79,18 +79,18 @@ def indels_of(found: Active) -> dict[tuple[int, int, tuple[int, ...]], int]:
 
 def test_of_nothing_there_is_nothing() -> None:
     reads, piled, reference, mark = some_stretch(0, n_indels=0)
-    found = active_regions(reads, piled, reference, 0 * mark, LIMITS)
+    found = regions_of(reads, piled, reference, 0 * mark, LIMITS)
     assert [len(array) for array in found] == [0] * len(found)
 
 
 def test_an_indel_that_ends_behind_the_stretch_is_left_to_the_next_one() -> None:
     reads, piled, reference, mark = some_stretch(1)
     last = replace(piled, indel=np.array([[read, START + 1_490, 2, -11] for read in range(4)], np.int64))
-    assert not len(active_regions(reads, last, reference, 0 * mark, LIMITS).indel)
+    assert not len(regions_of(reads, last, reference, 0 * mark, LIMITS).indel)
 
 
 def test_long_indels_need_no_second_fragment_and_the_others_do() -> None:
     reads, piled, _, mark = some_stretch(1)
     reference = np.arange(1_500, dtype=np.uint8) % 4
     once = replace(piled, indel=np.array([[0, START + 100, 2, -5], [0, START + 200, 2, -3]], np.int64))
-    assert indels_of(active_regions(reads, once, reference, 0 * mark, LIMITS)) == {(100, 5, ()): 1}
+    assert indels_of(regions_of(reads, once, reference, 0 * mark, LIMITS)) == {(100, 5, ()): 1}
