@@ -10,6 +10,7 @@ import csv
 import hashlib
 import platform
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,17 @@ from typing import Any
 from genopipe import __version__
 from genopipe.outputs import write_json
 
+INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 RUN_RECORD_VERSION = 1
 RECORDED_PACKAGES = ("click", "deflate", "isal", "numba", "numpy", "pandas", "pyarrow", "pysam", "snakemake", "zstandard")
+
+
+def is_instant(text: str) -> bool:
+    """Whether `text` is a moment in UTC as results carry it, such as 2026-11-20T10:00:00Z; it must be one that exists."""
+    try:
+        return datetime.strptime(text, INSTANT).strftime(INSTANT) == text
+    except ValueError:
+        return False
 
 
 def sha256(path: Path) -> str:

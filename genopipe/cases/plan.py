@@ -6,7 +6,6 @@ chosen once, when a case starts for the first time, and kept in `issued` in its 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from genopipe.config import Case, ReadFiles, Settings, load_case, load_settings
 from genopipe.errors import BadConfiguration
 from genopipe.outputs import make_folder, whole_file
 from genopipe.progress import log
+from genopipe.provenance import INSTANT, is_instant
 
 STAGES = ("ingest", "align", "call", "interpret", "archive", "ehr")
 """The stages in the order data takes; also the names of the workflow's target rules."""
@@ -190,11 +190,11 @@ def _check_needs(case: Case) -> None:
 
 def _issued(folder: Path, asked: str | None) -> str:
     """The date already fixed for this case, else the one asked for, else now."""
-    if asked is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", str(asked)):
+    if asked is not None and not is_instant(str(asked)):
         raise BadConfiguration(f"date {asked!r}", wanted="an instant in UTC such as 2026-11-20T10:00:00Z", do="Mend it.", key="--issued")
     kept = folder / "issued"
     if not kept.is_file():
-        return str(asked or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return str(asked or datetime.now(UTC).strftime(INSTANT))
     issued = kept.read_text().strip()
     if asked not in (None, issued):
         log.warning("the results of this case carry %s since it first started; %s is not used", issued, asked)

@@ -62,7 +62,9 @@ class Instant(click.ParamType[str]):
     name = "instant"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", str(value)):
+        from genopipe.provenance import is_instant
+
+        if not is_instant(str(value)):
             self.fail(f"{value!r} is no instant in UTC such as 2026-11-20T10:00:00Z", param, ctx)
         return str(value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -113,9 +114,12 @@ def test_a_date_is_checked_for_a_case_that_started_too(folder: Path) -> None:
         plan(folder, issued="yesterday")
 
 
-def test_a_date_that_is_no_instant_is_an_error(folder: Path) -> None:
-    with pytest.raises(BadConfiguration, match=r"--issued: date 'yesterday'; wanted an instant in UTC"):
-        plan(folder, issued="yesterday")
+@pytest.mark.parametrize(
+    "issued", ["yesterday", "2026-13-01T10:00:00Z", "2026-02-30T10:00:00Z", "2026-1-02T10:00:00Z", "2026-11-20T10:00:00+01:00"]
+)
+def test_a_date_that_is_no_instant_is_an_error(folder: Path, issued: str) -> None:
+    with pytest.raises(BadConfiguration, match=rf"--issued: date '{re.escape(issued)}'; wanted an instant in UTC"):
+        plan(folder, issued=issued)
 
 
 def test_a_gpu_that_is_not_there_is_an_error(folder: Path) -> None:
