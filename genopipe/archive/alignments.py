@@ -23,8 +23,9 @@ from genopipe.archive.bam_records import STREAMS, Noted, OrderTable, differences
 from genopipe.archive.containers import containers, make_index
 from genopipe.archive.plain_bam import Batch, Bytes, NotBam, PlainBam, Records, all_covered
 from genopipe.archive.pool_reads import without_tags
-from genopipe.archive.references import Reference, contigs_of, cram_header, known_contigs, link_reference
+from genopipe.archive.references import Reference, cram_header, known_contigs, link_reference
 from genopipe.archive.workshop import Workshop
+from genopipe.formats.bam_stream import contigs_of
 from genopipe.formats.htslib import decode_cram, encode_cram
 
 _BATCH = struct.Struct(f"<{2 + len(STREAMS)}I")

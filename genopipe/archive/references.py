@@ -17,6 +17,7 @@ import numpy as np
 from isal import igzip
 
 from genopipe.archive.workshop import Workshop
+from genopipe.formats.bam_stream import contigs_of
 from genopipe.formats.genome import fasta_path, load_genome
 from genopipe.model import Genome
 from genopipe.store import Store
@@ -99,18 +100,6 @@ def _blocks(source: BinaryIO, blocks: bytes, first: int, end: int) -> Iterator[t
         while at < end and (payload := plain.read(min(_PIECE_BYTES, end - at))):
             yield at, payload
             at += len(payload)
-
-
-def contigs_of(header: bytes) -> Iterator[tuple[str, int]]:
-    """Name and length of each reference sequence in a plain BAM header."""
-    at = 8 + int(struct.unpack_from("<i", header, 4)[0])
-    n_references = int(struct.unpack_from("<i", header, at)[0])
-    at += 4
-    for _ in range(n_references):
-        size = int(struct.unpack_from("<i", header, at)[0])
-        name = header[at + 4 : at + 3 + size].decode("latin-1")
-        yield name, int(struct.unpack_from("<i", header, at + 4 + size)[0])
-        at += 8 + size
 
 
 def known_contigs(header: bytes, genome: Genome) -> dict[str, str]:

@@ -27,9 +27,10 @@ from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
 from genopipe.archive.plain_bam import PlainBam, Records
 from genopipe.archive.realigned import arranged, plain_realigned, recalled_part
-from genopipe.archive.references import contigs_of, link_reference, part_reference
+from genopipe.archive.references import link_reference, part_reference
 from genopipe.archive.workshop import Workshop
 from genopipe.errors import BadInput
+from genopipe.formats.bam_stream import contigs_of
 from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.htslib import (
     PIECE_BYTES,

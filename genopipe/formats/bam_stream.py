@@ -74,7 +74,7 @@ class BamStream:
         self.header = self._read_header()
         length = struct.unpack_from("<i", self.header, 4)[0]
         self.text = self.header[8 : 8 + length].rstrip(b"\0").decode(errors="replace")
-        self.contigs = _contigs(self.header, 8 + length)
+        self.contigs = contigs_of(self.header)
         self.n_records = 0
 
     def header_lines(self, kind: str) -> list[str]:
@@ -87,7 +87,7 @@ class BamStream:
 
     def batches(self) -> Iterator[Batch]:
         """All records, some megabytes at a time."""
-        while len(content := self._read(BATCH_BYTES)) > len(self._rest):
+        while len(content := self._with_more(bytearray(self._rest), BATCH_BYTES)) > len(self._rest):
             byte = np.frombuffer(content, np.uint8)
             start, used, sound = _starts(byte)
             if len(start) > 1:
@@ -104,37 +104,34 @@ class BamStream:
         return bad_bam(self.path, came, wanted, do)
 
     def _read_header(self) -> bytes:
-        end = 8 + self._head_number(4)
-        n_contigs, end = self._head_number(end), end + 4
+        head = bytearray()
+        end = 8 + self._head_number(head, 4)
+        n_contigs, end = self._head_number(head, end), end + 4
         for _ in range(n_contigs):
-            end += 8 + self._head_number(end)
-        self._need(end)
-        header, self._rest = self._rest[:end], self._rest[end:]
-        return header
+            end += 8 + self._head_number(head, end)
+        self._need(head, end)
+        return bytes(head)
 
-    def _head_number(self, at: int) -> int:
-        self._need(at + 4)
-        number = int.from_bytes(self._rest[at : at + 4], "little", signed=True)
-        if number < 0 or self._rest[:4] != MAGIC:
+    def _head_number(self, head: bytearray, at: int) -> int:
+        self._need(head, at + 4)
+        number = int.from_bytes(head[at : at + 4], "little", signed=True)
+        if number < 0 or head[:4] != MAGIC:
             raise self.bad("the header cannot be read", "a BAM header", "Give a BAM made by an aligner.")
         return number
 
-    def _need(self, size: int) -> None:
-        if len(self._rest) < size:
-            self._rest = bytes(self._read(size - len(self._rest)))
-        if len(self._rest) < size:
+    def _need(self, head: bytearray, size: int) -> None:
+        if len(self._with_more(head, size - len(head))) < size:
             raise self.bad("the file ends inside its header", "a whole BAM", _MAKE_AGAIN)
 
-    def _read(self, size: int) -> bytearray:
-        """The rest, and after it `size` bytes, or what there is: so batches do not depend on the pieces."""
-        content = bytearray(self._rest)
-        while size:
+    def _with_more(self, content: bytearray, size: int) -> bytearray:
+        """`content` with `size` more bytes, or what there is: so batches do not depend on the pieces."""
+        while size > 0:
             while not self._ahead and (piece := next(self._pieces, None)) is not None:
                 self._ahead = memoryview(piece)
             if not self._ahead:
                 break
             content += self._ahead[:size]
-            self._ahead, size = self._ahead[size:], max(size - len(self._ahead), 0)
+            self._ahead, size = self._ahead[size:], size - len(self._ahead)
         return content
 
 
@@ -155,14 +152,14 @@ def open_stream(path: Path, *, threads: int = 1) -> BamStream:
     return BamStream(path, (payload for _, payload in read_blocks(path, threads=threads)))
 
 
-def _contigs(head: bytes, at: int) -> tuple[tuple[str, int], ...]:
+def contigs_of(header: bytes) -> tuple[tuple[str, int], ...]:
+    """Name and length of each reference sequence in a plain BAM header."""
+    at = 12 + struct.unpack_from("<i", header, 4)[0]
     contigs = []
-    (n,) = struct.unpack_from("<i", head, at)
-    at += 4
-    for _ in range(n):
-        (size,) = struct.unpack_from("<i", head, at)
-        name, length = struct.unpack_from(f"<{size}si", head, at + 4)
-        contigs.append((name.rstrip(b"\0").decode(errors="replace"), length))
+    for _ in range(struct.unpack_from("<i", header, at - 4)[0]):
+        (size,) = struct.unpack_from("<i", header, at)
+        name, length = struct.unpack_from(f"<{size}si", header, at + 4)
+        contigs.append((name.rstrip(b"\0").decode("latin-1"), length))
         at += 8 + size
     return tuple(contigs)
 

@@ -8,7 +8,6 @@ Source: CRAM format specification 3.1, sections 6 and 9 (the end-of-file contain
 from __future__ import annotations
 
 import gzip
-import struct
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 
 from genopipe.errors import BadInput
 from genopipe.formats.bam_index import Bam, bad_bam, check_order, read_groups_of, with_digests
-from genopipe.formats.bgzf import read_blocks
+from genopipe.formats.bam_stream import open_stream
 
 MAGIC = b"CRAM"
 _ENDS = (
@@ -81,7 +80,7 @@ def stretch_pieces(bam: Bam, contig: int, start: int, end: int) -> Iterator[byte
                     target.write(record)
         except (OSError, ValueError) as error:
             raise _damaged(bam.path, bam.contigs[contig].name, start, error) from None
-        yield from _records(plain)
+        yield from (batch.byte.tobytes() for batch in open_stream(plain).batches())
 
 
 def _with_its_names(bam: Bam, folder: Path) -> Path:
@@ -96,32 +95,6 @@ def _with_its_names(bam: Bam, folder: Path) -> Path:
     index = [line.split("\t", 1) for line in fasta.with_name(f"{fasta.name}.fai").read_text().splitlines()]
     (folder / f"{fasta.name}.fai").write_text("".join(f"{theirs.get(name, name)}\t{rest}\n" for name, rest in index))
     return folder / fasta.name
-
-
-def _records(plain: Path) -> Iterator[bytes]:
-    """The bytes behind the header."""
-    held, known = b"", False
-    for _, payload in read_blocks(plain):
-        held += payload
-        if not known:
-            try:
-                held, known = held[_header_size(held) :], True
-            except struct.error:
-                continue
-        yield held
-        held = b""
-
-
-def _header_size(held: bytes) -> int:
-    """Raises struct.error where more bytes are needed."""
-    (text_length,) = struct.unpack_from("<i", held, 4)
-    (n,) = struct.unpack_from("<i", held, 8 + text_length)
-    at = 12 + text_length
-    for _ in range(n):
-        (name_length,) = struct.unpack_from("<i", held, at)
-        struct.unpack_from("<i", held, at + 4 + name_length)
-        at += 8 + name_length
-    return at
 
 
 def _damaged(path: Path, contig: str, start: int, error: Exception) -> BadInput:
