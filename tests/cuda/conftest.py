@@ -1,13 +1,18 @@
-"""Where a kernel test runs: on the CPU under the shim, and on a GPU where there is one."""
+"""Where a kernel test runs: on the CPU under the shim, and on a GPU where there is one.
+
+With GENOPIPE_TEST_LATE=SEED the shim does its work as late, or as early, as that seed says; see `late_cupy`.
+"""
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import pytest
 
 from genopipe.device import Card, Gpu, gpu_present
 from tests.cuda.build import Shim
+from tests.cuda.late_cupy import LateCard
 
 with warnings.catch_warnings():
     # CuPy, imported here for the first time, warns of what it does not find
@@ -19,10 +24,11 @@ ON_A_CARD = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture(params=["shim", pytest.param("device", marks=ON_A_CARD)])
-def gpu(request: pytest.FixtureRequest) -> Gpu:
+def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Gpu:
     """What a test launches on; its results are asked for with `gpu.host`."""
     if request.param == "shim":
-        return Shim()
+        seed = os.environ.get("GENOPIPE_TEST_LATE")
+        return Shim() if seed is None else LateCard.standing_in(monkeypatch, int(seed))
     if not gpu_present():
         pytest.skip(NO_GPU)
     card = Card()

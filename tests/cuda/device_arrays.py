@@ -1,8 +1,9 @@
 """NumPy that behaves like CuPy where the two part: arrays of the device and of the host do not mix.
 
 A `DeviceArray` takes part in operations with others of its kind and with scalars only, is not turned into a NumPy array by itself, and its
-reductions are arrays without axes, not scalars. `DeviceModule` has NumPy's functions for them; `asarray` alone takes an array of the host.
-What runs with these in the place of CuPy mixes nothing up. `empty` gives arrays full of nonsense.
+reductions are arrays without axes, not scalars. `DeviceModule` has NumPy's functions for them, with the arguments that CuPy's take;
+`asarray` alone takes an array of the host. What runs with these in the place of CuPy mixes nothing up. `empty` gives arrays full of
+nonsense. Here everything is done at once; `late_cupy` does it later.
 
 Source: CuPy's documentation, Differences between CuPy and NumPy.
 """
@@ -15,8 +16,12 @@ from typing import Any
 
 import numpy as np
 
-_UNWRITTEN = 0xA5
-_METHODS = ("astype", "ravel", "copy", "max", "min", "sum", "any", "all", "reshape", "view")
+from tests.cuda.checked import UNWRITTEN, born_unwritten
+from tests.cuda.cupy_names import METHODS, check
+
+_ARITHMETIC = ("add", "sub", "mul", "floordiv", "truediv", "mod", "lshift", "rshift", "and_", "or_", "xor")
+_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
+_CHANGES = ("iadd", "isub", "ior")
 
 
 class DeviceArray:
@@ -30,37 +35,50 @@ class DeviceArray:
     size = property(lambda self: self.held.size)
     ndim = property(lambda self: self.held.ndim)
     nbytes = property(lambda self: self.held.nbytes)
-    T = property(lambda self: DeviceArray(self.held.T))
+    T = property(lambda self: self._run(np.transpose, self))
+
+    def _run(self, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        """What a function of NumPy gives, as an array of the device."""
+        return there(function(*map(unwrapped, given), **{name: unwrapped(value) for name, value in named.items()}))
+
+    def _change(self, function: Callable[..., Any], *given: Any) -> DeviceArray:
+        """This, changed in its place."""
+        function(self.held, *map(unwrapped, given))
+        return self
+
+    def _known(self) -> Any:
+        """What the host gets when it asks for it."""
+        return self.held
 
     def __len__(self) -> int:
         return len(self.held)
 
     def __int__(self) -> int:
-        return int(self.held)
+        return int(self._known())
 
     def __float__(self) -> float:
-        return float(self.held)
+        return float(self._known())
 
     def __bool__(self) -> bool:
-        return bool(self.held)
+        return bool(self._known())
 
     def __array__(self, *given: Any, **named: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *given: Any, **named: Any) -> Any:
-        return there(getattr(ufunc, method)(*map(unwrapped, given), **named))
+        return self._run(getattr(ufunc, method), *given, **named)
 
     def __iter__(self) -> Any:
-        return (DeviceArray(np.asarray(each)) for each in self.held)
+        return (self[i] for i in range(len(self)))
 
-    def __getitem__(self, key: Any) -> DeviceArray:
-        return there(self.held[unwrapped(key)])
+    def __getitem__(self, key: Any) -> Any:
+        return self._run(operator.getitem, self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self.held[unwrapped(key)] = unwrapped(value)
+        self._change(operator.setitem, key, value)
 
     def tolist(self) -> Any:
-        return self.held.tolist()
+        return self._known().tolist()
 
 
 def unwrapped(value: Any) -> Any:
@@ -74,70 +92,61 @@ def unwrapped(value: Any) -> Any:
 
 def there(value: Any) -> Any:
     """Arrays and scalars that NumPy gives, as those of the device."""
-    if isinstance(value, tuple):
-        return tuple(map(there, value))
     return DeviceArray(np.asarray(value)) if isinstance(value, np.ndarray | np.generic) else value
 
 
-def _applied(function: Callable[..., Any]) -> Callable[..., Any]:
-    def apply(*given: Any, **named: Any) -> Any:
-        return there(function(*map(unwrapped, given), **{name: unwrapped(value) for name, value in named.items()}))
+def _operator(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *given: given[0]._run(function, *given)
 
-    return apply
+
+def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, other: self._run(function, other, self)
+
+
+def _change(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, other: self._change(function, other)
 
 
 def _method(name: str) -> Callable[..., Any]:
     def call(self: DeviceArray, *given: Any, **named: Any) -> Any:
-        return there(getattr(self.held, name)(*map(unwrapped, given), **named))
+        check(name, given, named)
+        return self._run(getattr(np.ndarray, name), self, *given, **named)
 
     return call
 
 
-for _name in _METHODS:
+for _name in METHODS.keys() - {"get", "set", "tolist"}:
     setattr(DeviceArray, _name, _method(_name))
-for _name in (
-    "add",
-    "sub",
-    "mul",
-    "floordiv",
-    "truediv",
-    "mod",
-    "lshift",
-    "rshift",
-    "and",
-    "or",
-    "xor",
-    "lt",
-    "le",
-    "gt",
-    "ge",
-    "eq",
-    "ne",
-):
-    _function = getattr(operator, f"{_name}_" if _name in ("and", "or") else _name)
-    setattr(DeviceArray, f"__{_name}__", _applied(_function))
-    setattr(DeviceArray, f"__r{_name}__", _applied(lambda a, b, _function=_function: _function(b, a)))
+for _name in (*_ARITHMETIC, *_COMPARISONS):
+    setattr(DeviceArray, f"__{_name.strip('_')}__", _operator(getattr(operator, _name)))
+    setattr(DeviceArray, f"__r{_name.strip('_')}__", _reflected(getattr(operator, _name)))
 for _name in ("neg", "invert", "abs"):
-    setattr(DeviceArray, f"__{_name}__", _applied(getattr(operator, _name)))
-for _name in ("iadd", "isub", "ior"):
-    setattr(DeviceArray, f"__{_name}__", _applied(getattr(operator, _name)))
+    setattr(DeviceArray, f"__{_name}__", _operator(getattr(operator, _name)))
+for _name in _CHANGES:
+    setattr(DeviceArray, f"__{_name}__", _change(getattr(operator, _name)))
 
 
 class DeviceModule:
     """NumPy's functions for arrays of the device."""
 
     @staticmethod
-    def asarray(value: Any, dtype: Any = None) -> DeviceArray:
+    def asarray(a: Any, dtype: Any = None) -> DeviceArray:
         """An array of the device; one of the host is copied."""
-        return value if isinstance(value, DeviceArray) else DeviceArray(np.array(value, dtype, order="C"))
+        return a if isinstance(a, DeviceArray) else DeviceArray(np.array(a, dtype, order="C"))
 
     @staticmethod
     def empty(shape: Any, dtype: Any) -> DeviceArray:
         """As the memory of a device may be: full of what nobody has written."""
         made = np.empty(shape, dtype)
-        made.reshape(-1).view(np.uint8)[:] = _UNWRITTEN
+        made.reshape(-1).view(np.uint8)[:] = UNWRITTEN
+        born_unwritten(made)
         return DeviceArray(made)
 
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(np, name)
-        return _applied(found) if callable(found) and not isinstance(found, type) else found
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        function = getattr(np, name)
+
+        def call(*given: Any, **named: Any) -> Any:
+            check(name, given, named)
+            return there(function(*map(unwrapped, given), **{key: unwrapped(value) for key, value in named.items()}))
+
+        return call

@@ -1,0 +1,173 @@
+"""On a card that works late, early, and in any order that streams allow, results are the same; and such a card does find faults.
+
+The stand-in is `late_cupy`, on which `device.Card` itself runs. What only the order can spoil is planted first: each fault gives a wrong
+result with some of the seeds, what is right gives none with any. All tests of this folder run so by GENOPIPE_TEST_LATE=SEED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pysam", reason="the aligner's commands need the whole installation")
+
+from genopipe.device import Gpu
+from tests.align.test_pipeline import Sample
+from tests.cuda import test_align, test_choose, test_packed, test_pileup, test_secondary
+from tests.cuda.late_cupy import LateCard
+
+SEEDS = range(8)
+HERE = np.arange(4000)
+NOTHING = np.zeros_like(HERE)
+
+aligned_sample = test_align.sample
+called_sample = test_secondary.sample
+small = test_align.small
+
+
+@pytest.fixture(params=[0, 1, 3], ids="seed {}".format)
+def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> LateCard:
+    """A card of a seed."""
+    return LateCard.standing_in(monkeypatch, request.param)
+
+
+def uploaded_too_early(card: Any, spoilt: bool) -> Any:
+    """The memory may still be in use by what was given before."""
+    cuda, there, source = card.xp.cuda, card.xp.empty(HERE.shape, HERE.dtype), card.locked(HERE)
+    copies = cuda.Stream(non_blocking=True)
+    if not spoilt:
+        copies.wait_event(cuda.get_current_stream().record())
+    there.set(source, stream=copies)
+    copies.synchronize()
+    return card.host(there)
+
+
+def used_before_it_is_uploaded(card: Any, spoilt: bool) -> Any:
+    cuda, there, source = card.xp.cuda, card.xp.empty(HERE.shape, HERE.dtype), card.locked(HERE)
+    copies = cuda.Stream(non_blocking=True)
+    copies.wait_event(cuda.get_current_stream().record())
+    there.set(source, stream=copies)
+    if not spoilt:
+        cuda.get_current_stream().wait_event(copies.record())
+    return card.host(there + 0)
+
+
+def a_buffer_written_too_early(card: Any, spoilt: bool) -> Any:
+    there, source = card.xp.empty(HERE.shape, HERE.dtype), card.locked(HERE)
+    there.set(source)
+    if not spoilt:
+        card.xp.cuda.get_current_stream().synchronize()
+    source[:] = 0
+    return card.host(there)
+
+
+def a_buffer_let_go_too_early(card: Any, spoilt: bool) -> Any:
+    """What is page-locked next lies in its place."""
+    there, held = card.xp.empty(HERE.shape, HERE.dtype), [card.locked(HERE)]
+    there.set(held[0])
+    if spoilt:
+        held.clear()
+    next_one = card.locked(NOTHING)
+    found = card.host(there)
+    assert not next_one.any()
+    return found
+
+
+def an_array_let_go_too_early(card: Any, spoilt: bool) -> Any:
+    """Another stream still reads it."""
+    cuda, held, here = card.xp.cuda, [card.xp.asarray(HERE)], card.xp.empty_pinned(HERE.shape, HERE.dtype)
+    downloads = cuda.Stream(non_blocking=True)
+    downloads.wait_event(cuda.get_current_stream().record())
+    held[0].get(stream=downloads, out=here, blocking=False)
+    if spoilt:
+        held.clear()
+    next_one = card.xp.asarray(NOTHING)
+    downloads.synchronize()
+    assert not card.host(next_one).any()
+    return here
+
+
+def read_before_it_has_come(card: Any, spoilt: bool) -> Any:
+    there, here = card.xp.asarray(HERE), card.xp.empty_pinned(HERE.shape, HERE.dtype)
+    there.get(out=here, blocking=False)
+    if not spoilt:
+        card.xp.cuda.get_current_stream().synchronize()
+    return here.copy()
+
+
+def made_by_a_stream_that_nobody_waits_for(card: Any, spoilt: bool) -> Any:
+    with card.stream():
+        there = card.xp.asarray(HERE) * 1
+    if not spoilt:
+        card.finish()
+    return card.host(there)
+
+
+def asked_of_a_mask(card: Any, spoilt: bool) -> Any:
+    """Which rows it has is known when it is asked for, but by its own stream only."""
+    with card.stream():
+        mask = card.xp.asarray(HERE) >= 0
+        if not spoilt:
+            return card.host(card.xp.asarray(HERE)[mask])
+    return card.host(card.xp.flatnonzero(mask))
+
+
+FAULTS: list[Callable[[Any, bool], Any]] = [
+    uploaded_too_early,
+    used_before_it_is_uploaded,
+    a_buffer_written_too_early,
+    a_buffer_let_go_too_early,
+    an_array_let_go_too_early,
+    read_before_it_has_come,
+    made_by_a_stream_that_nobody_waits_for,
+    asked_of_a_mask,
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_fault_is_found_and_nothing_else(fault: Callable[[Any, bool], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_right(seed: int, *, spoilt: bool) -> bool:
+        return np.array_equal(fault(LateCard.standing_in(monkeypatch, seed), spoilt), HERE)
+
+    assert all(is_right(seed, spoilt=False) for seed in SEEDS)
+    assert not all(is_right(seed, spoilt=True) for seed in SEEDS)
+
+
+def test_batches_arrive_whole_and_in_order(gpu: LateCard) -> None:
+    """From buffers that are let go of as soon as the next one is asked for."""
+    sizes = [5, 1, 3000, 7, 9, 3000]
+    there = gpu.uploaded([gpu.locked(np.arange(n)), gpu.locked(np.full((n, 3), n))] for n in sizes)
+    assert [(gpu.host(rows).tolist(), gpu.host(full + 1).tolist()) for rows, full in there] == [
+        (list(range(n)), [[n + 1] * 3] * n) for n in sizes
+    ]
+
+
+def test_arrays_come_back_while_the_card_works(gpu: LateCard) -> None:
+    """Also one that is not contiguous; they are changed, and let go of, while they come."""
+    arrays = [gpu.put(HERE), gpu.put(HERE[:0]), gpu.put(HERE)[::2], gpu.put(HERE)]
+    kept = gpu.kept(arrays[0])
+    fetched = gpu.fetched(arrays)
+    arrays.clear()
+    other = [gpu.put(NOTHING) for _ in range(4)]
+    assert [here.tolist() for here in fetched()] == [HERE.tolist(), [], HERE[::2].tolist(), HERE.tolist()]
+    assert not any(gpu.host(each).any() for each in other) and gpu.host(kept).tolist() == HERE.tolist()
+
+
+def test_the_bam_has_the_bytes_of_the_cpu(small: Gpu, aligned_sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    test_align.test_the_bam_has_the_bytes_of_the_cpu(small, aligned_sample, monkeypatch, tmp_path, "bgzip")
+
+
+@pytest.mark.parametrize("gpu", [1], ids="seed {}".format, indirect=True)
+def test_every_file_has_the_bytes_of_the_cpu(gpu: Gpu, called_sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    test_secondary.test_every_file_has_the_bytes_of_the_cpu(gpu, called_sample, monkeypatch, tmp_path)
+
+
+def test_steps_equal_the_cpu(gpu: Gpu, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Places of pairs, packed reads of all kinds of memory, pileups."""
+    test_choose.test_pairs_are_chosen_as_on_the_cpu(gpu, 0)
+    test_packed.test_stretches_are_the_same_wherever_reads_lie(gpu, monkeypatch, tmp_path, "both")
+    test_pileup.test_the_pileup_of_many_reads_equals_the_cpu(gpu)
