@@ -120,8 +120,9 @@ def call_variants(
     with in_order(windows, partial(window_text, calling), threads) as found, _writers(outputs, head) as writers:
         tally = Tally.of(wanted)
         with progress("calling", total=sum(window.end - window.start for window in windows), unit="bases") as counter:
-            _write_all(_counted(found, check, counter), writers, tally, settings)
+            n_sites, tried = _write_all(_counted(found, check, counter), writers, tally)
         writers.coverage(tally.table())
+    _tell(n_sites, tried, settings)
 
 
 def _check_outputs(outputs: Outputs, inputs: list[Path]) -> None:
@@ -188,8 +189,8 @@ def whole_text(path: Path) -> Iterator[TextIO]:
         yield file
 
 
-def _write_all(found: Iterable[_Called], writers: Writers, tally: Tally, settings: Settings) -> None:
-    """Writes all records, and adds the coverage to `tally`."""
+def _write_all(found: Iterable[_Called], writers: Writers, tally: Tally) -> tuple[int, Tried]:
+    """Writes all records, and adds the coverage to `tally`; gives how many records there are, and what was tried."""
     n_sites, tried = 0, Tried()
     for window, text in found:
         writers.vcf(text.vcf)
@@ -198,10 +199,14 @@ def _write_all(found: Iterable[_Called], writers: Writers, tally: Tally, setting
         writers.uncallable(text.uncallable)
         tally.add(window.contig.name, text.coverage)
         n_sites, tried = n_sites + text.n_sites, Tried(*(a + b for a, b in zip(tried, text.tried, strict=True)))
+    return n_sites, tried
+
+
+def _tell(n_sites: int, tried: Tried, settings: Settings) -> None:
     log.info("%s records; %s simple sites and %s regions compared", f"{n_sites:,}", f"{tried.simple:,}", f"{tried.regions:,}")
     if tried.deep or tried.crowded:
-        told = "%s regions were compared by %d of their fragments, %s by %d of their events, the best supported ones"
-        log.info(told, f"{tried.deep:,}", settings.max_fragments, f"{tried.crowded:,}", settings.max_events)
+        text = "%s regions were compared by %d of their fragments, %s by %d of their events, the best supported ones"
+        log.info(text, f"{tried.deep:,}", settings.max_fragments, f"{tried.crowded:,}", settings.max_events)
 
 
 def cells(contig: Contig, bam_contig: int | None, start: int, end: int, settings: Settings) -> Iterator[Window]:

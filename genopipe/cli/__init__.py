@@ -87,6 +87,7 @@ def genopipe(debug: bool) -> None:
 def main() -> None:
     """Entry point of the `genopipe` program."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's would stand idle, and be in the way of processes that are forked
     debug = "--debug" in sys.argv[1:]
     for stopped in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(stopped) is signal.SIG_DFL:  # nohup has it ignored

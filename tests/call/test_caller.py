@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,9 +14,12 @@ from dataclasses import replace
 import pysam
 import pytest
 
+from genopipe.call import caller
 from genopipe.call.caller import Outputs, Sample, call_variants, wanted_spans
+from genopipe.call.fit import fit
 from genopipe.call.settings import DEFAULT
-from genopipe.errors import BadConfiguration, BadInput
+from genopipe.call.window_text import window_text
+from genopipe.errors import BadConfiguration, BadEnvironment, BadInput
 from genopipe.formats.genome import build_genome, load_genome
 from tests.call.conftest import Person, build_world, called, change, truth_of, write_reads
 
@@ -44,13 +50,41 @@ def test_the_gvcf_covers_every_base_once_and_keeps_to_the_grid(donor_calls, worl
     assert covered == {name: len(sequence) for name, sequence in world.sequences.items()}
 
 
-def test_threads_do_not_change_a_byte(world, donor_bam, donor_calls, tmp_path):
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_do_not_change_a_byte(threads, world, donor_bam, donor_calls, tmp_path):
     outputs = Outputs(tmp_path / "two.vcf.gz", tmp_path / "two.g.vcf.gz")
-    call_variants(world.reference, donor_bam, outputs, threads=2)
+    call_variants(world.reference, donor_bam, outputs, threads=threads)
     assert outputs.vcf.read_bytes() == donor_calls.vcf.read_bytes()
     assert outputs.gvcf.read_bytes() == donor_calls.gvcf.read_bytes()
     assert outputs.uncallable.read_bytes() == donor_calls.uncallable.read_bytes()
     assert outputs.coverage.read_bytes() == donor_calls.coverage.read_bytes()
+
+
+FORKING = """
+import os, sys
+fork = os.fork
+
+def counting():
+    print("a fork among", len(os.listdir("/proc/self/task")), file=sys.stderr)
+    return fork()
+
+os.fork = counting
+from genopipe.cli import main
+main()
+"""
+
+
+def test_workers_start_where_no_thread_is_and_things_are_told_once(world, donor_bam, tmp_path):
+    """A thread may hold a lock that would stay locked in a forked process for ever; Python warns of it from 3.12 on."""
+    told = []
+    for threads in ("1", "3"):
+        command = ["call", "--reference", world.reference, "-i", donor_bam, "-o", tmp_path / "x.vcf.gz", "--threads", threads]
+        done = subprocess.run([sys.executable, "-c", FORKING, *command], capture_output=True, text=True, check=True)
+        told.append([re.sub(r"^\d\d:\d\d:\d\d |, [\d,]+ a second.*", "", line) for line in done.stderr.splitlines()])
+    forks = [line for line in told[1] if line.startswith("a fork")]
+    assert len(forks) == 6 and set(forks) == {"a fork among 1"}
+    assert told[0] == [line for line in told[1] if not line.startswith("a fork")]
+    assert [line.split()[0] for line in told[0]] == ["learnt", "calling:", "9"]
 
 
 @pytest.mark.parametrize("most_bases", [10_000, 90_000])
@@ -245,6 +279,38 @@ def test_a_bam_with_a_damaged_block(world, donor_bam, tmp_path):
     (tmp_path / "bad.bam").write_bytes(data)
     (tmp_path / "bad.bam.bai").write_bytes(donor_bam.with_name("donor.bam.bai").read_bytes())
     refused(world, tmp_path / "bad.bam", tmp_path, "block at byte|no BGZF block|record contradicts|no sound block")
+
+
+def test_a_worker_tells_what_one_process_tells(world, donor_bam, tmp_path):
+    """The message about a damaged block, found while windows are called."""
+    model, told = tmp_path / "model.json", []
+    fit(world.reference, donor_bam, model)
+    data = bytearray(donor_bam.read_bytes())
+    data[-3000] ^= 0xFF
+    (tmp_path / "bad.bam").write_bytes(data)
+    (tmp_path / "bad.bam.bai").write_bytes(donor_bam.with_name("donor.bam.bai").read_bytes())
+    for threads in (1, 3):
+        with pytest.raises(BadInput) as error:
+            call_variants(
+                world.reference, tmp_path / "bad.bam", Outputs(tmp_path / "out.vcf.gz"), sample=Sample(model=model), threads=threads
+            )
+        told.append(str(error.value))
+        assert not list(tmp_path.glob("*out*"))
+    assert told[0] == told[1] and "bad.bam: " in told[0] and "wanted" in told[0]
+
+
+def test_a_worker_that_is_killed_leaves_nothing(world, donor_bam, tmp_path, monkeypatch):
+    """As the system does where memory runs out: after other windows were written."""
+
+    def killed(calling, window):
+        if window.contig.name == "chrM":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return window_text(calling, window)
+
+    monkeypatch.setattr(caller, "window_text", killed)
+    with pytest.raises(BadEnvironment, match=r"--threads: a worker process was ended by SIGKILL; .* give fewer --threads or more memory"):
+        call_variants(world.reference, donor_bam, Outputs(tmp_path / "out.vcf.gz", tmp_path / "out.g.vcf.gz"), threads=3)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_contig_in_the_region(world, donor_bam, tmp_path):
