@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.call.events import repeat_at
-from genopipe.call.sites import DELETED, Site
+from genopipe.call.sites import DELETED, Site, shown_in
 from genopipe.call.view import View
 from genopipe.kernels.site_reads import SUMS, add_up, differences
 
@@ -108,11 +108,7 @@ def read_sums(view: View, sites: list[Site]) -> NDArray[np.int64]:
     position = np.array([site.position for site in sites], np.int64)
     longest = int((reads.end - reads.position).max(initial=0))
     first, last = np.searchsorted(reads.position, position - longest), np.searchsorted(reads.position, position, side="right")
-    shown = [sorted(zip(*site.shown, strict=True)) if site.shown is not None else [] for site in sites]
-    start = np.concatenate(([0], np.cumsum([len(each) for each in shown])))
-    name = np.array([fragment for each in shown for fragment, _ in each], np.uint64)
-    alternative = np.array([allele > 0 for each in shown for _, allele in each], np.int64)
     out = np.zeros((len(sites), 2, SUMS), np.int64)
     lying = (reads.position, reads.end, reads.name_hash, reads.mapping_quality, reads.cigar, reads.cigar_start, reads.base_start)
-    add_up(position, first, last, name, alternative, start, *lying, view.pileup.quality, differing, out)
+    add_up(position, first, last, *shown_in(sites), *lying, view.pileup.quality, differing, out)
     return out

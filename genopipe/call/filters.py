@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +23,7 @@ def failed_thresholds(site: Site, settings: Settings) -> Filters:
     return (*low, "StrandBias") if biased else low
 
 
-def by_trees(sites: list[Site], features: NDArray[np.int64], forest: Forest) -> list[Site]:
-    """The sites, those failed that the trees hold for likelier wrong than right by `features` (sites, features)."""
-    scores = forest.scores(features).tolist()
-    return [replace(site, filters=("Learnt",) if score > 0 else ()) for site, score in zip(sites, scores, strict=True)]
+def fail_by_trees(sites: list[Site], features: NDArray[np.int64], forest: Forest) -> None:
+    """Tells the sites what they fail: a filter where the trees hold them for likelier wrong than right by `features` (sites, features)."""
+    for site, score in zip(sites, forest.scores(features).tolist(), strict=True):
+        site.filters = ("Learnt",) if score > 0 else ()

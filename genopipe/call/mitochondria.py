@@ -102,7 +102,9 @@ def _base(view: View, position: int, code: int, entry: NDArray[np.int64], settin
     costs = [error, mixture[best], other, rare, np.where(alternative, MIXTURE[0, 1, quality], MISFIT[quality]), neither]
     shown = alternative.astype(np.int64)
     site = _site(view, Event(position, 1, bytes([code])), [int(cost.sum()) for cost in costs], (shown, reverse), settings)
-    return None if site is None else replace(site, shown=shown_by(reads.name_hash[entry[counted, 1]], shown))
+    if site is not None:
+        site.shown = shown_by(reads.name_hash[entry[counted, 1]], shown)
+    return site
 
 
 def _lacks_a_strand(gain: NDArray[np.int64], alternative: NDArray[np.bool_], reverse: NDArray[np.bool_]) -> bool:
@@ -156,7 +158,8 @@ def _indel(view: View, event: Event, shown: dict[int, bool], settings: Settings)
     reverse[k:] = np.arange(n - k) % 2 == 0  # of the others only the number is kept
     site = _site(view, event, costs, ((np.arange(n) < k).astype(np.int64), reverse), settings)
     if site is not None and min(site.strand[2:]) > 0:
-        yield replace(site, shown=([*shown], [1] * k))
+        site.shown = np.array([*shown], np.uint64), np.ones(k, np.int64)
+        yield site
 
 
 def _gap_error(view: View, event: Event) -> float:

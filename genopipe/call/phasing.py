@@ -12,10 +12,12 @@ surest edges is by Kruskal, Proceedings of the American Mathematical Society 7 (
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
-from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
 
 from genopipe.call.sites import Site
+from genopipe.kernels import votes
 
 _LEAST_LEAD = 2
 """Votes by which one way must lead the other."""
@@ -23,40 +25,35 @@ _LEAST_SHARE = 0.75
 """Share of the votes that it must have."""
 
 
-def phased(sites: list[Site]) -> list[Site]:
-    """The same sites; those in a phase set of two and more have it, and the genotype in the order of the copies."""
-    votes = pair_votes(sites)
-    turned = joined(len(sites), votes)
+def phase(sites: list[Site]) -> None:
+    """Tells the sites of phase sets of two and more which one they are in, and puts their genotypes in the order of its copies."""
+    turned = joined(len(sites), pair_votes(sites))
     members: dict[int, list[int]] = defaultdict(list)
     for row, (root, _) in enumerate(turned):
         members[root].append(row)
-    out = list(sites)
     for rows in members.values():
         for row in rows if len(rows) > 1 else ():
             low, high = sorted(sites[row].genotype)
             flipped = turned[row][1] != turned[rows[0]][1]
-            out[row] = replace(sites[row], genotype=(high, low) if flipped else (low, high), phase_set=sites[rows[0]].position)
-    return out
+            sites[row].genotype, sites[row].phase_set = (high, low) if flipped else (low, high), sites[rows[0]].position
 
 
-def pair_votes(sites: list[Site]) -> dict[tuple[int, int], tuple[int, int]]:
-    """By pair of rows: fragments that show both lower or both higher alleles, and those that show one of each."""
-    seen: dict[int, list[tuple[int, bool]]] = defaultdict(list)
-    for row, site in enumerate(sites):
+def pair_votes(sites: list[Site]) -> NDArray[np.int64]:
+    """(pairs, 4) int64, sorted: two rows, fragments that show both lower or both higher alleles, and those that show one of each."""
+    name, row, higher = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], [np.empty(0, bool)]
+    for i, site in enumerate(sites):
         if site.filters or site.shown is None or len(set(site.genotype)) != 2:
             continue
         low, high = sorted(site.genotype)
-        for fragment, allele in zip(*site.shown, strict=True):
-            if allele in (low, high):
-                seen[fragment].append((row, allele == high))
-    votes: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0])
-    for shown in seen.values():
-        for (first, one), (second, other) in combinations(shown, 2):
-            votes[first, second][one != other] += 1
-    return {pair: (together, apart) for pair, (together, apart) in votes.items()}
+        fragment, allele = site.shown
+        either = (allele == low) | (allele == high)
+        name.append(fragment[either])
+        row.append(np.full(len(name[-1]), i))
+        higher.append(allele[either] == high)
+    return votes.pair_votes(np.concatenate(name), np.concatenate(row), np.concatenate(higher))
 
 
-def joined(n: int, votes: dict[tuple[int, int], tuple[int, int]]) -> list[tuple[int, bool]]:
+def joined(n: int, pairs: NDArray[np.int64]) -> list[tuple[int, bool]]:
     """For each of n sites the root of its set, and whether its alleles are turned around against the root's."""
     root: list[tuple[int, bool]] = [(row, False) for row in range(n)]
 
@@ -66,10 +63,12 @@ def joined(n: int, votes: dict[tuple[int, int], tuple[int, int]]) -> list[tuple[
             row, turned = root[row][0], turned != root[row][1]
         return row, turned
 
-    for (first, second), (together, apart) in sorted(votes.items(), key=lambda item: (-abs(item[1][0] - item[1][1]), item[0])):
-        if abs(together - apart) < _LEAST_LEAD or max(together, apart) < _LEAST_SHARE * (together + apart):
-            continue
+    together, apart = pairs[:, 2], pairs[:, 3]
+    lead = abs(together - apart)
+    agreed = (lead >= _LEAST_LEAD) & (np.maximum(together, apart) >= _LEAST_SHARE * (together + apart))
+    surest = np.argsort(-lead, kind="stable")
+    for first, second, same, other in pairs[surest[agreed[surest]]].tolist():
         (a, a_turned), (b, b_turned) = find(first), find(second)
         if a != b:
-            root[b] = a, (a_turned != b_turned) != (apart > together)
+            root[b] = a, (a_turned != b_turned) != (other > same)
     return [find(row) for row in range(n)]

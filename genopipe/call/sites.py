@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations_with_replacement
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,7 @@ MAX_LIKELIHOOD = 9_999
 _LETTERS = bytes.maketrans(bytes(range(5)), BASES[:5])
 
 
-@dataclass(frozen=True, slots=True)
-class Bias:
+class Bias(NamedTuple):
     """How the reads over a site lie (`genopipe.call.bias`).
 
     mapping_quality  root mean square, None where no read lies over the site
@@ -43,9 +43,15 @@ class Bias:
     end_distance: tuple[int | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+UNTOLD = Bias()
+
+Shown = tuple[NDArray[np.uint64], NDArray[np.int64]]
+"""Name hashes of fragments, and the allele that each clearly shows."""
+
+
+@dataclass(slots=True)
 class Site:
-    """One record. Position 0-based, of the first base of `alleles[0]`, the reference allele.
+    """One record. Position 0-based, of the first base of `alleles[0]`, the reference allele. What follows `assembled` is told later on.
 
     genotype     allele numbers, one a chromosome copy; in a phase set in the order of its copies
     likelihood   PL over the alleles and, last, any other one, in the order of the VCF specification
@@ -55,7 +61,7 @@ class Site:
     assembled    whether haplotypes were compared, rather than the bases at one place
     phase_set    position of the first site of the phase set, None for a site that is in none
     filters      names of the filters that it fails
-    shown        name hashes of fragments, and the allele that each clearly shows
+    shown        the fragments that show an allele
     nuclear      whether a mitochondrial allele is shown so rarely that it may come from a copy in the nucleus
     bias         how the reads over it lie
     """
@@ -72,9 +78,9 @@ class Site:
     assembled: bool
     phase_set: int | None = None
     filters: tuple[str, ...] = ()
-    shown: tuple[list[int], list[int]] | None = field(default=None, repr=False, compare=False)
+    shown: Shown | None = field(default=None, repr=False, compare=False)
     nuclear: bool = False
-    bias: Bias = Bias()
+    bias: Bias = UNTOLD
 
     @property
     def end(self) -> int:
@@ -155,10 +161,19 @@ def fisher_phred(a: int, b: int, c: int, d: int) -> int:
     return round(-10 * math.log10(extreme / sum(ways))) if extreme * 10**30 > sum(ways) else MOST_BIAS
 
 
-def shown_by(name_hash: NDArray[np.uint64], allele: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+def shown_by(name_hash: NDArray[np.uint64], allele: NDArray[np.int64]) -> Shown:
     """Fragments and the allele that each shows, without those that show none (-1)."""
     clear = allele >= 0
-    return name_hash[clear].tolist(), allele[clear].tolist()
+    return name_hash[clear], allele[clear]
+
+
+def shown_in(sites: list[Site]) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+    """What fragments show of sites: names and alleles, sorted by site and name, and where those of each site begin (sites + 1)."""
+    shown = [(np.empty(0, np.uint64), np.empty(0, np.int64)) if site.shown is None else site.shown for site in sites]
+    length = [len(names) for names, _ in shown]
+    name, allele = (np.concatenate(column) for column in zip(*shown, strict=True))
+    order = np.lexsort((name, np.repeat(np.arange(len(sites)), length)))
+    return name[order], allele[order], np.concatenate(([0], np.cumsum(length)))
 
 
 def strand_counts(allele: NDArray[np.int64], reverse: NDArray[np.bool_]) -> tuple[int, int, int, int]:

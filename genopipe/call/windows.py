@@ -9,7 +9,7 @@ kept, so that records are the same wherever a region is cut.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import compress
 from typing import NamedTuple
@@ -17,17 +17,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.call.bias import with_bias
+from genopipe.call.bias import tell_bias
 from genopipe.call.blocks import Blocks, reference_blocks
 from genopipe.call.coverage import Coverage, measure, measure_targets
 from genopipe.call.evidence import gather_evidence
 from genopipe.call.features import FEATURES, site_features
-from genopipe.call.filters import by_trees, failed_thresholds
+from genopipe.call.filters import fail_by_trees, failed_thresholds
 from genopipe.call.genotypes import region_sites
 from genopipe.call.haplotypes import settle
 from genopipe.call.looks import Calling, Look, Window, looks
 from genopipe.call.mitochondria import low_shares, marked
-from genopipe.call.phasing import phased
+from genopipe.call.phasing import phase
 from genopipe.call.ploidy import is_mitochondrial, ploidy_spans
 from genopipe.call.settings import Settings
 from genopipe.call.simple import simple_sites
@@ -77,7 +77,7 @@ def settled(calling: Calling, window: Window, looks: Iterable[Look]) -> Found:
         if calling.with_blocks:
             found.blocks.append(reference_blocks(whole, sites, span=span, settings=calling.settings))
         _add_coverage(found.coverage, whole, sites, span, calling, window)
-    found.sites[:] = _judged(calling, window, found)
+    _judge(calling, window, found)
     _keep_wanted(found, window)
     return found
 
@@ -91,7 +91,8 @@ def _settle(found: Found, near: dict[Span, list[Site]], calling: Calling, window
         sites = [site for site in _sites_of(calling, window, look, span) if look.start <= site.position < look.end]
         known.extend(sites)
         new.extend(site for site in sites if span[0] <= site.position < span[1])
-    found.sites.extend(with_bias(look.here, new))
+    tell_bias(look.here, new)
+    found.sites.extend(new)
     if calling.with_features or calling.forest is not None:
         found.features = np.concatenate((found.features, site_features(look.here, new)))
     return columns_of(look.here, look.start, look.end)
@@ -119,18 +120,23 @@ def _add_coverage(coverage: Coverage, whole: View, near: list[Site], span: Span,
             coverage.targets.append(measure_targets(each, calling.targets.over(window.contig.name, start, end), start))
 
 
-def _judged(calling: Calling, window: Window, found: Found) -> list[Site]:
-    """The sites with the filters they fail, and phase sets; mitochondrial ones have neither trees nor phase."""
-    sites = [replace(site, filters=failed_thresholds(site, calling.settings)) for site in found.sites]
+def _judge(calling: Calling, window: Window, found: Found) -> None:
+    """Tells the sites which filters they fail, and phase sets; mitochondrial ones have neither trees nor phase."""
+    for site in found.sites:
+        site.filters = failed_thresholds(site, calling.settings)
     if is_mitochondrial(window.contig):
-        return sites
-    return phased(sites if calling.forest is None else by_trees(sites, found.features, calling.forest))
+        return
+    if calling.forest is not None:
+        fail_by_trees(found.sites, found.features, calling.forest)
+    phase(found.sites)
 
 
 def _keep_wanted(found: Found, window: Window) -> None:
     """Leaves what begins in the wanted part of the window; which fragments show it is no longer needed, and at great depth much."""
     inside = [window.start <= site.position < window.end for site in found.sites]
-    found.sites[:] = [replace(site, shown=None) for site in compress(found.sites, inside)]
+    found.sites[:] = compress(found.sites, inside)
+    for site in found.sites:
+        site.shown = None
     found.features = found.features[np.array(inside[: len(found.features)], bool)]
     found.blocks[:] = [blocks.beginning_in(window.start, window.end) for blocks in found.blocks]
 

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 
 import numpy as np
 import pysam
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from genopipe.call.caller import Outputs, call_variants
-from genopipe.call.phasing import joined, pair_votes, phased
+from genopipe.call.phasing import joined, pair_votes, phase
 from genopipe.call.sites import Site
 from tests.call.conftest import Person, change, write_reads
 
 
 def site(position, fragments, alleles):
-    shown = list(fragments), list(alleles)
+    shown = np.array(fragments, np.uint64), np.array(alleles, np.int64)
     return Site(position, ("A", "C"), (0, 1), (9, 0, 9, 9, 9, 9), 9, 9, 9, (5, 4), (1, 1, 1, 1), False, shown=shown)
 
 
+def phased(sites):
+    phase(sites)
+    return sites
+
+
 def agreement(turned, votes):
-    return sum(together if turned[a] == turned[b] else apart for (a, b), (together, apart) in votes.items())
+    return sum(together if turned[a] == turned[b] else apart for a, b, together, apart in votes.tolist())
 
 
 def best_arrangement(n, votes):
@@ -44,6 +51,19 @@ def test_sites_are_joined_as_the_best_of_all_arrangements(seed):
     assert {root for root, _ in turned} == {turned[0][0]}
     assert [turn != turned[0][1] for _, turn in turned] == [False, *best_arrangement(8, votes)]
     assert [x.genotype for x in phased(sites)] == [(1, 0) if truth[0] != t else (0, 1) for t in truth]
+
+
+@settings(deadline=None)  # the first call compiles
+@given(st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=6, unique_by=lambda pair: pair[0]), max_size=6))
+def test_every_fragment_votes_for_every_pair_of_sites_that_it_shows(shown):
+    """Sites of alleles 0 and 1; what shows allele 2 does not vote."""
+    sites = [site(row, [fragment for fragment, _ in each], [allele for _, allele in each]) for row, each in enumerate(shown)]
+    expected: dict = {}
+    for (first, one), (second, other) in combinations(enumerate(map(dict, shown)), 2):
+        both = [(one[fragment], other[fragment]) for fragment in one.keys() & other.keys() if one[fragment] < 2 and other[fragment] < 2]
+        if both:
+            expected[first, second] = sum(a == b for a, b in both), sum(a != b for a, b in both)
+    assert {(a, b): (together, apart) for a, b, together, apart in pair_votes(sites).tolist()} == expected
 
 
 def test_one_fragment_or_contradiction_joins_nothing():

@@ -5,26 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
 from genopipe.call.events import Event, Stretch
-from genopipe.call.simple import genotype_costs
 from genopipe.call.sites import choose, fisher_phred, genotypes, normalised, record_alleles
-from tests.oracles import genotype as oracle
 
 
 def test_genotypes_stand_in_the_order_of_the_specification():
     assert genotypes(3, 2) == [(0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2)]
     assert genotypes(2, 1) == [(0,), (1,)]
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(10, 60)), min_size=1, max_size=40), st.sampled_from([1, 2]))
-def test_costs_of_bases(bases, ploidy):
-    base, quality = (np.array(column, np.int64) for column in zip(*bases, strict=True))
-    costs = genotype_costs(base, quality, [0, 1, 2], ploidy=ploidy)
-    for genotype, cost in costs.items():
-        assert abs(cost - oracle.base_cost(bases, genotype)) <= len(bases)
 
 
 def test_the_best_posterior_is_chosen():
