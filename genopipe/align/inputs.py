@@ -23,13 +23,14 @@ from genopipe.errors import BadInput
 from genopipe.formats.bam import LONGEST_NAME, ReadGroup
 from genopipe.formats.bam_reads import Held, reads_of, sequenced
 from genopipe.formats.bam_stream import BamStream, int32
-from genopipe.formats.fastq import read_fastq
+from genopipe.formats.fastq import read_fastq, read_texts
 from genopipe.formats.genome import fasta_path
 from genopipe.formats.read_files import kind_of, open_records
 from genopipe.kernels.compiled import allocating
 from genopipe.model import Reads
 
 BATCH_BASES = 1 << 19
+"""Bases of a batch; its text takes 2.15 bytes for each, with qualities and names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,22 @@ class Lanes:
         ]
         self.groups = self._all_groups()
 
+    def items(self, folder: Path, *, threads: int) -> Iterator[Batch | Text]:
+        """The same as `batches`, but for text of about a batch in the place of most reads of FASTQ."""
+        for item in self.with_text(folder, n_first=0, size=BATCH_BASES * 43 // 20, threads=threads):
+            if isinstance(item, Text) and not item.text:
+                yield from self.instead(item)
+            else:
+                yield item
+
     def batches(self, folder: Path) -> Iterator[Batch]:
         """The reads lane after lane; `folder` is for those whose mates are far away."""
         for number, stream in enumerate(self._streams):
             yield from self._of_fastq(self._lane(number)) if stream is None else self._of_records(stream, folder)
 
-    def for_gpu(self, folder: Path, *, n_first: int, size: int, threads: int) -> Iterator[Batch | Text]:
-        """The same, with text in the place of most reads of FASTQ: not of the first `n_first` pairs (or single reads) of all lanes, and not
-        of the first batch of any lane, whose reads tell whether they are mates."""
+    def with_text(self, folder: Path, *, n_first: int, size: int, threads: int) -> Iterator[Batch | Text]:
+        """The same, with about `size` bytes of text at a time in the place of most reads of FASTQ: not of the first `n_first` pairs (or
+        single reads) of all lanes, and not of the first batch of any lane, whose reads tell whether they are mates."""
         n = 0
         for number, stream in enumerate(self._streams):
             lane = self._lane(number)
@@ -91,6 +100,13 @@ class Lanes:
                 if n >= n_first:
                     break
             yield from texts_of(lane, first_read=n_of_lane, size=size, threads=threads)
+
+    def parsed(self, text: Text) -> Batch:
+        """The reads of a text. Raises BadInput for what is wrong with them."""
+        files = self._lane(text.lane).files
+        reads = read_texts(text.text, files, paired=text.paired, first_read=text.first_read)
+        _check_lines(reads, text.first_read, files)
+        return Batch(reads, 0)
 
     def instead(self, text: Text) -> Iterator[Batch]:
         """The reads of a lane, parsed here, from those of `text` on. Raises BadInput for what is wrong with them."""

@@ -103,11 +103,11 @@ class _Placed:
 class Aligner:
     """Index, genome and threads' working space; its methods are safe to call from several threads."""
 
-    def __init__(self, reference: Path, groups: Sequence[ReadGroup], options: Options, wishes: Wishes) -> None:
-        self._wishes, self.levels = wishes, Levels()
-        self.libraries = Libraries.of(groups)
+    def __init__(self, reference: Path, given: Given, options: Options, wishes: Wishes) -> None:
+        self._given, self._wishes, self.levels = given, wishes, Levels()
+        self.libraries = Libraries.of(given.groups)
         self._trim = options.trim
-        self._tag = [np.frombuffer(b"RGZ" + group.identifier.encode() + b"\0", np.uint8) for group in groups]
+        self._tag = [np.frombuffer(b"RGZ" + group.identifier.encode() + b"\0", np.uint8) for group in given.groups]
         self.genome: Genome = load_genome(reference)
         self.index: SeedIndex = load_index(reference, self.genome)
         self.target: Target = target_of(self.genome, self.index.alternative)
@@ -117,13 +117,13 @@ class Aligner:
         self._text = tag_text(self.genome.contigs, options.other_places)
         self._local = threading.local()
 
-    def place(self, batch: Batch) -> _Placed:
+    def place(self, given: Batch | Text) -> _Placed:
         """The candidates of a batch, to be kept."""
-        return self._place(batch, empty_placements(len(batch.reads)))
+        return self._place(given, empty_placements)
 
-    def align(self, batch: Batch, insert: InsertSize, first_read: int) -> Finished:
+    def align(self, given: Batch | Text, insert: InsertSize, first_read: int) -> Finished:
         """The records of a batch, its reads being numbered from `first_read`."""
-        return self.finish(self._place(batch, self._work().placements(len(batch.reads))), insert, first_read)
+        return self.finish(self._place(given, self._work().placements), insert, first_read)
 
     def finish(self, placed: _Placed, insert: InsertSize, first_read: int) -> Finished:
         """The records of a batch that has its candidates."""
@@ -133,12 +133,12 @@ class Aligner:
         choice = choose(reads, self.target, placements, insert)
         return self.describe(Part(reads, placed.group, placements, choice, cigar, placed.trimmed, is_kept=False), first_read)
 
-    def chosen(self, items: Iterator[Batch | Text], insert: InsertSize, given: Given, keep: Keep | None) -> Iterator[Batch | Part]:
+    def chosen(self, items: Iterator[Batch | Text], insert: InsertSize, keep: Keep | None) -> Iterator[Batch | Text | Part]:
         """The same reads, with their places where a GPU chooses these, and kept there where that is wanted."""
         if self._placer is None or self._many_places:
-            return (item for item in items if isinstance(item, Batch))
+            return items
         chooser = Chooser(self._placer, self.target.alternative, insert)
-        chain = Chain(self._placer.gpu, chooser, instead=lambda text: map(self._parsed, given.instead(text)), keep=keep)
+        chain = Chain(self._placer.gpu, chooser, instead=lambda text: map(self._parsed, self._given.instead(text)), keep=keep)
         return chain.parts(item if isinstance(item, Text) else self._parsed(item) for item in items)
 
     def describe(self, part: Part, first_read: int) -> Finished:
@@ -162,15 +162,17 @@ class Aligner:
         sequenced = Sequenced(reads.base, reads.quality, reads.base_start, chance)
         return pack(sequenced, placed, self.levels, paired=reads.paired, first_ordinal=first_read)
 
-    def _parsed(self, batch: Batch) -> Parsed:
+    def _parsed(self, given: Batch | Text) -> Parsed:
+        batch = self._given.parsed(given) if isinstance(given, Text) else given
         reads, trimmed = trim(batch.reads) if self._trim else (batch.reads, np.zeros(len(COUNTS), np.int64))
         return Parsed(reads, batch.group, trimmed)
 
-    def _place(self, batch: Batch, placements: Placements) -> _Placed:
-        reads, group, trimmed = self._parsed(batch)
+    def _place(self, given: Batch | Text, room: Callable[[int], Placements]) -> _Placed:
+        reads, group, trimmed = self._parsed(given)
         if self._placer is not None:
             placements, cigar = self._placer.place(reads)
         else:
+            placements = room(len(reads))
             cigar = place(reads, self.index, self.target, placements, self._work())
         return _Placed(reads, group, placements, cigar, trimmed)
 
@@ -181,27 +183,21 @@ class Aligner:
         return work
 
 
-Instead = Callable[[Text], Iterator[Batch]]
-
-
-def nothing_instead(text: Text) -> Iterator[Batch]:
-    """For reads that do not come as text."""
-    raise AssertionError(text)
-
-
 @dataclass(frozen=True, slots=True)
 class Given:
     """Reads to align, and of which read groups they are.
 
-    items     batches, or text for a parser on a GPU
-    instead   the reads of a lane from a text on, parsed on the CPU
+    items     batches, or text
+    parsed    the reads of a text
+    instead   the reads of a lane from a text on, for a text that a GPU cannot parse
     expected  about how many reads there are, for the progress line
     """
 
     items: Iterable[Batch | Text]
     groups: Sequence[ReadGroup]
-    instead: Instead = nothing_instead
-    expected: int | None = None
+    parsed: Callable[[Text], Batch]
+    instead: Callable[[Text], Iterator[Batch]]
+    expected: int | None
 
 
 def align(given: Given, reference: Path, output: Path, *, options: Options) -> list[Metrics]:
@@ -254,7 +250,7 @@ def _marked(given: Given, reference: Path, output: Path, options: Options, wishe
 
 def _align(given: Given, run: _Run) -> tuple[Marked, NDArray[np.int64]]:
     """All reads with duplicates found, and the counts of trimming; the index is let go of."""
-    aligner = Aligner(run.reference, given.groups, run.options, run.wishes)
+    aligner = Aligner(run.reference, given, run.options, run.wishes)
     kept = _destinations(aligner, run)
     with progress("aligning", total=given.expected) as done:
         examined, trimmed = _collect(aligner, given, kept, run.workers, done)
@@ -284,7 +280,7 @@ def _collect(
     trimmed = np.zeros(len(COUNTS), np.int64)
     placed, insert = _learn(aligner, items, workers)
 
-    def work(item: tuple[_Placed | Batch | Part, int]) -> Finished:
+    def work(item: tuple[_Item, int]) -> Finished:
         reads, first_read = item
         if isinstance(reads, Part):
             return aligner.describe(reads, first_read)
@@ -292,7 +288,7 @@ def _collect(
             return aligner.finish(reads, insert, first_read)
         return aligner.align(reads, insert, first_read)
 
-    rest = aligner.chosen(items, insert, given, _keeping(aligner, kept, sum(len(batch.reads) for batch in placed)))
+    rest = aligner.chosen(items, insert, _keeping(aligner, kept, sum(len(batch.reads) for batch in placed)))
     for finished in workers.in_order(work, _numbered(_each(placed, rest))):
         kept.add(finished)
         examined += finished.count
@@ -315,15 +311,22 @@ def _keeping(aligner: Aligner, kept: Destinations, first_read: int) -> Keep | No
     return keep
 
 
-def _numbered(batches: Iterator[_Placed | Batch | Part]) -> Iterator[tuple[_Placed | Batch | Part, int]]:
+_Item = _Placed | Batch | Text | Part
+
+
+def _numbered(items: Iterator[_Item]) -> Iterator[tuple[_Item, int]]:
     """Each batch with the ordinal of its first read."""
     n_reads = 0
-    for batch in batches:
-        yield batch, n_reads
-        n_reads += len(batch.reads)
+    for item in items:
+        yield item, n_reads
+        n_reads += _n_reads(item)
 
 
-def _each(placed: deque[_Placed], rest: Iterator[Batch | Part]) -> Iterator[_Placed | Batch | Part]:
+def _n_reads(item: _Item) -> int:
+    return item.n_reads if isinstance(item, Text) else len(item.reads)
+
+
+def _each(placed: deque[_Placed], rest: Iterator[Batch | Text | Part]) -> Iterator[_Item]:
     while placed:
         yield placed.popleft()
     yield from rest
@@ -335,14 +338,14 @@ def _learn(aligner: Aligner, items: Iterator[Batch | Text], workers: Workers) ->
     histogram = no_inserts()
     n_pairs = 0
 
-    def first_batches() -> Iterator[Batch]:
+    def first_items() -> Iterator[Batch | Text]:
         taken = 0
-        while taken < LEARN_PAIRS and (batch := next(items, None)) is not None:
-            assert isinstance(batch, Batch), "text comes behind what is learnt from"
-            taken += len(batch.reads) // 2 if batch.reads.paired else LEARN_PAIRS
-            yield batch
+        while taken < LEARN_PAIRS and (item := next(items, None)) is not None:
+            paired = item.paired if isinstance(item, Text) else item.reads.paired
+            taken += _n_reads(item) // 2 if paired else LEARN_PAIRS
+            yield item
 
-    for placed in workers.in_order(aligner.place, first_batches()):
+    for placed in workers.in_order(aligner.place, first_items()):
         if placed.reads.paired:
             histogram += clear_inserts(placed.reads, aligner.target, placed.placements, LEARN_PAIRS - n_pairs)
             n_pairs += len(placed.reads) // 2

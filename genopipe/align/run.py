@@ -13,8 +13,9 @@ from isal import igzip
 from genopipe.align.duplication_metrics import Metrics, duplicates_path
 from genopipe.align.inputs import Files, Lanes
 from genopipe.align.insert_size import LEARN_PAIRS
-from genopipe.align.pipeline import Aligned, Given, Options, align, aligned
+from genopipe.align.pipeline import Aligned, Batch, Given, Options, align, aligned
 from genopipe.align.sorting import temporary_folder
+from genopipe.align.texts import Text
 from genopipe.align.trimming import trimming_path
 from genopipe.errors import BadInput
 from genopipe.formats.bam import ReadGroup
@@ -23,11 +24,11 @@ from genopipe.formats.genome import fasta_path
 from genopipe.formats.sample_name import check_sample_name
 from genopipe.outputs import check_no_input
 
-MOST_TEXT = 1 << 27
-"""Bytes of text of a file that go to a GPU at a time: some 400,000 reads."""
+MOST_TEXT = 1 << 28
+"""Bytes of text that go to a GPU at a time: some 800,000 reads."""
 
-PARTS_OF_MEMORY = 80
-"""That text is at most this part of the memory: about twenty times as much is under way."""
+PARTS_OF_MEMORY = 40
+"""That text is at most this part of the memory: about ten times as much is under way."""
 
 _HEAD_BYTES = 1 << 20
 
@@ -68,13 +69,17 @@ def aligned_files(files: Files, reference: Path, output: Path, *, options: Optio
 
 
 def _given(lanes: Lanes, paths: Sequence[Path], folder: Path, options: Options) -> Given:
-    """The reads of the lanes: as text where they are parsed on a GPU."""
+    """The reads of the lanes: as text where they are parsed by many threads, or on a GPU."""
     expected = about_how_many(paths)
-    if options.device == "cpu" or options.trim or options.other_places:
-        return Given(lanes.batches(folder), lanes.groups, expected=expected)
-    size = min(MOST_TEXT, options.memory // PARTS_OF_MEMORY)
-    items = lanes.for_gpu(folder, n_first=LEARN_PAIRS, size=size, threads=options.threads)
-    return Given(items, lanes.groups, lanes.instead, expected)
+    items: Iterator[Batch | Text]
+    if options.device == "cpu":
+        items = lanes.items(folder, threads=options.threads)
+    elif options.trim or options.other_places:
+        items = lanes.batches(folder)
+    else:
+        size = min(MOST_TEXT, options.memory // PARTS_OF_MEMORY)
+        items = lanes.with_text(folder, n_first=LEARN_PAIRS, size=size, threads=options.threads)
+    return Given(items, lanes.groups, lanes.parsed, lanes.instead, expected)
 
 
 def about_how_many(files: Sequence[Path]) -> int | None:

@@ -1,8 +1,8 @@
-"""FASTQ text for a parser on a GPU: the inflated text of one file or of two, cut where the same records end in both.
+"""FASTQ text to be parsed by many threads or on a GPU: the inflated text of one file or of two, cut where the same records end in both.
 
 A record counts as four lines here; whether it is one, the parser sees. Where a file cannot be cut so (it is damaged, ends inside a record,
-or has fewer records than the other), the text ends early, with a `Text` of nothing: the reads from there on are left to the parser of the
-CPU, which says what is wrong. Each file is inflated by a thread of its own, the blocks of bgzip by several. What is inflated is copied
+or has fewer records than the other), the text ends early, with a `Text` of nothing: the reads from there on are left to the parser of whole
+files, which says what is wrong. Each file is inflated by a thread of its own, the blocks of bgzip by several. What is inflated is copied
 once, into memory that was used before, behind what is left of the text before.
 """
 
@@ -31,7 +31,7 @@ from genopipe.kernels.compiled import kernel
 from genopipe.kernels.words import equal64
 
 _NEW_LINE = 10
-_LAST_PIECE = 1 << 16
+_LAST_PIECE = 1 << 12
 _ROOM_BEFORE = 1 << 20
 """Bytes before the text of a block, for what is left of the one before."""
 
@@ -52,17 +52,19 @@ class Lane(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Whole records, as many of each file; none where the parser of the CPU is to go on.
+    """Whole records, as many of each file; none where the parser of whole files is to go on.
 
     text        for each file (bytes) uint8
     lane        number of the lane
     first_read  reads of the lane before these
+    n_reads     how many these are
     paired      as in `model.Reads`; a text of one file then holds mates in turn
     """
 
     text: tuple[NDArray[np.uint8], ...]
     lane: int
     first_read: int
+    n_reads: int
     paired: bool
 
 
@@ -106,21 +108,22 @@ def in_background(work: Callable[[Callable[[int], None]], None]) -> Iterator[Cal
 
 
 def texts_of(lane: Lane, *, first_read: int, size: int, threads: int) -> Iterator[Text]:
-    """The text of a lane from a read on, about `size` bytes of each file at a time; ends with a `Text` of nothing if anything is odd."""
-    files = [_File(path, size, threads) for path in lane.files]
+    """The text of a lane from a read on, about `size` bytes at a time; ends with a `Text` of nothing if anything is odd."""
+    files = [_File(path, max(size // len(lane.files), 1), threads) for path in lane.files]
     together = 2 if lane.paired and len(files) == 1 else 1
     try:
         for file in files:
             file.skip(first_read // len(files))
         while n := min(file.fill() for file in files) // together * together:
-            text = tuple(file.take(n) for file in files)
-            yield Text(text, lane.number, first_read, lane.paired)
+            if not all(file.has_record(n - 1) for file in files):
+                break
+            yield Text(tuple(file.take(n) for file in files), lane.number, first_read, n * len(files), lane.paired)
             first_read += n * len(files)
         odd = any(file.odd() for file in files)
     except BadInput:
         odd = True
     if odd:
-        yield Text((), lane.number, first_read, lane.paired)
+        yield Text((), lane.number, first_read, 0, lane.paired)
 
 
 class _File:
@@ -138,6 +141,10 @@ class _File:
         while not self._ended and (len(self._text) < self._size or self._n_lines < 8):
             self._read_on()
         return self._n_lines // 4
+
+    def has_record(self, number: int) -> bool:
+        """Whether a record in hand begins like one, and is not four empty lines of the end of the file."""
+        return bool(self._text[self._end_of(4 * number)] == ord("@"))
 
     def take(self, n_records: int) -> NDArray[np.uint8]:
         """The text of the first records in hand."""

@@ -2,8 +2,10 @@
 
 Reading goes in pieces of text: `fastq_source` finds the records of one file, and here those of one or two files become one batch, mates
 side by side. A batch ends at the first read (or pair) with which it holds `batch_bases` bases or `BATCH_READS` reads, however the files are
-compressed. Lines may end in CR LF; the CR is dropped. Upper-case IUPAC letters are bases, anything else is an error. A read may be empty.
-The `+` line is bare or repeats the header. Empty lines are allowed after the last record.
+compressed. Text that others have cut into whole records is parsed by `read_texts`, in any thread.
+
+Lines may end in CR LF; the CR is dropped. Upper-case IUPAC letters are bases, anything else is an error. A read may be empty. The `+` line
+is bare or repeats the header. Empty lines are allowed after the last record.
 
 Source: Cock et al. 2010, The Sanger FASTQ file format (doi:10.1093/nar/gkp1137), without its multi-line records; read names of mates end in
 /1 and /2 or carry a comment that begins with 1: or 2: (Casava 1.8).
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 from genopipe.errors import BadInput
 from genopipe.formats import fastq_lines
 from genopipe.formats.bgzf import BgzfWriter
-from genopipe.formats.fastq_source import GET_AGAIN, Texts
+from genopipe.formats.fastq_source import GET_AGAIN, GivenTexts, Texts
 from genopipe.model import Reads
 from genopipe.outputs import whole_file
 
@@ -39,24 +41,41 @@ def read_fastq(r1: Path, r2: Path | None = None, *, interleaved: bool = False, b
     single reads that begin with a pair, and a file without reads. Batches before the fault have been given by then.
     """
     assert not (interleaved and r2 is not None)
-    source = _Source([path for path in (r1, r2) if path is not None], mates=2 if interleaved or r2 is not None else 1)
+    source = _Source(Texts([path for path in (r1, r2) if path is not None]), mates=2 if interleaved or r2 is not None else 1)
     pairing = _Pairing(source.texts.paths, interleaved)
+    yield from _batches(source, pairing, (batch_bases, BATCH_READS))
+    if not pairing.n_reads:
+        raise BadInput("the file holds no reads", wanted="at least one FASTQ record", do=GET_AGAIN, path=r1, line=1)
+
+
+def read_texts(texts: Sequence[NDArray[np.uint8]], paths: Sequence[Path], *, paired: bool, first_read: int) -> Reads:
+    """The reads of whole records, as many of each file, that stand behind `first_read` others; a line feed ends each text.
+
+    Raises BadInput, with file and line, for records that are not sound, and mates of different names.
+    """
+    source = _Source(GivenTexts(paths, texts), mates=2 if paired else 1, n_records=first_read // len(paths))
+    pairing = _Pairing(paths, interleaved=paired and len(paths) == 1, n_reads=first_read)
+    most = len(source.texts.text)
+    (reads,) = _batches(source, pairing, (most, most))
+    return reads
+
+
+def _batches(source: _Source, pairing: _Pairing, most: tuple[int, int]) -> Iterator[Reads]:
+    """The reads of all texts, in batches of at most so many bases, and reads."""
     batch = _Batch(source, rows=0, header_bytes=0, bases=0)
-    while reads := batch.filled(batch_bases):
+    while reads := batch.filled(most):
         pairing.check(reads)
         batch = _Batch(source, rows=len(reads), header_bytes=len(reads.header), bases=len(reads.base))
         yield reads
-    if not pairing.n_reads:
-        raise BadInput("the file holds no reads", wanted="at least one FASTQ record", do=GET_AGAIN, path=r1, line=1)
 
 
 class _Source:
     """The records of one or two files, `mates` at a time; `n_records` of each file have been taken."""
 
-    def __init__(self, paths: list[Path], *, mates: int) -> None:
-        self.texts = Texts(paths)
+    def __init__(self, texts: Texts, *, mates: int, n_records: int = 0) -> None:
+        self.texts = texts
         self.mates = mates
-        self.n_records = 0
+        self.n_records = n_records
 
     def take(self, n_reads: int) -> None:
         self.n_records += n_reads // len(self.texts.paths)
@@ -110,12 +129,11 @@ class _Batch:
         length = np.empty(len(start), np.int32)
         self._filled = fastq_lines.Filled(header, start, length, base, np.empty_like(base), start.copy())
 
-    def filled(self, batch_bases: int) -> Reads | None:
+    def filled(self, most: tuple[int, int]) -> Reads | None:
         """The reads up to the one that fills the batch; those before the end or a fault, which is raised when there are none."""
         texts = self._source.texts
-        most = batch_bases, BATCH_READS
         while True:
-            self._make_room(len(texts.text))
+            self._make_room(len(texts.text), most[1])
             n, fault, mate, start = fastq_lines.parse(texts.text, texts.span, self._source.mates, self._n, most, self._filled)
             self._source.take(n - self._n)
             self._n = n
@@ -135,12 +153,12 @@ class _Batch:
                 return False
             raise
 
-    def _make_room(self, text_bytes: int) -> None:
+    def _make_room(self, text_bytes: int, most_reads: int) -> None:
         """Room for the records that `text_bytes` may hold."""
         n, filled = self._n, self._filled
         header_bytes = int(filled.header_start[n]) + text_bytes + fastq_lines.SPARE
         bases = int(filled.base_start[n]) + text_bytes // 2 + fastq_lines.SPARE
-        rows = n + min(text_bytes // _SMALLEST_RECORD, BATCH_READS) + 2
+        rows = n + min(text_bytes // _SMALLEST_RECORD, most_reads) + 2
         if header_bytes > len(filled.header) or bases > len(filled.base) or rows >= len(filled.base_start):
             sizes = (header_bytes, rows + 1, rows, bases, bases, rows + 1)
             self._filled = fastq_lines.Filled(*(_with_room(array, size) for array, size in zip(self._filled, sizes, strict=True)))
@@ -170,8 +188,8 @@ def _with_room(array: Any, size: int) -> NDArray[Any]:
 class _Pairing:
     """Checks that mates belong together, and that single reads are no pairs, batch after batch."""
 
-    def __init__(self, paths: Sequence[Path], interleaved: bool) -> None:
-        self.n_reads = 0
+    def __init__(self, paths: Sequence[Path], interleaved: bool, n_reads: int = 0) -> None:
+        self.n_reads = n_reads
         self._path, self._interleaved = paths[-1], interleaved
 
     def check(self, reads: Reads) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
 from genopipe.formats import fastq_lines
@@ -72,6 +73,24 @@ class Texts:
         """What is wrong with the record at `start`, before which there are `n_records` in the file."""
         text = self.text[start : self.span[file, 1]].tobytes()
         return _Described(self.paths[file], text, 4 * n_records + 1).error(fault)
+
+
+class GivenTexts(Texts):
+    """Whole records of each file, and nothing behind them."""
+
+    def __init__(self, paths: Sequence[Path], texts: Sequence[NDArray[np.uint8]]) -> None:
+        self.paths = paths
+        self.text = np.concatenate((*texts, np.zeros(fastq_lines.SPARE, np.uint8)))
+        end = np.cumsum([len(text) for text in texts])
+        self.span = np.stack((end - [len(text) for text in texts], end), 1)
+
+    def ended(self, file: int) -> bool:
+        return True
+
+    def check_end(self, file: int, n_records: int, start: int) -> None:
+        """Raises BadInput where the record at `start` has four lines, but fewer qualities than bases."""
+        if start < self.span[file, 1]:
+            raise self.error(file, fastq_lines.OTHER_LENGTH, n_records, start)
 
 
 class _Pieces:

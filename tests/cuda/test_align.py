@@ -50,7 +50,7 @@ def small(monkeypatch: pytest.MonkeyPatch, gpu: Gpu) -> Gpu:
     monkeypatch.setattr(inputs, "BATCH_BASES", 2_000)
     monkeypatch.setattr(gpu_chain, "PART_READS", 20)
     monkeypatch.setattr(gpu_chain, "BATCH_READS", 200)
-    monkeypatch.setattr(run, "MOST_TEXT", 9_000)
+    monkeypatch.setattr(run, "MOST_TEXT", 18_000)
     return gpu
 
 
