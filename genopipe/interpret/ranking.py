@@ -157,6 +157,10 @@ class _Case:
         self.unseen = self._unseen(request.uncallable) if request.uncallable is not None else ()
 
     def _note_gaps(self, people: Sequence[str]) -> None:
+        if not len(self.variants):
+            empty = "The VCF has no variant of the patient: that nothing was found says nothing. Check the file and the calling."
+            self.notes.append(empty)
+            log.warning(empty)
         absent = len(people) - len(self.variants.samples)
         if absent:
             self.notes.append(f"{absent} of {len(people)} people of the pedigree are not in the VCF.")

@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import compute
 
+from genopipe.errors import BadInput
 from genopipe.formats.table_blocks import block_columns, table_blocks
 from genopipe.formats.vcf_genotypes import Fields, Records, item
 from genopipe.interpret.vcf_source import reading
@@ -71,12 +72,15 @@ class Carried:
 
 
 def carried(path: Path, samples: Sequence[str]) -> Iterator[Carried]:
-    """Yields block by block what the first of `samples` carries. Raises BadInput, with the line, for what is no VCF."""
-    n_records = 0
+    """Yields block by block what the first of `samples` carries. Raises BadInput, with the line, for what is no VCF, or has no GT."""
+    n_records, genotypes = 0, False
     for line, table in _tables(path, samples):
         block = _Block(table, path, line, n_records)
         n_records += len(table)
+        genotypes |= any(block.begins_with_gt)
         yield block.carried(samples)
+    if n_records and not genotypes:
+        raise BadInput("no genotypes (FORMAT GT) in any record", wanted="a VCF with GT", do="Call genotypes first.", path=path)
 
 
 def _tables(path: Path, samples: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
@@ -96,6 +100,11 @@ class _Block(Records):
     def __init__(self, table: pa.Table, path: Path, line: int, first: int) -> None:
         super().__init__(table, path, line)
         self.first = first
+        self.begins_with_gt = [keys[0] == "GT" for keys in self.keys]
+        for number, keys in enumerate(self.keys):
+            if "GT" in keys[1:]:
+                row = int(np.argmax(self.format.indices.to_numpy() == number))
+                raise self.fault(f"FORMAT {':'.join(keys)}", "GT as the first key", row)
 
     def carried(self, samples: Sequence[str]) -> Carried:
         first = _Genotypes(self, samples[0])
@@ -133,7 +142,7 @@ class _Genotypes:
     def __init__(self, block: _Block, sample: str) -> None:
         self.block, self.sample = block, sample
         text = block.genotypes(sample)
-        told = np.array([keys[0] == "GT" for keys in block.keys] or [False])[block.format.indices.to_numpy()]
+        told = np.array(block.begins_with_gt or [False])[block.format.indices.to_numpy()]
         spellings = [*text.dictionary.to_pylist(), "."]
         self.code: Int64 = np.where(told, text.indices.to_numpy(), len(spellings) - 1).astype(np.int64)
         for number in np.unique(self.code):

@@ -56,6 +56,16 @@ def test_terms_that_describe_nobody_are_left_out_and_named(setting: Setting, tmp
     assert "terms that say nothing of what the patient shows are left out: Autosomal dominant inheritance" in caplog.text
 
 
+def test_a_file_without_a_variant_of_the_patient_is_named(setting: Setting, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A negative result of an empty file, or of one in which only a parent was called, is none."""
+    vcf = write_family_vcf(tmp_path / "a.vcf", ["KID", "MUM"], [(places(setting)["stop"], ["./.", "0/1"])])
+    with caplog.at_level(logging.WARNING, logger="genopipe"):
+        result = interpret(Request(load_subject(case_file(tmp_path, setting)), setting.evidence, vcf, setting.genome, setting.reference))
+    assert not result.findings
+    assert any("The VCF has no variant of the patient" in note for note in result.notes)
+    assert "The VCF has no variant of the patient" in caplog.text
+
+
 def test_a_variant_that_stands_there_twice_counts_once(setting: Setting, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     place = places(setting)["stop"]
     vcf = write_family_vcf(tmp_path / "a.vcf", ["KID"], [(place, ["0/1"]), (place, ["1/1"])])

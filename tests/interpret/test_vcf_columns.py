@@ -153,12 +153,23 @@ def test_rows_come_in_the_order_of_contigs_positions_and_alleles(tmp_path: Path)
         ("1\t5\t.\tA\tC\t.\t.\t.\tGT\t0/2\t0/0\t0/0", r"a\.vcf:14: a genotype with an allele that ALT does not list"),
         ("1\t5\t.\tA\tC\t.\t.\t.\tGT\t0/1\t0/0\tAB", r"a\.vcf:14: genotype 'AB'"),
         ("1\t5\t.\tA\tC\t.\t.\t.\tGT\t0/1", r"a\.vcf:14: 10 columns; wanted 12"),
+        ("1\t5\t.\tA\tC\t.\t.\t.\tDP:GT\t9:0/1\t9:0/0\t9:0/0", r"a\.vcf:14: FORMAT DP:GT; wanted GT as the first key"),
         ("", r"a\.vcf:14: POS ''"),
     ],
 )
 def test_a_damaged_record_is_told_with_its_line(tmp_path: Path, row: str, fault: str) -> None:
     (tmp_path / "a.vcf").write_text(HEADER + f"\n{row}\n1\t6\t.\tA\tC\t.\t.\t.\tGT\t0/1\t0/0\t0/0\n")
     with pytest.raises(BadInput, match=fault):
+        read_variants(tmp_path / "a.vcf", SAMPLES)
+
+
+def test_records_without_genotypes_are_refused_where_none_has_any(tmp_path: Path) -> None:
+    """A header may promise what no record holds; one record without GT among others is a call that is missing."""
+    without, with_gt = "1\t5\t.\tA\tC\t.\t.\t.\tDP\t9\t9\t9\n", "1\t6\t.\tA\tC\t.\t.\t.\tGT\t0/1\t0/0\t0/0\n"
+    (tmp_path / "a.vcf").write_text(f"{HEADER}\n{without}{with_gt}")
+    assert len(read_variants(tmp_path / "a.vcf", SAMPLES)) == 1
+    (tmp_path / "a.vcf").write_text(f"{HEADER}\n{without}")
+    with pytest.raises(BadInput, match=r"a\.vcf: no genotypes .FORMAT GT. in any record"):
         read_variants(tmp_path / "a.vcf", SAMPLES)
 
 
