@@ -19,6 +19,7 @@ from typing import TextIO
 from genopipe.call.coverage import Tally
 from genopipe.call.fit import fit_model
 from genopipe.call.forest import load_forest
+from genopipe.call.handed import Settlers
 from genopipe.call.input import Input, open_input
 from genopipe.call.lines import KINDS
 from genopipe.call.looks import Calling, Window
@@ -93,10 +94,11 @@ def call_variants(
     threads: int = 1,
     settings: Settings = DEFAULT,
     check: Callable[[], object] = lambda: None,
+    settlers: Settlers | None = None,
 ) -> None:
     """Calls the variants of one sample. `reference` is a folder made by `genopipe reference build`, `alignments` a BAM or CRAM, `targets`
     a BED of intervals and `genes` a gene model (GFF3, GTF) whose coverage is told too. `check` is asked time and again, and raises
-    where there is no sense in going on.
+    where there is no sense in going on. `settlers` settle what is looked at on a device.
 
     Raises BadInput for a BAM that is damaged, unsorted, unindexed, of another reference, or of an unclear sample, and for such a BED;
     BadConfiguration for outputs that are inputs or one another.
@@ -117,7 +119,8 @@ def call_variants(
     kinds = KINDS if forest is None else (*KINDS, "FILTER/Learnt")
     head = partial(_header, genome, reads.sample, kinds, note)
     check()
-    with in_order(windows, partial(window_text, calling), threads) as found, _writers(outputs, head) as writers:
+    found_in = in_order(windows, partial(window_text, calling), threads) if settlers is None else settlers.texts(calling, windows)
+    with found_in as found, _writers(outputs, head) as writers:
         tally = Tally.of(wanted)
         with progress("calling", total=sum(window.end - window.start for window in windows), unit="bases") as counter:
             n_sites, tried = _write_all(_counted(found, check, counter), writers, tally)

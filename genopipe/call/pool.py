@@ -36,7 +36,7 @@ _OF_ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _END = signal.SIGUSR1
 _AT_A_TIME = 2
 """Items that a worker has: the next one while a result is taken."""
-_MOST_OPEN = 4
+MOST_OPEN = 4
 """Items a worker that are given and not yet passed on."""
 
 
@@ -172,7 +172,7 @@ def _hand_out(rest: Iterator[Item], among: list[_Worker[Item, Result]], tasks: d
     """Gives items to those that have the fewest."""
     for n in range(_AT_A_TIME):
         for worker in among:
-            if len(worker.tasks) == n and len(tasks) < _MOST_OPEN * len(among):
+            if len(worker.tasks) == n and len(tasks) < MOST_OPEN * len(among):
                 for item in rest:
                     tasks.append(_Task(item))
                     worker.give(tasks[-1])

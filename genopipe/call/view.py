@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from genopipe.call.events import Stretch
 from genopipe.formats.slabs import no_reads
 from genopipe.kernels.assembly import GAP_RATE
 from genopipe.kernels.far import FarAlignments, FarPileup, over
-from genopipe.kernels.pileup import Pileup, pile
+from genopipe.kernels.pileup import Pileup, no_pileup, pile
 from genopipe.model import Alignments
 
 
@@ -40,30 +39,24 @@ def view(reads: Alignments, reference: NDArray[np.uint8], start: int, *, gap_rat
 
 
 def narrowed(here: View, span: NDArray[np.int64]) -> View:
-    """The view with the reads over some spans (spans, 2) alone, where all of them lie on a device; its pileup stays that of all."""
-    reads, piled = here.reads, here.pileup
-    if not isinstance(reads, FarAlignments) or not isinstance(piled, FarPileup):
+    """What records go by that lie in some spans (spans, 2), where the view is on a device: the reads over them, and of its pileup what all
+    reads say of depth and fit. Any other view as it is."""
+    if not isinstance(here.reads, FarAlignments) or not isinstance(here.pileup, FarPileup):
         return here
-    some, piled_of_all = over(reads, piled, span)
-    return replace(here, reads=some, pileup=piled_of_all)
-
-
-_COLUMNS = ("depth", "fit")
-"""What is needed of a pileup when all records are there."""
+    reads, pileup = over(here.reads, here.pileup, span)
+    return replace(here, reads=reads, pileup=pileup)
 
 
 def columns_of(view: View, start: int, end: int) -> View:
     """Bases start to end of the view, without reads: depth and fit of each."""
     here = slice(start - view.pileup.start, end - view.pileup.start)
-    columns: dict[str, Any] = {name: getattr(view.pileup, name)[here] for name in _COLUMNS}
-    none, count, indel = np.empty(0, np.int32), np.empty((0, 8), np.int32), np.empty((0, 4), np.int64)
-    rest: dict[str, Any] = {"quality": np.empty(0, np.uint8), "mate": np.empty(0, np.int64), "deleted": none, "clipped": none}
-    return View(no_reads(), Pileup(start, count=count, indel=indel, **columns, **rest), view.stretch.cut(start, end), view.gap_rate)
+    pileup = replace(no_pileup(start), depth=view.pileup.depth[here], fit=view.pileup.fit[here])
+    return View(no_reads(), pileup, view.stretch.cut(start, end), view.gap_rate)
 
 
 def joined_columns(views: list[View]) -> View:
     """Views without reads, each of which begins where the one before ends, as one."""
     first = views[0]
-    columns: dict[str, Any] = {name: np.concatenate([getattr(view.pileup, name) for view in views]) for name in _COLUMNS}
+    depth, fit = (np.concatenate([getattr(view.pileup, name) for view in views]) for name in ("depth", "fit"))
     stretch = Stretch(first.stretch.start, b"".join(view.stretch.base for view in views))
-    return replace(first, pileup=replace(first.pileup, **columns), stretch=stretch)
+    return replace(first, pileup=replace(first.pileup, depth=depth, fit=fit), stretch=stretch)

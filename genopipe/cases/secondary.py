@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from genopipe.align.inputs import Files
 from genopipe.align.pipeline import Options
 from genopipe.align.run import align_files, aligned_files
 from genopipe.call.caller import Outputs, Sample, call_variants
+from genopipe.call.handed import settlers
 from genopipe.device import using
 from genopipe.errors import BadEnvironment
 from genopipe.formats.bam import ReadGroup
@@ -53,10 +55,14 @@ def run_secondary(reads: Reads, reference: Path, prefix: Path, *, options: Optio
         call_variants(reference, bam, outputs, sample=whom, threads=options.threads)
         return
     files = Files(reads.r1, reads.r2, False, reads.read_group)
-    with aligned_files(files, reference, bam, options=options, keep_bam=keep_bam) as aligned:
+    many = options.device == "gpu" and options.threads > 1
+    with (
+        settlers(options.threads) if many else nullcontext() as settling,
+        aligned_files(files, reference, bam, options=options, keep_bam=keep_bam) as aligned,
+    ):
         assert aligned.bam.held is not None
         with using(aligned.bam.held.gpu):
-            call_variants(reference, aligned.bam, outputs, sample=whom, threads=options.threads, check=aligned.check)
+            call_variants(reference, aligned.bam, outputs, sample=whom, threads=options.threads, check=aligned.check, settlers=settling)
 
 
 def named(prefix: Path, suffix: str) -> Path:

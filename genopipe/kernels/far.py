@@ -19,7 +19,7 @@ from genopipe.device.sources import Source
 from genopipe.kernels import on_gpu, recalibration, regions
 from genopipe.kernels.on_gpu import EXTEND, blocks
 from genopipe.kernels.packed_alignments import columns_for
-from genopipe.kernels.pileup import Pileup
+from genopipe.kernels.pileup import Pileup, no_pileup
 from genopipe.kernels.regions import BASES, CLIPS, CROWDS, NOWHERE, Active, Limits, starts
 from genopipe.model import Alignments
 
@@ -46,6 +46,10 @@ class FarAlignments(Alignments):
     def __len__(self) -> int:
         return len(self.there)
 
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        """For another process: what the host would have."""
+        return Alignments, tuple(getattr(self, field.name) for field in fields(Alignments))
+
 
 class FarPileup(Pileup):
     """A pileup of the device, `there`, with the alignments and the reference bases that it is of."""
@@ -59,6 +63,10 @@ class FarPileup(Pileup):
 
     def __init__(self, gpu: Gpu, there: Pileup, reads: Alignments, reference: Any) -> None:
         _set(self, start=there.start, gpu=gpu, there=there, reads=reads, reference=reference, here={})
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        """For another process: what the host would have."""
+        return Pileup, tuple(getattr(self, field.name) for field in fields(Pileup))
 
 
 def _set(far: Any, **values: Any) -> None:
@@ -166,22 +174,25 @@ def _merged(gpu: Gpu, span: Any, site: Any, limits: Limits) -> tuple[Any, Any]:
     return region[: int(found[0])], inside
 
 
-def over(reads: FarAlignments, piled: FarPileup, span: NDArray[np.int64]) -> tuple[FarAlignments, FarPileup]:
-    """The reads over any of these spans (spans, 2), and the pileup of all, with the qualities of these alone."""
-    gpu, xp, n = reads.gpu, reads.gpu.xp, len(piled.reference)
+def over(reads: FarAlignments, piled: FarPileup, span: NDArray[np.int64]) -> tuple[Alignments, Pileup]:
+    """On the host, the reads over any of these spans (spans, 2), and of the pileup of all reads depth, fit, and the qualities of these."""
+    gpu, there = reads.gpu, reads.there
     with gpu.stream():
-        covered, wanted = xp.zeros(n, np.int32), xp.zeros(len(reads), np.uint8)
-        stretch = np.int64(piled.start), np.int64(n)
-        if len(span):
-            gpu.launch(REGIONS, "cover", blocks(len(span)), xp.asarray(span), np.int64(len(span)), *stretch, covered)
-        there = reads.there
-        if len(reads):
-            placed = np.int64(len(reads)), there.position, there.end
-            gpu.launch(REGIONS, "reads_over", blocks(len(reads)), *placed, starts(xp, covered), *stretch, wanted)
-        row = xp.flatnonzero(wanted)
-        out = columns_for(xp, *((start[1:] - start[:-1])[row] for start in (there.cigar_start, there.base_start)))
-        once = xp.empty(len(out.base), np.uint8)
+        row = gpu.xp.flatnonzero(_over(gpu, there, piled, span))
+        out = columns_for(gpu.xp, *((start[1:] - start[:-1])[row] for start in (there.cigar_start, there.base_start)))
+        once = gpu.xp.empty(len(out.base), np.uint8)
         if len(row):
             columns = [getattr(there, field.name) for field in fields(there)]
             gpu.launch(REGIONS, "take", blocks(len(row)), row, np.int64(len(row)), *columns, piled.there.quality, *out, once)
-        return FarAlignments(gpu, Alignments(*out)), FarPileup(gpu, replace(piled.there, quality=once), Alignments(*out), piled.reference)
+        *here, depth, fit, quality = gpu.fetched([*out, piled.there.depth, piled.there.fit, once])()
+        return Alignments(*here), replace(no_pileup(piled.start), depth=depth, fit=fit, quality=quality)
+
+
+def _over(gpu: Gpu, reads: Alignments, piled: FarPileup, span: NDArray[np.int64]) -> Any:
+    """(reads) uint8: whether each lies over a span."""
+    xp, n, stretch = gpu.xp, len(reads), (np.int64(piled.start), np.int64(len(piled.reference)))
+    covered, wanted = xp.zeros(len(piled.reference), np.int32), xp.zeros(n, np.uint8)
+    if len(span) and n:
+        gpu.launch(REGIONS, "cover", blocks(len(span)), xp.asarray(span), np.int64(len(span)), *stretch, covered)
+        gpu.launch(REGIONS, "reads_over", blocks(n), np.int64(n), reads.position, reads.end, starts(xp, covered), *stretch, wanted)
+    return wanted

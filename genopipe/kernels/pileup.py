@@ -63,6 +63,13 @@ class Pileup:
     mate: NDArray[np.int64]
 
 
+def no_pileup(start: int) -> Pileup:
+    """A pileup that says nothing."""
+    number, long = np.empty(0, np.int32), np.empty(0, np.int64)
+    of_reads = np.empty((0, 4), np.int64), np.empty(0, np.uint8), long
+    return Pileup(start, np.empty((0, 8), np.int32), number, number, number, np.empty((0, 3), np.int64), *of_reads)
+
+
 def pile(reads: Alignments, reference: NDArray[np.uint8], start: int) -> Pileup:
     """The pileup of the reads over `reference` (codes), which begins at `start`."""
     gpu = in_use()

@@ -160,12 +160,12 @@ merge(const i64 *span, const i64 *order, i64 n_spans, const i64 *site, i64 n_sit
     *n_regions = found;
 }
 
-// covered (n), which was 0: out, 1 where a span lies
+// covered (n), which was 0: out, 1 where a span lies; spans may lie over each other
 extern "C" __global__ void __launch_bounds__(128)
 cover(const i64 *span, i64 n_spans, i64 start, i64 n, int *covered) {
     const i64 i = THREAD;
     if (i >= n_spans) return;
-    for (i64 at = max(span[2 * i] - start, 0ll); at < min(span[2 * i + 1] - start, n); at++) covered[at] = 1;
+    for (i64 at = max(span[2 * i] - start, 0ll); at < min(span[2 * i + 1] - start, n); at++) atomicExch(&covered[at], 1);
 }
 
 // wanted (reads): out, whether a read lies over a covered base; until (n + 1): covered bases before each

@@ -76,7 +76,7 @@ def test_the_reads_over_spans_are_those_of_the_host(gpu: Gpu, spans: list[tuple[
         ours, theirs = getattr(found, field.name), getattr(wanted, field.name)
         assert (ours.dtype, ours.tolist()) == (theirs.dtype, theirs.tolist()), field.name
     assert narrow.quality.tolist() == once.tolist()
-    assert narrow.fit.tolist() == piled.fit.tolist() and narrow.start == 10
+    assert (narrow.fit.tolist(), narrow.depth.tolist(), narrow.start) == (piled.fit.tolist(), piled.depth.tolist(), 10)
 
 
 def test_qualities_put_right_equal_the_cpu(gpu: Gpu) -> None:

@@ -15,7 +15,7 @@ from genopipe.align import destinations, gpu_chain, inputs, pipeline
 from genopipe.align import run as run_module
 from genopipe.align.index import build_reference
 from genopipe.align.pipeline import Options
-from genopipe.call import caller
+from genopipe.call import caller, handed
 from genopipe.call.caller import Sample as Whom
 from genopipe.cases.secondary import Reads, run_secondary
 from genopipe.device import Device, Gpu
@@ -49,7 +49,7 @@ def files_of(folder: Path, name: str) -> dict[str, bytes]:
 
 
 def test_every_file_has_the_bytes_of_the_cpu(gpu: Gpu, sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Also where the CPU parses the text, and where a card or the memory has room for some batches only."""
+    """Also where the CPU parses the text, where a card or the memory has room for some batches only, and by one thread."""
     on_device: set[str] = set()
     room: list[int] = []
 
@@ -79,8 +79,8 @@ def test_every_file_has_the_bytes_of_the_cpu(gpu: Gpu, sample: Sample, monkeypat
     monkeypatch.setattr(on_gpu, "PAIRS_AT_ONCE", 500)
     reads = Reads(*sample.mates("all"), GROUP)
 
-    def run(name: str, device: Device, *, keep: bool, memory: int = 4 << 30) -> dict[str, bytes]:
-        options = Options(memory=memory, device=device, threads=2)
+    def run(name: str, device: Device, *, keep: bool, memory: int = 4 << 30, threads: int = 2) -> dict[str, bytes]:
+        options = Options(memory=memory, device=device, threads=threads)
         run_secondary(reads, sample.reference, tmp_path / name, options=options, whom=Whom(), keep_bam=keep)
         return files_of(tmp_path, name)
 
@@ -88,29 +88,29 @@ def test_every_file_has_the_bytes_of_the_cpu(gpu: Gpu, sample: Sample, monkeypat
     without = {name: content for name, content in wanted.items() if not name.startswith(".bam")}
     assert wanted[".vcf.gz"] and run("gpu", "gpu", keep=True) == wanted
     assert {"fastq_reads", "candidates", "extend_narrow", "choose", "fill"} <= on_device
-    assert {"unpack", "put_right", "walk", "merge", "take", "pairhmm_forward"} <= on_device
+    assert {"unpack", "put_right", "walk", "merge", "take"} <= on_device
     assert run("held", "cpu", keep=False) == without
     on_device.clear()
     room.append(4)
     monkeypatch.setattr(gpu_chain, "parse", lambda gpu, text: None)
-    assert run("full", "gpu", keep=False) == without
-    assert {"fill", "unpack"} <= on_device and room == [0]
+    assert run("full", "gpu", keep=False, threads=1) == without
+    assert {"fill", "unpack", "pairhmm_forward"} <= on_device and room == [0]
     monkeypatch.setattr(held_alignments, "SEGMENT", 1 << 22)
     assert run("files", "cpu", keep=False, memory=pipeline.WORKING_MEMORY + (1 << 21)) == without
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
 def test_a_bam_that_cannot_be_written_ends_the_calling(gpu: Gpu, sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The error is that of the BAM, no window is called behind it, and nothing is left."""
-    failed, called = Event(), []
+    """The error is that of the BAM, no window is looked at behind it, and nothing is left."""
+    failed, looked = Event(), []
 
     def full(*given: Any) -> None:
         failed.set()
         raise OSError("no space left")
 
-    def call_window(*given: Any, **named: Any) -> Any:
-        called.append(1)
-        raise AssertionError("a window is called")
+    def looks(*given: Any, **named: Any) -> Any:
+        looked.append(1)
+        raise AssertionError("a window is looked at")
 
     def fit_model(*given: Any, **named: Any) -> Any:
         model = fit(*given, **named)
@@ -122,8 +122,8 @@ def test_a_bam_that_cannot_be_written_ends_the_calling(gpu: Gpu, sample: Sample,
     monkeypatch.setattr("genopipe.cases.secondary.LEAST_BESIDE_INDEX", 0)
     monkeypatch.setattr("genopipe.align.bam_output.flag_records", full)
     monkeypatch.setattr(caller, "fit_model", fit_model)
-    monkeypatch.setattr(caller, "window_text", call_window)
+    monkeypatch.setattr(handed, "looks", looks)
     options = Options(device="gpu", threads=2)
     with pytest.raises(OSError, match="no space left"):
         run_secondary(Reads(*sample.mates("all"), GROUP), sample.reference, tmp_path / "s", options=options, whom=Whom())
-    assert not called and not list(tmp_path.iterdir())
+    assert not looked and not list(tmp_path.iterdir())

@@ -1,0 +1,144 @@
+"""Windows that are looked at here and settled by worker processes: where a device makes the looks, which only this process may use.
+
+The workers are forked before the device is asked for, so that they inherit nothing of it; what they go by comes to them once calling
+begins. A few threads make looks, a little ahead. The arrays of a look go into memory that is shared, without a file, and that is given back
+when the window is done; the rest of it, and the text that comes of it, go through the worker's pipe. Workers compare reads with haplotypes
+on their own cores: to ask this process for it would hold up the looks for less work than the asking takes.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from genopipe.call.looks import Calling, Window, looks
+from genopipe.call.pool import MOST_OPEN, workers
+from genopipe.call.window_text import WindowText, written
+from genopipe.call.windows import settled
+
+_LOOKERS = 4
+"""Threads that make looks: they wait for the device most of the time."""
+_BORDER = 64
+"""Arrays begin at multiples of it."""
+
+
+class _Laid(NamedTuple):
+    """An object in shared memory: its pickle without the arrays, and where each of these begins and ends."""
+
+    pickled: bytes
+    bounds: list[tuple[int, int]]
+
+
+class _Shared:
+    """Memory for an object that this process lays down, and a worker takes up without a copy."""
+
+    def __init__(self) -> None:
+        self._file = os.memfd_create("genopipe")
+
+    def lay(self, value: object) -> _Laid:
+        """Writes the arrays of `value`."""
+        buffers: list[pickle.PickleBuffer] = []
+        pickled = pickle.dumps(value, 5, buffer_callback=buffers.append)
+        bounds, end = [], 0
+        for buffer in buffers:
+            start = -(-end // _BORDER) * _BORDER
+            end = start + buffer.raw().nbytes
+            bounds.append((start, end))
+        os.ftruncate(self._file, max(end, 1))
+        memory = np.frombuffer(mmap.mmap(self._file, max(end, 1)), np.uint8)
+        for buffer, (start, end) in zip(buffers, bounds, strict=True):
+            memory[start:end] = np.frombuffer(buffer.raw(), np.uint8)
+        return _Laid(pickled, bounds)
+
+    def take(self, laid: _Laid) -> Any:
+        """What was laid down; its arrays may be written to, and nobody else sees that."""
+        size = max([1, *(end for _, end in laid.bounds)])
+        memory = memoryview(mmap.mmap(self._file, size, mmap.MAP_PRIVATE))
+        return pickle.loads(laid.pickled, buffers=[memory[start:end] for start, end in laid.bounds])
+
+    def clear(self) -> None:
+        """Gives the memory back."""
+        os.ftruncate(self._file, 0)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class _Handed(NamedTuple):
+    """A window with its looks, and what all windows are called by."""
+
+    window: Window
+    place: int
+    looks: _Laid
+    calling: _Laid
+
+
+class Settlers:
+    """Worker processes that settle what is looked at here."""
+
+    def __init__(self, n: int) -> None:
+        self._calling, self._known = _Shared(), list[Calling]()
+        self._places = [_Shared() for _ in range(MOST_OPEN * n + 2 * _LOOKERS + 2)]
+        self._free = deque(range(len(self._places)))
+        self.spread: Callable[[Iterable[_Handed]], Iterator[tuple[_Handed, WindowText]]]
+
+    @contextmanager
+    def texts(self, calling: Calling, windows: Sequence[Window]) -> Iterator[Iterator[tuple[Window, WindowText]]]:
+        """Gives each window with what it adds to the files, in order."""
+        to_look_with: dict[str, Any] = dict.fromkeys(("genome", "bam", "read_groups"))
+        laid = self._calling.lay(replace(calling, **to_look_with))
+        with ThreadPoolExecutor(_LOOKERS) as pool:
+            try:
+                yield self._settled(self.spread(self._handed(pool, calling, windows, laid)))
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _settled(self, found: Iterator[tuple[_Handed, WindowText]]) -> Iterator[tuple[Window, WindowText]]:
+        """The same, with the memory of each given back."""
+        for handed, text in found:
+            self._places[handed.place].clear()
+            self._free.append(handed.place)
+            yield handed.window, text
+
+    def settle(self, handed: _Handed) -> WindowText:
+        """What a worker does with a window."""
+        if not self._known:
+            self._known.append(self._calling.take(handed.calling))
+        seen = self._places[handed.place].take(handed.looks)
+        return written(self._known[0], handed.window, settled(self._known[0], handed.window, seen))
+
+    def close(self) -> None:
+        for shared in (self._calling, *self._places):
+            shared.close()
+
+    def _handed(self, pool: ThreadPoolExecutor, calling: Calling, windows: Sequence[Window], laid: _Laid) -> Iterator[_Handed]:
+        def look(window: Window, place: int) -> _Handed:
+            return _Handed(window, place, self._places[place].lay(list(looks(calling, window))), laid)
+
+        ahead: deque[Future[_Handed]] = deque()
+        for window in windows:
+            ahead.append(pool.submit(look, window, self._free.popleft()))
+            if len(ahead) > 2 * _LOOKERS:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+@contextmanager
+def settlers(n: int) -> Iterator[Settlers]:
+    """Starts `n` of them. To be entered before a device is asked for, and before any thread is started."""
+    made = Settlers(n)
+    try:
+        with workers(made.settle, n) as made.spread:
+            yield made
+    finally:
+        made.close()
