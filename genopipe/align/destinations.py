@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.align.duplicates import Finder
+from genopipe.align.duplicates import Finder, Signatures
 from genopipe.align.sorting import Chunk, Sorter, order_of
 from genopipe.align.workers import Workers
 from genopipe.device import Gpu
@@ -40,7 +40,7 @@ class Finished:
     packed: Packed | None
     first_read: int
     n_reads: int
-    signature: NDArray[np.void]
+    signatures: Signatures
     count: NDArray[np.int64]
     trimmed: NDArray[np.int64]
 
@@ -65,11 +65,11 @@ class Destinations:
     @classmethod
     def within(cls, room: Room, wishes: Wishes, *, pixels: int, levels: Levels) -> Destinations:
         """These; a quarter of the memory is for signatures."""
-        order = partial(on_gpu.order, room.gpu) if room.gpu is not None else None
+        order = partial(on_gpu.order, room.gpu) if room.gpu is not None else order_of
         share = room.memory * 3 // 4 // (wishes.records + wishes.calling)
-        sorter = Sorter(room.folder, room.workers, memory=share, order=order or order_of) if wishes.records else None
+        sorter = Sorter(room.folder, room.workers, memory=share, order=order) if wishes.records else None
         store = AlignmentStore(room.folder, levels, memory=share, gpu=room.gpu) if wishes.calling else None
-        return cls(sorter, store, Finder(room.folder, memory=room.memory // 4, pixels=pixels, order=order or np.argsort))
+        return cls(sorter, store, Finder(room.folder, room.workers, memory=room.memory // 4, pixels=pixels))
 
     def add(self, finished: Finished) -> None:
         """Hands on what was made of a batch, in the order of the reads."""
@@ -77,7 +77,7 @@ class Destinations:
             self.sorter.add(finished.records)
         if self.store is not None and finished.packed is not None:
             self.store.add(finished.packed, finished.first_read, finished.n_reads)
-        self.finder.add(finished.signature)
+        self.finder.add(finished.signatures)
 
 
 def memory_left(memory: int, taken: int, under_way: int) -> int:

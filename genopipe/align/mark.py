@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe import __version__
-from genopipe.align.duplicates import OPTICAL_PIXELS, Finder, flag_records, split_by_hash
+from genopipe.align.duplicates import OPTICAL_PIXELS, Finder, by_ends, flag_records, spread
 from genopipe.align.duplication_metrics import Metrics, duplicates_path, metrics_of, write_metrics
 from genopipe.align.fragment_ends import MOST_CONTIGS, TEMPLATE, Libraries, ends, signatures
 from genopipe.align.sorting import temporary_folder
+from genopipe.align.workers import Workers
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats import bai
 from genopipe.formats.bam import ReadGroup
@@ -43,15 +44,15 @@ def mark_duplicates(source: Path, output: Path, *, threads: int = 1, memory: int
     Raises BadInput for what is no whole BAM, a read name used for two pairs, or too many libraries; BadEnvironment for too little memory.
     """
     _check(source, output, memory)
-    with temporary_folder(output) as folder, whole_file(duplicates_path(output)) as table:
+    with temporary_folder(output) as folder, Workers(threads) as workers, whole_file(duplicates_path(output)) as table:
         stream = open_stream(source, threads=threads)
         groups = stream.read_groups()
         libraries = Libraries.of(groups)
         joiner = _Joiner(folder, memory=(memory - WORKING_MEMORY) // 2)
         examined = _note_ends(stream, libraries, joiner)
-        finder = Finder(folder, memory=(memory - WORKING_MEMORY) // 2, pixels=pixels)
+        finder = Finder(folder, workers, memory=(memory - WORKING_MEMORY) // 2, pixels=pixels)
         for signature in joiner.signatures():
-            finder.add(signature)
+            finder.add(by_ends(signature))
         bits, found = finder.find(stream.n_records, len(libraries.name))
         joiner.follow(bits)
         metrics = metrics_of(libraries.name, examined, found)
@@ -64,6 +65,8 @@ def _check(source: Path, output: Path, memory: int) -> None:
     if output.suffix != ".bam":
         raise BadInput(f"the output is called {output.name!r}", wanted="a name that ends in .bam", do="Choose such a name.", key="-o")
     check_no_input(output, [source])
+    if not source.is_file():
+        raise BadInput("this is a pipe, and a BAM is read twice", wanted="a BAM file", do="Write it to a file first.", path=source)
     if kind_of(source) == "cram":
         raise BadInput("the file is a CRAM", wanted="a BAM", do="Make a BAM of it with samtools view -b.", path=source)
     if memory < WORKING_MEMORY + LEAST_MEMORY:
@@ -139,7 +142,7 @@ class _Joiner:
 
     def _spill(self) -> None:
         row = np.concatenate(self._held)
-        for number, part in enumerate(split_by_hash(row, row[:, TEMPLATE], _PARTITIONS)):
+        for number, part in enumerate(spread(row, row[:, TEMPLATE]).parts()):
             with writing(self._path(number)), open(self._path(number), "ab") as out:
                 out.write(part.tobytes())
         self._held, self._bytes, self._spilled = [row[:0]], 0, True

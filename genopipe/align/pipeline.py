@@ -26,7 +26,7 @@ from genopipe.align.bam_output import Marked, write_bam
 from genopipe.align.choose_on_gpu import Batch as DeviceBatch
 from genopipe.align.choose_on_gpu import Chooser
 from genopipe.align.destinations import Destinations, Finished, Room, Wishes, memory_left
-from genopipe.align.duplicates import OPTICAL_PIXELS
+from genopipe.align.duplicates import OPTICAL_PIXELS, by_ends
 from genopipe.align.duplication_metrics import Metrics, duplicates_path, metrics_of, write_metrics
 from genopipe.align.fragment_ends import FOLLOWERS, Libraries, signatures
 from genopipe.align.gpu_chain import Chain, Keep, Parsed, Part
@@ -150,7 +150,7 @@ class Aligner:
         row, count = ends_of_reads(reads, placed, self.target, self.libraries, **numbered)
         records = self._records(part, parts, cigar, first_read) if self._wishes.records else None
         packed = self._packed(reads, placed, first_read) if self._wishes.calling and not part.is_kept else None
-        return Finished(records, packed, first_read, len(reads), signatures(row).signature, count, part.trimmed)
+        return Finished(records, packed, first_read, len(reads), by_ends(signatures(row).signature), count, part.trimmed)
 
     def _records(self, part: Part, parts: Parts, cigar: NDArray[np.uint32], first_read: int) -> Chunk:
         text = self._text._replace(read_group=self._tag[part.group])

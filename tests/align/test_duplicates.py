@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genopipe.align.duplicates import HALF_PAIRS, OPTICAL_PAIRS, PAIRS, SINGLE, Finder, flag_records
+from genopipe.align import duplicates
+from genopipe.align.duplicates import HALF_PAIRS, OPTICAL_PAIRS, PAIRS, SINGLE, Finder, by_ends, flag_records
 from genopipe.align.duplication_metrics import Metrics, library_size, metrics_of, write_metrics
 from genopipe.align.fragment_ends import LONE, NO_MATE, NO_SPOT, SIGNATURE, UNJUDGED, Libraries
+from genopipe.align.workers import Workers
 from genopipe.errors import BadInput
 from genopipe.formats.bam import ReadGroup
 
@@ -21,10 +23,11 @@ def spot(tile: int, x: int, y: int) -> int:
 
 def find(folder: Path, rows: list[tuple[int, int, int, int]], memory: int = 1 << 20) -> tuple[list[int], list[int]]:
     """Duplicate ordinals and counts; rows are low, high, spot, quality, and their reads 2i and 2i + 1."""
-    finder = Finder(folder, memory=memory, pixels=100)
-    for i, (low, high, where, quality) in enumerate(rows):
-        finder.add(np.array([(low, high, where, 2 * i, 2 * i + (high >= 0), quality, 0)], SIGNATURE))
-    bits, count = finder.find(2 * len(rows), 1)
+    with Workers(2) as workers:
+        finder = Finder(folder, workers, memory=memory, pixels=100)
+        for i, (low, high, where, quality) in enumerate(rows):
+            finder.add(by_ends(np.array([(low, high, where, 2 * i, 2 * i + (high >= 0), quality, 0)], SIGNATURE)))
+        bits, count = finder.find(2 * len(rows), 1)
     return np.flatnonzero(np.unpackbits(bits, bitorder="little")).tolist(), count[0].tolist()
 
 
@@ -41,8 +44,11 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("memory", [1 << 20, 300], ids=["in memory", "on disk"])
-def test_the_best_pair_stays_and_a_lone_read_beside_a_pair_does_not(tmp_path: Path, memory: int) -> None:
+@pytest.mark.parametrize(("memory", "part"), [(1 << 20, 1 << 20), (1 << 20, 48), (4 * 5000, 1)], ids=["whole", "in parts", "on disk"])
+def test_the_best_pair_stays_and_a_lone_read_beside_a_pair_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int, part: int
+) -> None:
+    monkeypatch.setattr(duplicates, "_PART_BYTES", part)
     found, count = find(tmp_path, ROWS, memory)
     assert found == [0, 1, 4, 6, 10, 14]
     assert (count[SINGLE], count[PAIRS], count[OPTICAL_PAIRS], count[HALF_PAIRS]) == (4, 1, 0, 0)
@@ -60,9 +66,10 @@ def test_optical_duplicates_are_linked_in_chains_on_one_tile(tmp_path: Path) -> 
 
 
 def test_a_read_whose_mate_has_no_named_place_is_counted_with_the_pairs(tmp_path: Path) -> None:
-    finder = Finder(tmp_path, memory=1 << 20)
-    finder.add(np.array([(1, LONE, NO_SPOT, 0, NO_MATE, 9, 0), (1, LONE, NO_SPOT, 1, NO_MATE, 8, 0)], SIGNATURE))
-    bits, count = finder.find(2, 1)
+    with Workers(1) as workers:
+        finder = Finder(tmp_path, workers, memory=1 << 20)
+        finder.add(by_ends(np.array([(1, LONE, NO_SPOT, 0, NO_MATE, 9, 0), (1, LONE, NO_SPOT, 1, NO_MATE, 8, 0)], SIGNATURE)))
+        bits, count = finder.find(2, 1)
     assert (bits.tolist(), count[0].tolist()) == ([2], [0, 0, 0, 1])
 
 
