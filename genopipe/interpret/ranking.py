@@ -148,7 +148,8 @@ class _Case:
         people = [subject.proband, *(member.sample for member in subject.family if member.sample != subject.proband)]
         self.variants = read_variants(request.variants, people, genome=request.genome, assembly=request.evidence.assembly)
         if request.structural is not None:
-            self.variants = with_structural(self.variants, request.structural, genome=request.genome)
+            self.variants, left_out = with_structural(self.variants, request.structural, genome=request.genome)
+            self._note_left_out(left_out)
         self.family = Family(subject, self.variants, assembly=request.evidence.assembly)
         self.parentage = parentage(self.variants, self.family.father, self.family.mother)
         self.knowledge: Knowledge = annotate(self.variants, request.evidence)
@@ -156,11 +157,18 @@ class _Case:
         self._note_gaps(people)
         self.unseen = self._unseen(request.uncallable) if request.uncallable is not None else ()
 
+    def _warn(self, told: str) -> None:
+        self.notes.append(told)
+        log.warning(told)
+
+    def _note_left_out(self, structural: Mapping[str, int]) -> None:
+        if structural:
+            told = ", ".join(f"{alt} ({n})" for alt, n in sorted(structural.items()))
+            self._warn(f"Structural variants of the patient that were left out, as their kind or their end is not told: {told}.")
+
     def _note_gaps(self, people: Sequence[str]) -> None:
         if not len(self.variants):
-            empty = "The VCF has no variant of the patient: that nothing was found says nothing. Check the file and the calling."
-            self.notes.append(empty)
-            log.warning(empty)
+            self._warn("The VCF has no variant of the patient: that nothing was found says nothing. Check the file and the calling.")
         absent = len(people) - len(self.variants.samples)
         if absent:
             self.notes.append(f"{absent} of {len(people)} people of the pedigree are not in the VCF.")
@@ -171,9 +179,7 @@ class _Case:
             self.notes.append(f"The evidence set has no population frequencies: common variants were not left out{flagged}.")
         known, contradictions = self.parentage
         if known >= LEAST_TRIO_VARIANTS and contradictions > MOST_CONTRADICTIONS * known:
-            warning = f"{contradictions} of {known} genotypes contradict the pedigree: check for a sample swap or wrong parentage."
-            self.notes.append(warning)
-            log.warning(warning)
+            self._warn(f"{contradictions} of {known} genotypes contradict the pedigree: check for a sample swap or wrong parentage.")
 
     def _unseen(self, uncallable: Path) -> tuple[Unseen, ...]:
         """Genes that could not be seen whole, of those that fit, and of the best in any case."""

@@ -15,6 +15,7 @@ Sources: The Variant Call Format specification 4.4, structural variants; Sequenc
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -31,7 +32,7 @@ from genopipe.interpret.consequence import Consequence, consequence_of
 from genopipe.interpret.normalise import is_sequence
 from genopipe.interpret.transcripts import preference
 from genopipe.interpret.variants import Part, Variants, arrays, check_header
-from genopipe.interpret.vcf_columns import CALL, MISSING, UNPHASED
+from genopipe.interpret.vcf_columns import CALL, MISSING, UNPHASED, no_genotypes
 from genopipe.interpret.vcf_source import reading
 from genopipe.model import Genome
 
@@ -39,6 +40,7 @@ LEAST_LENGTH = 50
 """Bases from which a change written out counts as structural; smaller ones belong among the small variants."""
 
 KINDS = ("DEL", "DUP", "INV", "INS")
+_NO_VARIANT = ("*", "<*>", "<NON_REF>")
 
 
 def kind_of(alt: str) -> str:
@@ -46,19 +48,21 @@ def kind_of(alt: str) -> str:
     return alt.strip("<>").split(":")[0] if alt.startswith("<") else "BND"
 
 
-def with_structural(variants: Variants, path: Path, *, genome: Genome | None) -> Variants:
+def with_structural(variants: Variants, path: Path, *, genome: Genome | None) -> tuple[Variants, Counter[str]]:
     """The variants and those structural ones of `path` that the proband has, in one order; who is not in that file was not called.
 
-    Raises BadInput for a file that is no VCF, has no GT, lacks the proband, or is of another build.
+    Also, how many of the proband's ALTs could not be taken, by what they are. Raises BadInput for a file that is no VCF, has no GT, lacks the
+    proband, or is of another build.
     """
     with reading(path) as file:
         check_header(file, genome, path)
-        parts = list(_parts(file, variants.samples, genome, path))
-    return _together(variants, arrays(variants.samples, parts), n_records=1 + int(variants.record.max(initial=-1)))
+        left_out: Counter[str] = Counter()
+        parts = list(_parts(file, variants.samples, genome, path, left_out))
+    return _together(variants, arrays(variants.samples, parts), n_records=1 + int(variants.record.max(initial=-1))), left_out
 
 
-def _parts(file: pysam.VariantFile, samples: Sequence[str], genome: Genome | None, path: Path) -> Iterator[Part]:
-    """One part an ALT."""
+def _parts(file: pysam.VariantFile, samples: Sequence[str], genome: Genome | None, path: Path, left_out: Counter[str]) -> Iterator[Part]:
+    """One part an ALT; those of unknown kind or length are counted in `left_out`."""
     present = set(file.header.samples)
     if samples[0] not in present:
         raise BadInput(
@@ -67,12 +71,17 @@ def _parts(file: pysam.VariantFile, samples: Sequence[str], genome: Genome | Non
             do="Use the family's VCF, or correct the sample in the case.",
             path=path,
         )
+    genotypes, number = False, -1
     for number, record in enumerate(file):
+        genotypes |= "GT" in record.format
         for allele in sorted({allele for allele in record.samples[samples[0]].allele_indices or () if allele}):
             described = _described(record, allele)
             if described is None:
                 continue
             alt, end = described
+            if end is None:
+                left_out[alt] += 1
+                continue
             contig = record.contig if genome is None else resolve_contig(genome, record.contig, path=path).name
             calls = [_call(record.samples[name], allele) if name in present else NOT_CALLED for name in samples]
             values = {"end": end, "structural": True, "passed": set(record.filter.keys()) <= {"PASS"}, "new": np.nan, "record": number}
@@ -80,6 +89,8 @@ def _parts(file: pysam.VariantFile, samples: Sequence[str], genome: Genome | Non
             columns |= {name: np.array([[call[name] for call in calls]]) for name in CALL}
             ref = pa.array([(record.ref or "N")[0].upper()])
             yield Part(contig, np.array([record.start]), ref, pa.array([alt]), columns)
+    if number >= 0 and not genotypes:
+        raise no_genotypes(path)
 
 
 NOT_CALLED = {name: missing for name, (_, missing) in CALL.items()}
@@ -105,9 +116,11 @@ def _call(call: Any, allele: int) -> Mapping[str, Any]:
     }
 
 
-def _described(record: pysam.VariantRecord, allele: int) -> tuple[str, int] | None:
-    """The symbolic ALT and the end of the bases it changes; None for what is no structural variant of a known kind."""
+def _described(record: pysam.VariantRecord, allele: int) -> tuple[str, int | None] | None:
+    """The symbolic ALT and the end of the bases it changes, None where kind or length do not tell it; None for what is not structural."""
     ref, alt = record.ref or "N", (record.alleles or ("",) * (allele + 1))[allele]
+    if alt in _NO_VARIANT:
+        return None
     if is_sequence(alt.upper()):
         grown = len(alt) - len(ref)
         if abs(grown) < LEAST_LENGTH:
@@ -118,15 +131,16 @@ def _described(record: pysam.VariantRecord, allele: int) -> tuple[str, int] | No
     kind = kind_of(alt)
     if kind == "INS":
         return alt, record.start + 1
-    return (alt, _end(record)) if kind in KINDS else None
+    return alt, _end(record) if kind in KINDS else None
 
 
-def _end(record: pysam.VariantRecord) -> int:
-    """INFO/END, or POS and SVLEN where there is none."""
-    if record.stop <= record.start + 1 and "SVLEN" in record.info:
-        length = record.info["SVLEN"]
-        return int(record.start + 1 + abs(length[0] if isinstance(length, tuple) else length))
-    return record.stop
+def _end(record: pysam.VariantRecord) -> int | None:
+    """INFO/END, or POS and SVLEN where there is none; None without both."""
+    if record.stop > record.start + 1:
+        return record.stop
+    told = record.info.get("SVLEN")
+    length = told[0] if isinstance(told, tuple) else told
+    return record.start + 1 + abs(int(length)) if length else None
 
 
 def _together(small: Variants, large: Variants, *, n_records: int) -> Variants:

@@ -21,7 +21,7 @@ from genopipe.errors import BadInput
 from genopipe.formats.contig_names import resolve_contig
 from genopipe.interpret.normalise import contig_key
 from genopipe.interpret.places import placed
-from genopipe.interpret.vcf_columns import CALL, MISSING, UNPHASED, Carried, carried
+from genopipe.interpret.vcf_columns import CALL, MISSING, UNPHASED, Carried, carried, no_genotypes
 from genopipe.interpret.vcf_source import check_lengths, lengths_in, reading
 from genopipe.model import Genome
 from genopipe.progress import log
@@ -122,7 +122,7 @@ def _samples(file: pysam.VariantFile, people: Sequence[str], path: Path) -> tupl
 def check_header(file: pysam.VariantFile, genome: Genome | None, path: Path, *, assembly: str | None = None) -> None:
     """Raises BadInput for a file without genotypes, or with contigs of another length than the genome's; without one, the assembly's."""
     if "GT" not in file.header.formats:
-        raise BadInput("no genotypes (FORMAT GT)", wanted="a VCF with GT", do="Call genotypes first.", path=path)
+        raise no_genotypes(path)
     if genome is None:
         check_lengths(lengths_in(file), assembly, path)
         return

@@ -80,7 +80,12 @@ def carried(path: Path, samples: Sequence[str]) -> Iterator[Carried]:
         genotypes |= any(block.begins_with_gt)
         yield block.carried(samples)
     if n_records and not genotypes:
-        raise BadInput("no genotypes (FORMAT GT) in any record", wanted="a VCF with GT", do="Call genotypes first.", path=path)
+        raise no_genotypes(path)
+
+
+def no_genotypes(path: Path) -> BadInput:
+    """What is wrong with a file whose records tell nobody's genotype."""
+    return BadInput("no genotypes (FORMAT GT)", wanted="a VCF with GT", do="Call genotypes first.", path=path)
 
 
 def _tables(path: Path, samples: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:

@@ -132,6 +132,22 @@ def test_equal_places_of_two_contigs_stay_apart(setting: Setting, tmp_path: Path
     assert {"GENA", "GENC"} <= found.keys()
 
 
+def test_what_cannot_be_taken_is_told(setting: Setting, tmp_path: Path, case: Path, small: Path) -> None:
+    """A copy number without more, and a deletion of no length. A spanned place, a small change and what the child lacks are not."""
+    rows = ("<CN1> SVTYPE=CNV;END=9000", "<DEL> SVTYPE=DEL", "<DEL> SVTYPE=DEL;SVLEN=-900", "* .", "NA .")
+    records = [f"chr1 {1000 + i} . N {alt} . PASS {info} GT 0/1 0/0 0/0" for i, (alt, info) in enumerate(map(str.split, rows))]
+    large = structural_vcf(tmp_path / "large.vcf", *records, "chr1 2000 . N <CNV> . PASS SVTYPE=CNV GT 0/0 0/1 0/0")
+    result = interpret(replace(request(setting, small, case), structural=large))
+    [note] = [note for note in result.notes if "left out" in note and "Structural" in note]
+    assert note.endswith("not told: <CN1> (1), <DEL> (1).")
+
+
+def test_a_structural_vcf_without_genotypes_is_refused(setting: Setting, tmp_path: Path, case: Path, small: Path) -> None:
+    large = structural_vcf(tmp_path / "large.vcf", "chr1 1000 . N <DEL> . PASS END=9000;SVTYPE=DEL GQ 9 9 9")
+    with pytest.raises(BadInput, match=r"large\.vcf: no genotypes"):
+        interpret(replace(request(setting, small, case), structural=large))
+
+
 def test_a_structural_vcf_without_the_proband_is_refused(setting: Setting, tmp_path: Path, case: Path, small: Path) -> None:
     with pytest.raises(BadInput, match="sample KID of the case is not in the VCF of structural variants"):
         ranked(setting, case, small, structural_vcf(tmp_path / "large.vcf", samples="OTHER"))
@@ -149,7 +165,7 @@ def test_both_kinds_come_in_one_order(tmp_path: Path) -> None:
     for name, text in (("small", small), ("large", large)):
         (tmp_path / f"{name}.vcf").write_text(head + text)
     few = read_variants(tmp_path / "small.vcf", ["S"])
-    both = with_structural(few, tmp_path / "large.vcf", genome=None)
+    both, _ = with_structural(few, tmp_path / "large.vcf", genome=None)
     rows = [(both.contig[i], int(both.position[i]), both.ref[i], both.alt[i]) for i in range(len(both))]
     assert rows == sorted(rows, key=lambda row: ("YZX".index(row[0]), *row[1:]))
     assert len(rows) == len(few) + len({(*line.split("\t")[:2], line.split("\t")[4]) for line in large.splitlines()})
