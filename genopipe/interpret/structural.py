@@ -51,8 +51,8 @@ def kind_of(alt: str) -> str:
 def with_structural(variants: Variants, path: Path, *, genome: Genome | None) -> tuple[Variants, Counter[str]]:
     """The variants and those structural ones of `path` that the proband has, in one order; who is not in that file was not called.
 
-    Also, how many of the proband's ALTs could not be taken, by what they are. Raises BadInput for a file that is no VCF, has no GT, lacks the
-    proband, or is of another build.
+    Also, how many of the proband's ALTs could not be taken, by what they are. Raises BadInput for a file that is no VCF, has no GT,
+    lacks the proband, or is of another build.
     """
     with reading(path) as file:
         check_header(file, genome, path)
