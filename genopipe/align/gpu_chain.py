@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -28,6 +27,7 @@ from genopipe.formats.bam import LONGEST_NAME
 from genopipe.kernels.fastq_on_gpu import DeviceReads, parse
 from genopipe.kernels.packed_alignments import Placed
 from genopipe.model import Reads
+from genopipe.threads import threads_of_generator
 
 BATCH_READS = 1 << 19
 """Reads of a batch that were parsed on the CPU."""
@@ -98,7 +98,7 @@ class Chain:
             raise out_of_memory() from error
 
     def _locked(self, loads: Iterable[_Load]) -> Iterator[_Load]:
-        with ThreadPoolExecutor(2) as pool:
+        with threads_of_generator(2) as pool:
             for load in loads:
                 yield load._replace(arrays=list(pool.map(self._gpu.locked, load.arrays)))
 

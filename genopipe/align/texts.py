@@ -29,6 +29,7 @@ from genopipe.formats.inflate import STANDARD_INPUT, inflated
 from genopipe.kernels.bits import popcount
 from genopipe.kernels.compiled import kernel
 from genopipe.kernels.words import equal64
+from genopipe.threads import threads_of_generator
 
 _NEW_LINE = 10
 _LAST_PIECE = 1 << 12
@@ -70,14 +71,11 @@ class Text:
 
 def ahead(items: Iterator[_Item], n: int = 1) -> Iterator[_Item]:
     """The items, made by another thread, up to n of them before they are asked for."""
-    pool = ThreadPoolExecutor(1)
-    try:
+    with threads_of_generator(1) as pool:
         waiting = deque(pool.submit(next, items, None) for _ in range(n))
         while (item := waiting.popleft().result()) is not None:
             waiting.append(pool.submit(next, items, None))
             yield item
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import chain, islice
 from multiprocessing.connection import Connection, wait
@@ -27,6 +27,7 @@ from typing import Any, Generic, TypeVar
 
 from genopipe.device import in_use
 from genopipe.errors import BadEnvironment
+from genopipe.threads import threads_of_generator
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -59,19 +60,16 @@ def in_order(items: Sequence[Item], work: Callable[[Item], Result], threads: int
 
 
 def _in_threads(items: Iterable[Item], work: Callable[[Item], Result], threads: int) -> Iterator[tuple[Item, Result]]:
-    with ThreadPoolExecutor(threads) as pool:
+    with threads_of_generator(threads) as pool:
         queue: deque[tuple[Item, Future[Result]]] = deque()
-        try:
-            for item in items:
-                queue.append((item, pool.submit(work, item)))
-                if len(queue) > 2 * threads:
-                    first, future = queue.popleft()
-                    yield first, future.result()
-            while queue:
+        for item in items:
+            queue.append((item, pool.submit(work, item)))
+            if len(queue) > 2 * threads:
                 first, future = queue.popleft()
                 yield first, future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while queue:
+            first, future = queue.popleft()
+            yield first, future.result()
 
 
 @contextmanager

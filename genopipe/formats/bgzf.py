@@ -25,6 +25,7 @@ import deflate
 
 from genopipe.errors import BadInput
 from genopipe.outputs import writing
+from genopipe.threads import threads_of_generator
 
 PAYLOAD = 65280
 """Bytes of a full block before compression: even stored uncompressed they fit a block of 65,536 bytes."""
@@ -193,7 +194,7 @@ def read_blocks(path: Path, *, start: int = 0, end: int | None = None, threads: 
 
 
 def _inflated_in_threads(raw: Iterator[tuple[int, bytes]], path: Path, threads: int) -> Iterator[tuple[int, bytes]]:
-    with ThreadPoolExecutor(threads) as pool:
+    with threads_of_generator(threads) as pool:
 
         def send(item: tuple[int, bytes]) -> tuple[int, Future[bytes]]:
             return item[0], pool.submit(inflate_block, item[1], offset=item[0], path=path)

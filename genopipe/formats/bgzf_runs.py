@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from gzip import BadGzipFile
 from io import BytesIO
 from itertools import islice
@@ -20,6 +19,7 @@ from isal import igzip, isal_zlib
 
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import END_OF_FILE
+from genopipe.threads import threads_of_generator
 
 _RUN = 1 << 20
 _HEAD, _SUBFIELD = b"\x1f\x8b\x08\x04", b"BC\x02\x00"
@@ -28,8 +28,7 @@ _SIZE_AT = 16
 
 def inflated_in_threads(path: Path, threads: int) -> Iterator[bytes]:
     """Pieces of the content, some megabytes each. Raises BadInput for a file that is damaged or not as bgzip writes it."""
-    pool = ThreadPoolExecutor(threads)
-    try:
+    with threads_of_generator(threads) as pool:
         runs = _runs(path)
         waiting = deque(pool.submit(_inflated, run, path) for run in islice(runs, 2 * threads))
         while waiting:
@@ -37,8 +36,6 @@ def inflated_in_threads(path: Path, threads: int) -> Iterator[bytes]:
             waiting.extend(pool.submit(_inflated, run, path) for run in islice(runs, 1))
             if content:
                 yield content
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _inflated(run: bytes, path: Path) -> bytes:

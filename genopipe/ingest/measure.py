@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,7 @@ from genopipe.ingest.report import html_report
 from genopipe.model import UNKNOWN_BASE, Reads
 from genopipe.outputs import PARTIAL, make_folder, whole_file
 from genopipe.progress import progress
+from genopipe.threads import threads_of_generator
 
 SCHEMA_VERSION = 1
 
@@ -185,7 +186,7 @@ def _mixed(sample: str) -> BadConfiguration:
 
 
 def _counted(batches: Iterator[Reads], threads: int) -> Iterator[Counts]:
-    with ThreadPoolExecutor(threads) as pool:
+    with threads_of_generator(threads) as pool:
         queue: deque[Future[Counts]] = deque()
         for reads in batches:
             queue.append(pool.submit(count, reads))
