@@ -3,8 +3,8 @@
 `Shim` stands in for a `device.Card`: arrays are NumPy's under another name (`device_arrays`), and a launch runs the source on this CPU,
 blocks and threads in an order that changes from launch to launch. `shim(source, entry)` gives one kernel that is called like a
 `cupy.RawKernel`: `kernel((blocks,), (threads,), (argument, ...))`; NumPy arrays are pointers, NumPy scalars are values, and each must be of
-the very type that the kernel takes. There are three builds of it, by GENOPIPE_TEST_SHIM: `plain`; `checked`, in which a launch fails for
-what `checks.cpp` finds; and `address`, with AddressSanitizer, whose library must be in the process from the beginning.
+the very type that the kernel takes. There are three builds of it: `plain`; `checked`, in which a launch fails for what `checks.cpp` finds;
+and `address`, with AddressSanitizer, whose library must be in the process from the beginning. GENOPIPE_TEST_SHIM names one for all tests.
 `nvrtc_compile(source, arch)` gives the cubin and what its kernels take, or fails with the compiler's log. Where g++ or NVRTC is missing,
 the test is skipped.
 """
@@ -38,7 +38,7 @@ from tests.cuda.device_arrays import DeviceArray, DeviceModule, unwrapped
 Kernel = Callable[[tuple[int], tuple[int], tuple[Any, ...]], None]
 
 Build = Literal["plain", "checked", "address"]
-BUILD: Build = cast(Build, os.environ.get("GENOPIPE_TEST_SHIM", "plain"))
+FORCED = cast(Build | None, os.environ.get("GENOPIPE_TEST_SHIM"))
 
 _ONE_AT_A_TIME = threading.RLock()
 """The fibers of a block are global."""
@@ -67,7 +67,9 @@ class Plan(NamedTuple):
 _ALL = Plan()
 
 
-def shim(source: Path, entry: str, *, defines: Mapping[str, int | str] | None = None, plan: Plan = _ALL, build: Build = BUILD) -> Kernel:
+def shim(
+    source: Path, entry: str, *, defines: Mapping[str, int | str] | None = None, plan: Plan = _ALL, build: Build = FORCED or "plain"
+) -> Kernel:
     """The `extern "C" __global__` function `entry` of a .cu file, to be run on this CPU."""
     with _ONE_AT_A_TIME:
         library = _library(source.resolve(), tuple(sorted((defines or {}).items())), build)
@@ -105,7 +107,7 @@ class Shim:
     xp: Any = DeviceModule()
     warps = 8
 
-    def __init__(self, build: Build = BUILD) -> None:
+    def __init__(self, build: Build = FORCED or "plain") -> None:
         self.build: Build = build
         self._orders = itertools.count()
 

@@ -1,5 +1,6 @@
 """Where a kernel test runs: on the CPU under the shim, and on a GPU where there is one.
 
+Kernels are checked for races and stray accesses there; commands, which launch many, are not, unless GENOPIPE_TEST_SHIM=checked is set.
 With GENOPIPE_TEST_LATE=SEED the shim does its work as late, or as early, as that seed says; see `late_cupy`.
 """
 
@@ -11,7 +12,7 @@ import warnings
 import pytest
 
 from genopipe.device import Card, Gpu, gpu_present
-from tests.cuda.build import Shim
+from tests.cuda.build import FORCED, Shim
 from tests.cuda.late_cupy import LateCard
 
 with warnings.catch_warnings():
@@ -20,6 +21,7 @@ with warnings.catch_warnings():
     gpu_present()
 
 NO_GPU = "no GPU on this machine"
+OF_COMMANDS = ("tests.cuda.test_align", "tests.cuda.test_secondary")
 ON_A_CARD = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]
 
 
@@ -28,7 +30,8 @@ def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Gpu:
     """What a test launches on; its results are asked for with `gpu.host`."""
     if request.param == "shim":
         seed = os.environ.get("GENOPIPE_TEST_LATE")
-        return Shim() if seed is None else LateCard.standing_in(monkeypatch, int(seed))
+        usual = Shim(FORCED or ("plain" if request.module.__name__ in OF_COMMANDS else "checked"))
+        return usual if seed is None else LateCard.standing_in(monkeypatch, int(seed))
     if not gpu_present():
         pytest.skip(NO_GPU)
     card = Card()
