@@ -18,16 +18,17 @@ from genopipe.call.settings import Settings
 from genopipe.call.sites import Site
 from genopipe.call.targets import Targets
 from genopipe.call.view import View
+from genopipe.kernels.coverage import COUNTS, add_along, judge_bases
 from genopipe.kernels.pileup import HALF
 
 DEEPEST = 1000
 """Depths from here on count as this one."""
 
 REASONS = ("", "unknown_reference", "no_reads", "low_depth", "unclear")
-"""Why a base is not callable: what the reference is, or that no read counts there, or too few to tell, or enough that do not agree."""
+"""Why a base is not callable: what the reference is, or that no read counts there, or too few to tell, or enough that do not agree; in the
+order of `judge_bases`."""
 
 COLUMNS = ("contig", "bases", "mean_depth", "share_10x", "share_20x", "share_30x", "share_callable", "start", "end", "name")
-_THRESHOLDS = (10, 20, 30)
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class Coverage:
     targets     rows of the intervals that lie over the stretch, and (intervals, 6) the counts of what it holds of them
     """
 
-    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(_THRESHOLDS) + 3, np.int64))
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(COUNTS, np.int64))
     uncallable: list[tuple[int, int, str]] = field(default_factory=list)
     targets: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
 
@@ -55,7 +56,7 @@ class Tally:
     @classmethod
     def of(cls, wanted: Targets | None) -> Tally:
         """Nothing seen yet."""
-        return cls(wanted, {}, np.zeros((len(wanted.intervals) if wanted else 0, len(_THRESHOLDS) + 3), np.int64))
+        return cls(wanted, {}, np.zeros((len(wanted.intervals) if wanted else 0, COUNTS), np.int64))
 
     def add(self, contig: str, seen: Coverage) -> None:
         """Adds a stretch of a contig."""
@@ -78,30 +79,26 @@ class Tally:
 
 
 def measure(view: View, sites: list[Site], *, span: tuple[int, int, int], settings: Settings) -> tuple[Coverage, NDArray[np.int64]]:
-    """Coverage of bases start to end, with ploidy: the three numbers of `span`; and (6, bases) what each of them counts."""
+    """Coverage of bases start to end, with ploidy: the three numbers of `span`; and (bases + 1, counts) what bases before each count."""
     start, end, ploidy = span
-    pileup, reference = view.pileup, view.reference
-    here = slice(start - pileup.start, end - pileup.start)
-    known = reference[here] < 4
-    seen = reference_quality(pileup.fit[here], ploidy) >= settings.callable_quality
+    here = slice(start - view.pileup.start, end - view.pileup.start)
+    settled = np.zeros(end - start, bool)
     for site in sites:
-        seen[max(site.position - start, 0) : max(site.end - start, 0)] = True
-    seen &= known
-    enough = -(-1000 * settings.callable_quality // HALF)
-    deep = pileup.depth[here]
-    reason = np.select([seen, ~known, deep == 0, deep < enough], [0, 1, 2, 3], 4)
+        settled[max(site.position - start, 0) : max(site.end - start, 0)] = True
+    depth, enough = view.pileup.depth[here], -(-1000 * settings.callable_quality // HALF)
+    reason, until = np.empty(end - start, np.uint8), np.empty((end - start + 1, COUNTS), np.int64)
+    quality = reference_quality(view.pileup.fit[here], ploidy)
+    judge_bases(view.reference[here], settled, quality, depth, settings.callable_quality, enough, reason)
+    add_along(reason, depth, DEEPEST, until)
     bounds = np.concatenate(([0], np.flatnonzero(np.diff(reason)) + 1, [len(reason)]))
     runs = [(a + start, b + start, REASONS[reason[a]]) for a, b in pairwise(bounds.tolist()) if reason[a]]
-    depth = np.where(known, np.minimum(pileup.depth[here], DEEPEST), 0)
-    each = np.stack([known, depth, *(depth >= threshold for threshold in _THRESHOLDS), seen]).astype(np.int64)
-    return Coverage(each.sum(axis=1), runs), each
+    return Coverage(until[-1].copy(), runs), until
 
 
-def measure_targets(each: NDArray[np.int64], found: NDArray[np.int64], start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and counts of the intervals `found` over the bases that `each` is of, the first one at `start`."""
-    until = np.concatenate((np.zeros((len(each), 1), np.int64), np.cumsum(each, axis=1)), axis=1)
-    low, high = (np.clip(found[:, column] - start, 0, each.shape[1]) for column in (1, 2))
-    return found[:, 0], (until[:, high] - until[:, low]).T
+def measure_targets(until: NDArray[np.int64], found: NDArray[np.int64], start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and counts of the intervals `found` over the bases that `until` is of, the first one at `start`."""
+    low, high = (np.clip(found[:, column] - start, 0, len(until) - 1) for column in (1, 2))
+    return found[:, 0], until[high] - until[low]
 
 
 def _line(name: str, counts: NDArray[np.int64], place: tuple[str, str, str] = (".", ".", ".")) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from genopipe.call.bias import strand_odds
 from genopipe.call.blocks import Blocks
 from genopipe.call.ploidy import is_mitochondrial
-from genopipe.call.sites import Site, genotypes
+from genopipe.call.sites import Bias, Site
 from genopipe.formats.vcf import ANY_OTHER
 from genopipe.kernels.reference_blocks import spelled
 from genopipe.model import BASES, Contig
@@ -22,18 +22,21 @@ KINDS = (
     *(f"FORMAT/{name}" for name in ("GT", "AD", "DP", "GQ", "PL", "SB", "PS", "AF")),
 )
 _SHARE_DIGITS = 4
+_NO_SHARE = f"{0:.{_SHARE_DIGITS}f}"
 _LETTERS = np.frombuffer(BASES, np.uint8)
 
 
 def texts(contig: Contig, sites: list[Site], blocks: list[Blocks] | None) -> tuple[str, str]:
     """The records of sorted sites and blocks, for a VCF and for a gVCF; without blocks nothing for a gVCF."""
-    vcf = "".join(vcf_line(contig, site) for site in sites)
+    with_shares = is_mitochondrial(contig)
+    records = [site_lines(contig.name, site, with_shares=with_shares) for site in sites]
+    vcf = "".join(record for record, _ in records)
     if blocks is None:
         return vcf, ""
     text, before = _block_lines(contig, blocks, [site.position for site in sites])
-    records = (gvcf_line(contig, site) for site in sites)
-    pieces = (text[first:last] for first, last in pairwise([0, *before, len(text)]))
-    return vcf, "".join(map("".join, zip_longest(pieces, records, fillvalue="")))
+    bounds = [0, *before, len(text)]
+    pieces = (text[first:last] for first, last in pairwise(bounds))
+    return vcf, "".join(map("".join, zip_longest(pieces, (record for _, record in records), fillvalue="")))
 
 
 def _block_lines(contig: Contig, blocks: list[Blocks], position: list[int]) -> tuple[str, list[int]]:
@@ -58,70 +61,42 @@ def _block_lines(contig: Contig, blocks: list[Blocks], position: list[int]) -> t
     return text, before.tolist()
 
 
-def vcf_line(contig: Contig, site: Site) -> str:
-    """The record of a site."""
-    n = len(site.alleles)
-    likelihood = [pl for genotype, pl in zip(genotypes(n + 1, len(site.genotype)), site.likelihood, strict=True) if max(genotype) < n]
-    return _line(contig, site, site.alleles[1:], site.allele_depth, likelihood)
+def site_lines(name: str, site: Site, *, with_shares: bool) -> tuple[str, str]:
+    """The record of a site for a VCF, and for a gVCF, where <NON_REF> as last allele makes its lists longer; AF if shares are wanted."""
+    n, (reference, *alternatives), shares, distances = len(site.alleles), site.alleles, _shares(site.allele_depth), _distances(site.bias)
+    judged = f"{site.quality}\t{';'.join(site.filters) or 'PASS'}"
+    keys = f"GT:AD:DP:GQ:PL:SB{'' if site.phase_set is None else ':PS'}{':AF' if with_shares else ''}"
+    genotype = ("/" if site.phase_set is None else "|").join(map(str, site.genotype))
+    behind = _joined(site.strand) if site.phase_set is None else f"{_joined(site.strand)}:{site.phase_set + 1}"
+    place, told, rest = f"{name}\t{site.position + 1}\t.\t{reference}", f"FS={site.strand_bias}", _rest_of_info(site)
+    known, all_of_them = n * (n + 1) // 2 if len(site.genotype) == 2 else n, list(map(str, site.likelihood))
+
+    def line(more: str, share: str, distance: str, depth: str, likelihood: list[str]) -> str:
+        info = f"AB={shares}{share}{';ASM' if site.assembled else ''};{told}{distances}{distance}{rest}"
+        sample = f"{genotype}:{_joined(site.allele_depth)}{depth}:{site.depth}:{site.genotype_quality}:{','.join(likelihood)}:{behind}"
+        return f"{place}\t{','.join(alternatives)}{more}\t{judged}\t{info}\t{keys}\t{sample}{f':{shares}{share}' if with_shares else ''}\n"
+
+    longer = line(f",{ANY_OTHER}", f",{_NO_SHARE}", ",." if distances else "", ",0", all_of_them)
+    return line("", "", "", "", all_of_them[:known]), longer
 
 
-def gvcf_line(contig: Contig, site: Site) -> str:
-    """The record of a site with <NON_REF> as last allele."""
-    return _line(contig, site, (*site.alleles[1:], ANY_OTHER), (*site.allele_depth, 0), site.likelihood)
+def _distances(bias: Bias) -> str:
+    told = ",".join("." if distance is None else str(distance) for distance in bias.end_distance)
+    return f";MPOS={told}" if told else ""
 
 
-def _line(contig: Contig, site: Site, alternatives: Sequence[str], allele_depth: Sequence[int], likelihood: Sequence[int]) -> str:
-    filters = ";".join(site.filters) or "PASS"
-    names, values = "GT:AD:DP:GQ:PL:SB", _sample(site, allele_depth, likelihood)
-    if site.phase_set is not None:
-        names, values = names + ":PS", f"{values}:{site.phase_set + 1}"
-    if is_mitochondrial(contig):
-        names, values = names + ":AF", values + ":" + _fractions(allele_depth)
-    place = f"{contig.name}\t{site.position + 1}\t.\t{site.alleles[0]}\t{','.join(alternatives)}"
-    return f"{place}\t{site.quality}\t{filters}\t{_info(site, allele_depth)}\t{names}\t{values}\n"
+def _rest_of_info(site: Site) -> str:
+    """What stands in INFO behind MPOS; what cannot be told is left out."""
+    bias, nuclear = site.bias, ";NUMT" if site.nuclear else ""
+    mapping = _decimal("MQ", bias.mapping_quality, 2) + _decimal("MQRankSum", bias.mapping_rank, 3)
+    return f"{mapping}{nuclear}{_decimal('ReadPosRankSum', bias.place_rank, 3)};SOR={strand_odds(*site.strand):z.3f}"
 
 
-def _info(site: Site, allele_depth: Sequence[int]) -> str:
-    """What speaks for and against the record; what cannot be told is left out."""
-    bias = site.bias
-    told = {
-        "AB": _fractions(allele_depth),
-        "ASM": site.assembled,
-        "FS": site.strand_bias,
-        "MPOS": _distances(bias.end_distance, len(allele_depth) - 1),
-        "MQ": _decimal(bias.mapping_quality, 2),
-        "MQRankSum": _decimal(bias.mapping_rank, 3),
-        "NUMT": site.nuclear,
-        "ReadPosRankSum": _decimal(bias.place_rank, 3),
-        "SOR": _decimal(strand_odds(*site.strand), 3),
-    }
-    known = {name: value for name, value in told.items() if value is not None and value is not False}
-    return ";".join(name if value is True else f"{name}={value}" for name, value in known.items())
+def _decimal(name: str, value: float | None, digits: int) -> str:
+    return "" if value is None else f";{name}={value:z.{digits}f}"
 
 
-def _decimal(value: float | None, digits: int) -> str | None:
-    return None if value is None else f"{value:z.{digits}f}"
-
-
-def _distances(distance: Sequence[int | None], n: int) -> str | None:
-    """The distances of n alternative alleles, of which the last may not be known."""
-    told = ["." if d is None else str(d) for d in distance]
-    return ",".join(told + ["."] * (n - len(told))) if told else None
-
-
-def _sample(site: Site, allele_depth: Sequence[int], likelihood: Sequence[int]) -> str:
-    values = (
-        ("/" if site.phase_set is None else "|").join(map(str, site.genotype)),
-        _joined(allele_depth),
-        site.depth,
-        site.genotype_quality,
-        _joined(likelihood),
-        _joined(site.strand),
-    )
-    return ":".join(map(str, values))
-
-
-def _fractions(allele_depth: Sequence[int]) -> str:
+def _shares(allele_depth: Sequence[int]) -> str:
     """Share of each alternative allele, in decimals made from integers."""
     total = max(sum(allele_depth), 1)
     shares = [(depth * 10**_SHARE_DIGITS + total // 2) // total for depth in allele_depth[1:]]

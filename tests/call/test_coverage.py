@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pysam
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from genopipe.call.caller import Outputs, call_variants
 from genopipe.call.coverage import COLUMNS, REASONS, Coverage, Tally
+from genopipe.kernels.coverage import COUNTS, add_along, judge_bases
 from tests.call.conftest import READ, Person, World, build_genome, write_reads
 
 
@@ -70,6 +73,29 @@ def test_the_table_counts_known_bases(half_seen):
         [known.mean(), (known >= 10).mean(), (known >= 20).mean(), (known >= 30).mean()], abs=0.006
     )
     assert everything[1:] == contig[1:]
+
+
+base = st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 40), st.integers(0, 50))
+
+
+@settings(deadline=None)  # the first call compiles
+@given(st.lists(base, max_size=30))
+def test_each_base_has_its_reason_and_all_are_counted(bases):
+    """Reference, whether a record settles it, GQ of the reference genotype, depth; callable from GQ 20 on, which seven reads can reach."""
+    reference, settled, quality, depth = (
+        np.array([row[i] for row in bases], kind) for i, kind in enumerate((np.uint8, bool, int, np.int32))
+    )
+    reason, until = np.empty(len(bases), np.uint8), np.empty((len(bases) + 1, COUNTS), np.int64)
+    judge_bases(reference, settled, quality, depth, 20, 7, reason)
+    add_along(reason, depth, 25, until)
+    for row, (code, by_record, sure, deep) in enumerate(bases):
+        seen = by_record or sure >= 20
+        why = "unknown_reference" if code == 4 else "" if seen else "no_reads" if not deep else "low_depth" if deep < 7 else "unclear"
+        assert REASONS[reason[row]] == why
+        known = code < 4
+        counted = [known, known * min(deep, 25), *(known and deep >= n for n in (10, 20, 30)), why == ""]
+        assert (until[row + 1] - until[row]).tolist() == counted
+    assert until[0].tolist() == [0] * COUNTS
 
 
 def test_nothing_known_gives_zeros():

@@ -39,7 +39,8 @@ def test_those_that_share_a_base_are_found(spans, start, length):
     found = {tuple(row) for row in Targets(intervals, _by_contig(intervals)).over("c", start, end).tolist()}
     assert found >= {(i, a, b) for i, (a, b) in enumerate(spans) if max(a, start) < min(b, end)}
     each = np.arange(200, dtype=np.int64).reshape(2, 100)
-    row, counts = measure_targets(each[:, start:end], np.array(sorted(found), np.int64).reshape(-1, 3), start)
+    until = np.concatenate((np.zeros((1, 2), np.int64), np.cumsum(each[:, start:end], axis=1).T))
+    row, counts = measure_targets(until, np.array(sorted(found), np.int64).reshape(-1, 3), start)
     for i, count in zip(row.tolist(), counts, strict=True):
         a, b = spans[i]
         assert count.tolist() == [each[line, max(a, start) : max(min(b, end), start)].sum() for line in range(2)]
