@@ -10,6 +10,7 @@ Source: SAM/BAM format specification, section 4.2.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 from numba import njit
@@ -26,6 +27,7 @@ LEFT_OUT = 0x4 | 0x100 | 0x200 | 0x400 | 0x800
 """Flags of reads that are no evidence: unmapped, secondary, QC fail, duplicate, supplementary."""
 
 _PIECE = 1 << 18
+"""Bytes of records that are unpacked at a time."""
 _INTERVAL_SHIFT = 14
 _MISSING_QUALITY = 20
 _CODE = (4, 0, 1, 4, 2, 4, 4, 4, 3, 4, 4, 4, 4, 4, 4, 4)
@@ -66,39 +68,39 @@ def read_pieces(
     groups = np.zeros(0, np.uint64) if read_groups is None else read_groups
     limits = np.array([contig, start, end, min_mapping_quality, read_groups is not None], np.int64)
     last = np.zeros(2, np.int64)
-    rest = b""
-    for piece in _pieces(bam, contig, start) if bam.fasta is None else stretch_pieces(bam, contig, start, end):
-        buffer = np.frombuffer(rest + piece, np.uint8)
+    held = bytearray()
+    for payload in chain(_payloads(bam, contig, start) if bam.fasta is None else stretch_pieces(bam, contig, start, end), [b""]):
+        held += payload
+        if payload and len(held) < _PIECE:
+            continue
+        buffer = np.frombuffer(held, np.uint8)
         offset = np.empty(len(buffer) // 36 + 1, np.int64)
         n, used, state = _choose(buffer, limits, groups, last, offset)
         if state in _FAULTS:
             raise bad_bam(bam.path, *_FAULTS[state])
+        reads = _unpack(buffer, offset[:n])
+        del buffer  # a bytearray that is looked into cannot change
+        del held[:used]
         if n:
-            yield _unpack(buffer, offset[:n])
-        rest = buffer[used:].tobytes()
+            yield reads
         if state == _DONE:
             return
-    if rest:
+    if held:
         raise bad_bam(bam.path, "the last record is cut short", "a whole BAM", "Copy or make the file again.")
 
 
-def _pieces(bam: Bam, contig: int, start: int) -> Iterator[bytes]:
-    """The bytes from the first record that may overlap `start`, some megabytes at a time."""
+def _payloads(bam: Bam, contig: int, start: int) -> Iterator[bytes]:
+    """The bytes from the first record that may overlap `start` on, block by block."""
     offsets = bam.linear_offset[contig]
     known = offsets[start >> _INTERVAL_SHIFT :]
     known = known[known > 0]
     if not len(known):
         return
     virtual = int(known[0])
-    held = bytearray()
     skip = virtual & 0xFFFF
     for payload in _blocks_from(bam, virtual >> 16):
-        held += memoryview(payload)[skip:]
+        yield payload[skip:] if skip else payload
         skip = 0
-        if len(held) >= _PIECE:
-            yield bytes(held)
-            held.clear()
-    yield bytes(held)
 
 
 def _blocks_from(bam: Bam, offset: int) -> Iterator[bytes]:
