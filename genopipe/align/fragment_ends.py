@@ -252,8 +252,9 @@ def _fill(record, start, ordinal, group_name, group_start, of_group, given_group
         library = of_group[group]
         follows = flag & 0x900 != 0
         paired = flag & 1 != 0 and flag & 8 == 0
-        count[library, FOLLOWERS if follows else (UNMAPPED_READS if flag & 4 else (PAIRED_READS if paired else SINGLE_READS))] += 1
-        if flag & 4:
+        unmapped = flag & 4 != 0 or int32(record, at + 4) < 0
+        count[library, FOLLOWERS if follows else (UNMAPPED_READS if unmapped else (PAIRED_READS if paired else SINGLE_READS))] += 1
+        if unmapped:
             continue
         template = ordinal[i] >> 1 if flag & 1 else ordinal[i]
         if given_group < 0:

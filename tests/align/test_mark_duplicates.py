@@ -217,6 +217,16 @@ def test_an_unmapped_mate_is_not_flagged(tmp_path: Path) -> None:
     assert flagged(tmp_path / "out.bam") == {("read1", False)}
 
 
+def test_a_record_without_a_contig_is_unmapped_whatever_its_flag_says(tmp_path: Path) -> None:
+    """As the SAM specification (section 1.4, RNAME) has it."""
+    records = [segment(replace(pair(order, 30), second=None), 0, 0) for order in range(3)]
+    for record in records:
+        record.flag, record.reference_id, record.reference_start, record.next_reference_id = 0, -1, -1, -1
+    metrics = mark_duplicates(write(tmp_path / "in.bam", records), tmp_path / "out.bam")
+    assert flagged(tmp_path / "out.bam") == set()
+    assert [each.unmapped_reads for each in metrics] == [3]
+
+
 def test_a_name_that_two_pairs_use_is_refused(tmp_path: Path) -> None:
     records = [segment(pair(0, 30), which, 0) for which in (0, 1, 0)]
     with pytest.raises(BadInput, match="the records 1 and 2 are the same read of one pair"):
