@@ -120,7 +120,7 @@ def call_variants(
     head = partial(_header, genome, reads.sample, kinds, note)
     check()
     found_in = in_order(windows, partial(window_text, calling), threads) if settlers is None else settlers.texts(calling, windows)
-    with found_in as found, _writers(outputs, head) as writers:
+    with found_in as found, _writers(outputs, head, threads) as writers:
         tally = Tally.of(wanted)
         with progress("calling", total=sum(window.end - window.start for window in windows), unit="bases") as counter:
             n_sites, tried = _write_all(_counted(found, check, counter), writers, tally)
@@ -153,14 +153,14 @@ def _header(genome: Genome, sample: str, kinds: tuple[str, ...], sex: str, more:
 
 
 @contextmanager
-def _writers(outputs: Outputs, head: Callable[[tuple[str, ...]], str]) -> Iterator[Writers]:
+def _writers(outputs: Outputs, head: Callable[[tuple[str, ...]], str], threads: int) -> Iterator[Writers]:
     """What writes the files, all of which appear at the end or none; `head` gives the header of a VCF with more kinds of lines."""
     with ExitStack() as stack:
         bed, coverage = (stack.enter_context(whole_text(path)) for path in (outputs.uncallable, outputs.coverage))
         write = stack.enter_context(vcf_writer(outputs.vcf, head(())))
         write_gvcf = None
         if outputs.gvcf is not None:
-            write_gvcf = stack.enter_context(vcf_writer(outputs.gvcf, head(("ALT/NON_REF", "INFO/END"))))
+            write_gvcf = stack.enter_context(vcf_writer(outputs.gvcf, head(("ALT/NON_REF", "INFO/END")), threads=min(threads, 2)))
         yield Writers(write, write_gvcf, bed.write, coverage.write)
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
+from collections.abc import MutableSequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from genopipe.formats.bgzf import PAYLOAD, BgzfWriter
 from genopipe.kernels.compiled import inner, kernel
 
 _META_BIN = 37450
-_INTERVAL = 1 << 14
+INTERVAL_BITS = 14
 LONGEST_CONTIG = 1 << 29
 
 
@@ -53,6 +54,48 @@ def summary_of(record: NDArray[np.uint8], start: NDArray[np.int64]) -> Summary:
     return Summary(start, position, end, chunk[:n_chunks], stretch[:n_stretches])
 
 
+class ContigIndex:
+    """What an index knows of one contig, offsets being those of the uncompressed file.
+
+    linear  of each 16,384 bases where the first record over them begins; -1 without one
+    counts  of records with and without a place of their own
+    """
+
+    def __init__(self, linear: MutableSequence[int] | NDArray[np.int64]) -> None:
+        self.linear: Any = linear
+        self.counts = [0, 0]
+        self._chunks: dict[int, list[list[int]]] = defaultdict(list)
+        self._span = [-1, -1]
+
+    def add_chunk(self, bin_: int, start: int, end: int) -> None:
+        """Adds records of one bin that follow each other."""
+        chunks = self._chunks[bin_]
+        if chunks and start - chunks[-1][1] < PAYLOAD:
+            chunks[-1][1] = end
+        else:
+            chunks.append([start, end])
+        self._span = [start if self._span[0] < 0 else self._span[0], end]
+
+    def packed(self, file: BgzfWriter) -> list[bytes]:
+        """As in the index of `file`, which is closed."""
+        if not self._chunks:
+            return [struct.pack("<ii", 0, 0)]
+        parts = [struct.pack("<i", len(self._chunks) + 1)]
+        for bin_ in sorted(self._chunks):
+            parts.append(struct.pack("<Ii", bin_, len(self._chunks[bin_])))
+            parts += [struct.pack("<QQ", file.virtual_offset(start), file.virtual_offset(end)) for start, end in self._chunks[bin_]]
+        start, end = (file.virtual_offset(offset) for offset in self._span)
+        parts.append(struct.pack("<IiQQQQ", _META_BIN, 2, start, end, *self.counts))
+        linear = np.asarray(self.linear)
+        used = int(np.flatnonzero(linear >= 0)[-1]) + 1
+        parts.append(struct.pack("<i", used))
+        virtual = 0
+        for offset in linear[:used].tolist():
+            virtual = file.virtual_offset(offset) if offset >= 0 else virtual
+            parts.append(struct.pack("<Q", virtual))
+        return parts
+
+
 class Builder:
     """Collects the index of one BAM. Raises BadInput for a contig too long for this kind of index."""
 
@@ -60,60 +103,26 @@ class Builder:
         if max(contig_lengths) > LONGEST_CONTIG:
             wanted = f"contigs of at most {LONGEST_CONTIG:,} bases, which a BAI index can hold"
             raise BadInput(f"a contig has {max(contig_lengths):,} bases", wanted=wanted, do="Split the contig in the reference.")
-        self._chunks: list[dict[int, list[list[int]]]] = [defaultdict(list) for _ in contig_lengths]
-        self._linear = [np.full((length + _INTERVAL - 1) // _INTERVAL, -1, np.int64) for length in contig_lengths]
-        self._span = [[-1, -1] for _ in contig_lengths]
-        self._counts = np.zeros((len(contig_lengths), 2), np.int64)
+        self._contigs = [ContigIndex(np.full(-(-length >> INTERVAL_BITS), -1, np.int64)) for length in contig_lengths]
         self._unplaced = 0
 
     def add(self, summary: Summary, offset: int) -> None:
         """Adds what `summary_of` says of sorted records whose buffer begins at `offset` of the uncompressed file."""
         for contig, bin_, start, end in summary.chunk.tolist():
-            self._add_chunk(contig, bin_, offset + start, offset + end)
+            self._contigs[contig].add_chunk(bin_, offset + start, offset + end)
         for contig, first, last, unmapped in summary.stretch.tolist():
             if contig < 0:
                 self._unplaced += last - first
                 continue
-            self._counts[contig] += (last - first - unmapped, unmapped)
-            rows = slice(first, last)
-            _fill_linear(self._linear[contig], summary.position[rows], summary.end[rows], summary.start[rows], offset)
-
-    def _add_chunk(self, contig: int, bin_: int, start: int, end: int) -> None:
-        chunks = self._chunks[contig][bin_]
-        if chunks and start - chunks[-1][1] < PAYLOAD:
-            chunks[-1][1] = end
-        else:
-            chunks.append([start, end])
-        span = self._span[contig]
-        span[0] = start if span[0] < 0 else span[0]
-        span[1] = end
+            here, rows = self._contigs[contig], slice(first, last)
+            here.counts = [here.counts[0] + last - first - unmapped, here.counts[1] + unmapped]
+            _fill_linear(here.linear, summary.position[rows], summary.end[rows], summary.start[rows], offset)
 
     def write(self, target: Path, bam: BgzfWriter) -> None:
         """Writes the index of `bam`, which is closed."""
-        parts = [b"BAI\x01", struct.pack("<i", len(self._chunks))]
-        for contig in range(len(self._chunks)):
-            parts += self._contig(contig, bam)
-        parts.append(struct.pack("<Q", self._unplaced))
-        target.write_bytes(b"".join(parts))
-
-    def _contig(self, contig: int, bam: BgzfWriter) -> list[bytes]:
-        chunks = self._chunks[contig]
-        if not chunks:
-            return [struct.pack("<ii", 0, 0)]
-        parts = [struct.pack("<i", len(chunks) + 1)]
-        for bin_ in sorted(chunks):
-            parts.append(struct.pack("<Ii", bin_, len(chunks[bin_])))
-            parts += [struct.pack("<QQ", bam.virtual_offset(start), bam.virtual_offset(end)) for start, end in chunks[bin_]]
-        start, end = (bam.virtual_offset(offset) for offset in self._span[contig])
-        parts.append(struct.pack("<IiQQQQ", _META_BIN, 2, start, end, *self._counts[contig].tolist()))
-        linear = self._linear[contig]
-        used = int(np.flatnonzero(linear >= 0)[-1]) + 1
-        parts.append(struct.pack("<i", used))
-        virtual = 0
-        for offset in linear[:used].tolist():
-            virtual = bam.virtual_offset(offset) if offset >= 0 else virtual
-            parts.append(struct.pack("<Q", virtual))
-        return parts
+        parts = [part for contig in self._contigs for part in contig.packed(bam)]
+        head = struct.pack("<4si", b"BAI\x01", len(self._contigs))
+        target.write_bytes(b"".join((head, *parts, struct.pack("<Q", self._unplaced))))
 
 
 @inner

@@ -5,8 +5,6 @@ Source: The Variant Call Format specification, VCFv4.2; reference blocks as in t
 
 from __future__ import annotations
 
-import errno
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +12,13 @@ from typing import NamedTuple
 
 from genopipe.errors import BadConfiguration
 from genopipe.formats.bgzf import BgzfWriter
+from genopipe.formats.tbi import TbiBuilder
 from genopipe.model import Genome
 from genopipe.outputs import whole_file
 
 ANY_OTHER = "<NON_REF>"
 SEX_NOTE = "genopipe_sex"
 """Header line: the sex that a sample was called with, and where it is from."""
-LEAST_FREE = 64 << 10
 
 _DESCRIPTIONS = {
     "FILTER/LowQual": "QUAL below the threshold of the caller",
@@ -91,21 +89,21 @@ def _definition(kind: str) -> str:
 def vcf_writer(path: Path, head: str, *, threads: int = 1) -> Iterator[Callable[[str], None]]:
     """Gives a function that takes lines of sorted records; at the end the file and its .tbi appear under their names.
 
-    Raises BadConfiguration for a name that does not end with .vcf.gz.
+    Raises BadConfiguration for a name that does not end with .vcf.gz, BadInput for a contig too long for such an index.
     """
-    import pysam
-
     check_name(path)
     with whole_file(path) as partial, whole_file(path.with_name(path.name + ".tbi")) as index:
         with BgzfWriter(partial, threads=threads) as file:
             file.write(head.encode())
-            yield lambda text: file.write(text.encode())
-        try:
-            pysam.tabix_index(str(partial), preset="vcf", index=str(index), force=True, keep_original=True)
-        except OSError as error:
-            if shutil.disk_usage(path.parent).free < LEAST_FREE:  # htslib does not say why it failed
-                raise OSError(errno.ENOSPC, "no space for the index", str(path)) from error
-            raise
+            builder = TbiBuilder(file.tell())
+
+            def write(text: str) -> None:
+                lines = text.encode()
+                file.write(lines)
+                builder.add(lines)
+
+            yield write
+        builder.write(index, file)
 
 
 def check_name(path: Path) -> None:

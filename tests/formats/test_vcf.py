@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pysam
 import pytest
 
 from genopipe.errors import BadConfiguration, BadEnvironment
-from genopipe.formats import vcf
+from genopipe.formats import tbi
+from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.vcf import _DESCRIPTIONS, VcfContig, header, vcf_writer
 
 CONTIGS = [VcfContig("chr1", 5000, "0" * 32), VcfContig("chr2", 800, None)]
@@ -57,11 +57,11 @@ def test_a_name_without_compression(tmp_path):
 
 
 def test_an_index_that_does_not_fit_the_disk_is_a_full_disk(tmp_path, monkeypatch):
-    def fails(*arguments, **options):
-        raise OSError("building of index failed")
+    class Full(BgzfWriter):
+        def close(self):
+            raise BadEnvironment("the disk is full", wanted="space", do="Free some.", path=self.path)
 
-    monkeypatch.setattr(vcf.shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
-    monkeypatch.setattr(pysam, "tabix_index", fails)
+    monkeypatch.setattr(tbi, "BgzfWriter", Full)
     with pytest.raises(BadEnvironment, match="the disk is full"), vcf_writer(tmp_path / "x.vcf.gz", "##fileformat=VCFv4.2\n"):
         pass
     assert not list(tmp_path.iterdir())
