@@ -20,7 +20,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -36,10 +36,11 @@ from gpu_data import READ_LENGTH, simulate
 
 from genopipe import __version__
 from genopipe.device import Card, gpu_present
-from genopipe.kernels import extend, on_gpu, packed_on_gpu
+from genopipe.kernels import extend, far, on_gpu, packed_on_gpu
 from genopipe.kernels.fastq_on_gpu import parse
 from genopipe.kernels.packed_alignments import Levels, Placed, Sequenced
 from genopipe.kernels.pileup import Pileup
+from genopipe.kernels.regions import Limits, regions_of
 from genopipe.model import Alignments
 
 HUMAN, SMALL, TINY = 3_100_000_000, 200_000_000, 1_000_000
@@ -54,6 +55,7 @@ PAIRS = 1 << 18
 DENSE = 4_000_000
 """Bases of the stretch that is piled up, at 30x."""
 
+REGION_LIMITS = Limits(np.int64(2), np.float64(0.08), np.float64(0.1), np.float64(0.15), np.int64(20), np.int64(250))
 TESTS_SECONDS = 540
 KEYS = 50_000_000
 CHAIN = 100_000_000, 30
@@ -180,6 +182,27 @@ def pile_up(bench: Bench) -> Row:
         return all(np.array_equal(bench.card.host(getattr(found, name)), getattr(wanted, name)) for name in names)
 
     return bench.beside_lanes(row, bases, lambda: gpu_lanes.piled(reads, reference), same) | {"lanes_threads": 1}
+
+
+def active_regions(bench: Bench) -> Row:
+    """Regions of the same stretch, where one read in fifty shows an indel, at 5,000 places in a million bases."""
+    rng, dense = np.random.default_rng(1), simulate(DENSE, 30 * DENSE // READ_LENGTH, seed=bench.data.length % 1000)
+    reads, reference = gpu_lanes.alignments(dense), gpu_lanes.codes(dense)
+    n = len(reads) // 50
+    read, place = np.sort(rng.integers(0, len(reads), n)), rng.integers(0, len(reference) // 200 - 1, n) * 200 + 100
+    indel = np.stack((read, place, np.full(n, 50), rng.choice([-4, -1, 1, 4], n)), axis=1)
+    piled = replace(gpu_lanes.piled(reads, reference), indel=indel)
+    mark = np.where(rng.random(len(reference)) < 0.001, 1, 0).astype(np.uint8)
+    there = Alignments(*(bench.xp.asarray(getattr(reads, name)) for name in reads.__dataclass_fields__))
+    given = (there, replace(piled, indel=bench.xp.asarray(indel), depth=bench.xp.asarray(piled.depth)))
+    given += (bench.xp.asarray(reference), bench.xp.asarray(mark), REGION_LIMITS)
+    taken = bench.seconds(lambda: far.regions_of(bench.card, *given))
+    # marks are read three times, of an indel its row, name and bases, and its key is sorted
+    counted = {"bytes_per_second": float(3 * len(reference) + n * (32 + 8 + 8 + 4 * 8 * 3))}
+    row = bench.row("active regions", len(reference), "bases", taken, counted=counted)
+    ours = [bench.card.host(array).tolist() for array in far.regions_of(bench.card, *given)]
+    lanes = lambda: regions_of(reads, piled, reference, mark, REGION_LIMITS)  # noqa: E731
+    return bench.beside_lanes(row, len(reference), lanes, lambda wanted: ours == [each.tolist() for each in wanted]) | {"lanes_threads": 1}
 
 
 def choosing(bench: Bench) -> Row:
@@ -322,6 +345,7 @@ ROWS = (
     pair_hmm,
     ungapped,
     pile_up,
+    active_regions,
     parsing,
     choosing,
     packing,

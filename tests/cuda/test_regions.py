@@ -18,7 +18,9 @@ from tests.kernels.test_regions import LIMITS, some_stretch
 
 
 def on_device(gpu: Gpu, reads: Alignments) -> Alignments:
-    return Alignments(*(gpu.xp.asarray(getattr(reads, field.name)) for field in fields(reads)))
+    there = Alignments(*(gpu.xp.asarray(getattr(reads, field.name)) for field in fields(reads)))
+    gpu.finish()
+    return there
 
 
 @pytest.mark.parametrize(("seed", "n_indels"), [(0, 60), (1, 300), (2, 1), (3, 0)])
@@ -68,7 +70,6 @@ def test_the_reads_over_spans_are_those_of_the_host(gpu: Gpu, spans: list[tuple[
     once = taken(replace(reads, quality=piled.quality), np.array(row, np.int64)).quality
     with using(gpu):
         there = FarAlignments(gpu, on_device(gpu, reads))
-        gpu.finish()
         all_of = pileup.pile(there, reference, 10)
         assert isinstance(all_of, FarPileup)
         found, narrow = far.over(there, all_of, np.array(spans, np.int64).reshape(-1, 2))

@@ -1,0 +1,180 @@
+"""What the host does of `secondary --device gpu --no-bam`: CPU seconds for a read and for a million bases, without the device's work.
+
+    python benchmarks/gpu_host.py [--bases 524288] [--depth 30] [--output gpu_host.json]
+
+No card is needed: the CUDA sources run on this CPU, as in the tests. What they take, and what arrays of the device take, is left out by the
+clock of each thread; it is told how often CuPy would be called instead. Seconds for 100 Mbp at 30x on 16 cores follow: what threads and
+workers share is divided by 16, what one thread does, or what holds the interpreter, is not. That is a bound: a card adds its own time where
+that is longer, and the calls of CuPy theirs. What a run takes however small it is (loading code, fitting the model, the first pairs, which
+the CPU finishes) is told apart: what counts is the difference of a run of all bases and one of a quarter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from measure import ROOT, machine
+
+sys.path.insert(0, str(ROOT))
+
+from gpu_chain import GROUP, Prepared, prepare
+
+from genopipe.align import pipeline, run
+from genopipe.align.destinations import Destinations
+from genopipe.align.pipeline import Aligner, Options
+from genopipe.call import caller, handed
+from genopipe.call.caller import Sample
+from genopipe.cases.secondary import Reads, run_secondary
+from genopipe.formats import bgzf_runs, held_alignments
+from tests.cuda.build import Shim
+from tests.cuda.device_arrays import DeviceArray
+
+N_BASES, CORES = 100_000_000, 16
+"""What seconds are told of."""
+
+DEVICE, REST = "device", "rest of this process"
+SHARED = {
+    "inflating": (bgzf_runs, "_inflated"),
+    "split reads, fragment ends": (Aligner, "describe"),
+    "first pairs": (Aligner, "finish"),
+    "model": (caller, "fit_model"),
+}
+"""What many threads share."""
+ALONE = {
+    "batches taken in order": (Destinations, "add"),
+    "packed reads brought in order": (held_alignments, "_in_order"),
+    "looks laid down": (handed._Shared, "lay"),
+    "text written": (caller, "_write_all"),
+}
+"""What one thread does, or the interpreter allows to one thread only."""
+
+
+class Clock:
+    """CPU seconds by name, of all threads, and how often; what is entered within another name counts for itself alone."""
+
+    def __init__(self) -> None:
+        self.seconds, self.times = Counter[str](), Counter[str]()
+        self._local, self._adding = threading.local(), threading.Lock()
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        outer, self._local.inner = getattr(self._local, "inner", 0.0), 0.0
+        begun = time.thread_time()
+        try:
+            yield
+        finally:
+            taken = time.thread_time() - begun
+            with self._adding:
+                self.seconds[name] += taken - self._local.inner  # type: ignore[assignment]
+                self.times[name] += 1
+            self._local.inner = outer + taken
+
+    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            with self.of(name):
+                return function(*given, **named)
+
+        return call
+
+
+class Counted:
+    """The stand-in of a card, and CuPy's functions, which are its `xp`; both are counted apart."""
+
+    warps = 4_096
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._shim, self.xp = clock, Shim(), self
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._shim if hasattr(Shim, name) else Shim.xp, name)
+        return self._clock.timed(DEVICE, found)
+
+    def locked(self, array: Any) -> Any:
+        with self._clock.of("text into page-locked memory"):
+            return self._shim.locked(array)
+
+    def stream(self) -> Any:
+        return self._shim.stream()
+
+    def uploaded(self, batches: Any) -> Any:
+        return ([self.xp.asarray(array) for array in batch] for batch in batches)
+
+    def room(self, row_bytes: int) -> int:
+        return 1 << 20
+
+
+def watch(clock: Clock) -> None:
+    """Counts what is named above."""
+    for name in ("_run", "_change", "_known"):
+        setattr(DeviceArray, name, clock.timed(DEVICE, getattr(DeviceArray, name)))
+    for name, (holder, function) in (SHARED | ALONE).items():
+        setattr(holder, function, clock.timed(name, getattr(holder, function)))
+    looks = handed.looks
+    handed.looks = lambda *given: iter(clock.timed("looks", lambda: list(looks(*given)))())  # type: ignore[assignment,misc]
+    pipeline.Card = lambda: Counted(clock)  # type: ignore[assignment,misc]
+    for module in (pipeline, run):
+        module.LEARN_PAIRS = 1_000  # type: ignore[attr-defined]
+
+
+def measured(data: Prepared, folder: Path, clock: Clock) -> tuple[dict[str, float], int]:
+    """CPU seconds of a run by name, and calls of CuPy."""
+    clock.seconds.clear()
+    clock.times.clear()
+    used, workers, reads = time.process_time(), _of_workers(), Reads([data.r1], [data.r2], GROUP)
+    run_secondary(reads, data.reference, folder / "s", options=Options(2, 8 << 30, device="gpu"), whom=Sample(), keep_bam=False)
+    rest = time.process_time() - used - sum(clock.seconds.values())
+    return dict(clock.seconds) | {REST: rest, "workers": _of_workers() - workers}, clock.times[DEVICE]
+
+
+def _of_workers() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bases", type=int, default=524_288)
+    parser.add_argument("--depth", type=int, default=30)
+    parser.add_argument("--output", type=Path)
+    args = parser.parse_args()
+    clock = Clock()
+    watch(clock)
+    with TemporaryDirectory() as name:
+        some, all_of = (prepare(Path(name, size), bases, args.depth, seed=1) for size, bases in (("a", args.bases // 4), ("b", args.bases)))
+        measured(some, Path(name), clock)  # code is loaded
+        before, calls_before = measured(some, Path(name), clock)
+        after, calls_after = measured(all_of, Path(name), clock)
+    n_reads, n_bases = all_of.n_reads - some.n_reads, args.bases - args.bases // 4
+    rows = [row(what, seconds, seconds - before.get(what, 0), n_reads, n_bases) for what, seconds in after.items() if what != DEVICE]
+    calls = {"a_megabase": 1e6 * (calls_after - calls_before) / n_bases}
+    result = {"machine": machine(), "reads": n_reads, "bases": n_bases, "depth": args.depth, "rows": rows, "calls_of_cupy": calls}
+    print(json.dumps(result, indent=1))
+    if args.output is not None:
+        args.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def row(what: str, seconds: float, more: float, n_reads: int, n_bases: int) -> dict[str, Any]:
+    """What it takes for each read and base, and for 100 Mbp at 30x on 16 cores."""
+    shared = what in SHARED or what == "workers"
+    of_job = more / n_bases * N_BASES / (CORES if shared else 1)
+    rates = {"us_a_read": 1e6 * more / n_reads, "s_a_megabase": 1e6 * more / n_bases}
+    return (
+        {"what": what, "shared": shared, "fixed_seconds": seconds - more / n_bases * (n_bases * 4 / 3)}
+        | rates
+        | {"seconds_of_100_mbp": of_job}
+    )
+
+
+if __name__ == "__main__":
+    main()
