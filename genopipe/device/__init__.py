@@ -147,6 +147,8 @@ class Card:
         there = self.xp.empty(array.shape, array.dtype)
         if array.size:
             there.set(array)
+            # CUDA may read memory of the host after the call, also what is not page-locked
+            self._cupy.cuda.get_current_stream().synchronize()
         return there
 
     def host(self, array: Any) -> NDArray[Any]:

@@ -82,11 +82,11 @@ class LateArray(DeviceArray):
         return to
 
     def set(self, arr: Any, stream: Any = None) -> None:
-        """Copied from: at once, but from page-locked memory when its turn comes."""
+        """Copied from when its turn comes: only of page-locked memory is it said so, but of other memory nothing else is sure."""
         stream = stream or self._cupy.cuda.get_current_stream()
-        assert isinstance(arr, np.ndarray) and arr.shape == self.shape and arr.dtype == self.dtype and self.held.flags.c_contiguous
-        is_late = self._cupy.locked.has(arr) and arr.flags.c_contiguous
-        self._cupy.card.give(stream.queue, partial(np.copyto, self.held, late.bare(arr) if is_late else arr.copy()))
+        assert isinstance(arr, np.ndarray) and arr.shape == self.shape and arr.dtype == self.dtype
+        assert arr.flags.c_contiguous and self.held.flags.c_contiguous, "CuPy would copy from an array that it lets go of"
+        self._cupy.card.give(stream.queue, partial(np.copyto, self.held, late.bare(arr)))
 
 
 def _view_method(name: str) -> Callable[..., Any]:

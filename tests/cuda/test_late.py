@@ -146,6 +146,13 @@ def test_batches_arrive_whole_and_in_order(gpu: LateCard) -> None:
     ]
 
 
+def test_what_was_put_there_may_change_here(gpu: LateCard) -> None:
+    source = HERE.copy()
+    there = gpu.put(source)
+    source[:] = 0
+    assert gpu.host(there).tolist() == HERE.tolist()
+
+
 def test_arrays_come_back_while_the_card_works(gpu: LateCard) -> None:
     """Also one that is not contiguous; they are changed, and let go of, while they come."""
     arrays = [gpu.put(HERE), gpu.put(HERE[:0]), gpu.put(HERE)[::2], gpu.put(HERE)]
