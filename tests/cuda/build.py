@@ -90,7 +90,10 @@ def shim(
             if build == "checked":
                 give_arrays(library, [argument for argument in arguments if isinstance(argument, np.ndarray)])
             wanted = launch(grid[0], block[0], pointers, len(values))
+            library.shim_failure.restype = ctypes.c_char_p
+            failure = library.shim_failure().decode()
             found = findings(library) if build == "checked" else ""
+        assert not failure, f"{entry}: {failure}"
         assert wanted == -1, f"{entry} takes {wanted} arguments, {len(values)} were given"
         assert not found, f"{entry} is not clean:\n{found}"
 

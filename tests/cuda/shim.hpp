@@ -1,8 +1,9 @@
 // CUDA on one CPU thread, for tests: a block's threads are fibers, and barriers, shuffles and votes are meeting points.
 //
 // Each thread counts the barriers it has reached (for the block and for its warp) and waits until the others of the block or of the mask
-// have counted as many. A round in which nobody could go on is a deadlock and stops the program with a message, as does a mask that names a
-// thread that has ended. Blocks, and threads between barriers, run in an order that `shim_plan` sets; shared memory is full of nonsense at
+// have counted as many. A launch ends with a message where a round comes in which nobody can go on, which is a deadlock; where a mask names a
+// thread that has ended or leaves out the one that calls; where threads meet in different functions or by different masks; and where a
+// shuffle asks a thread that is not named. Blocks, and threads between barriers, run in an order that `shim_plan` sets; shared memory is full of nonsense at
 // first. Races are found in the checked build (checks.cpp).
 #pragma once
 #include <ucontext.h>
@@ -51,6 +52,8 @@ struct Thread {
     bool ended = false;
     unsigned block_barriers = 0, warp_barriers = 0;
     uint64_t slot[2] = {0, 0};
+    const char *function[2] = {};
+    unsigned mask[2] = {};
 };
 static Thread thread[THREADS];
 static ucontext_t scheduler;
@@ -74,9 +77,18 @@ inline std::vector<unsigned> in_order(unsigned first, unsigned end, unsigned see
     return numbers;
 }
 
+static std::string failure;
+
+inline void fail(const char *why) {
+    failure = std::string(why) + " (block " + std::to_string(blockIdx.x) + ", thread " + std::to_string(current) + ")";
+}
+
+// Called by a thread, which does not go on.
 [[noreturn]] inline void stop(const char *why) {
-    std::fprintf(stderr, "CUDA shim: %s (block %u, thread %d)\n", why, blockIdx.x, current);
-    std::abort();
+    checks::pause();
+    fail(why);
+    setcontext(&scheduler);
+    __builtin_unreachable();
 }
 
 inline void yield() {
@@ -107,9 +119,11 @@ inline void block_barrier() {
         if (thread[i].block_barriers >= reached) checks::leave(current, i, checks::BLOCK, reached);
 }
 
-inline void warp_barrier(unsigned mask) {
+inline void warp_barrier(unsigned mask, const char *function) {
     const unsigned reached = ++thread[current].warp_barriers;
     const int warp = current & ~31;
+    thread[current].function[reached & 1] = function;
+    thread[current].mask[reached & 1] = mask;
     if (!(mask >> (current & 31) & 1)) stop("a thread calls a warp function whose mask leaves it out");
     moved = true;
     for (;;) {
@@ -118,6 +132,9 @@ inline void warp_barrier(unsigned mask) {
             if (!(mask >> lane & 1)) continue;
             if (thread[warp + lane].ended && thread[warp + lane].warp_barriers < reached) stop("a warp mask names a thread that has ended");
             all &= thread[warp + lane].warp_barriers >= reached;
+            if (thread[warp + lane].warp_barriers < reached) continue;
+            if (thread[warp + lane].function[reached & 1] != function) stop("threads of a warp meet in different functions");
+            if (thread[warp + lane].mask[reached & 1] != mask) stop("threads of a warp meet by different masks");
         }
         if (all) return;
         yield();
@@ -127,7 +144,7 @@ inline void warp_barrier(unsigned mask) {
 inline void ordered_warp_barrier(unsigned mask) {
     const unsigned reached = thread[current].warp_barriers + 1;
     checks::arrive(current, checks::WARP, reached);
-    warp_barrier(mask);
+    warp_barrier(mask, "__syncwarp");
     for (int lane = 0; lane < 32; lane++)
         if (mask >> lane & 1 && (current & ~31) + lane < n_threads) checks::leave(current, (current & ~31) + lane, checks::WARP, reached);
 }
@@ -138,7 +155,8 @@ T from_lane(unsigned mask, T value, int lane) {
     static_assert(sizeof(T) <= 8, "a shuffled value has at most 8 bytes");
     const int slot = thread[current].warp_barriers & 1, warp = current & ~31;
     std::memcpy(&thread[current].slot[slot], &value, sizeof(T));
-    warp_barrier(mask);
+    if (!(mask >> lane & 1)) stop("a shuffle asks a thread that the mask leaves out");
+    warp_barrier(mask, "a shuffle");
     const int source = warp + lane < n_threads ? warp + lane : current;
     T got;
     std::memcpy(&got, &thread[source].slot[slot], sizeof(T));
@@ -148,7 +166,7 @@ T from_lane(unsigned mask, T value, int lane) {
 inline unsigned ballot(unsigned mask, bool vote) {
     const int slot = thread[current].warp_barriers & 1, warp = current & ~31;
     thread[current].slot[slot] = vote;
-    warp_barrier(mask);
+    warp_barrier(mask, "a vote");
     unsigned votes = 0;
     for (int lane = 0; lane < 32 && warp + lane < n_threads; lane++)
         if (mask >> lane & 1) votes |= unsigned(thread[warp + lane].slot[slot] & 1) << lane;
@@ -160,7 +178,7 @@ template <class F>
 unsigned reduce(unsigned mask, unsigned value, F join) {
     const int slot = thread[current].warp_barriers & 1, warp = current & ~31;
     thread[current].slot[slot] = value;
-    warp_barrier(mask);
+    warp_barrier(mask, "a reduction");
     unsigned result = value;
     for (int lane = 0; lane < 32 && warp + lane < n_threads; lane++)
         if (mask >> lane & 1) result = join(result, unsigned(thread[warp + lane].slot[slot]));
@@ -193,8 +211,9 @@ inline void run_block(unsigned threads) {
             threadIdx.x = i;
             checks::run(current, thread[i].stack, STACK);
             swapcontext(&scheduler, &thread[i].context);
+            if (!failure.empty()) return;
         }
-        if (any && !moved) stop("threads wait for each other for ever: a barrier or shuffle that not all of them reach");
+        if (any && !moved) return fail("threads wait for each other for ever: a barrier or shuffle that not all of them reach");
     }
 }
 
@@ -233,14 +252,17 @@ int launch(void (*kernel)(A...), unsigned blocks, unsigned threads, void **point
     gridDim.x = blocks;
     blockDim.x = threads;
     checks::begin_launch();
+    failure.clear();
     for (const unsigned block : in_order(plan.first, std::min(plan.end, blocks), plan.order)) {
         blockIdx.x = block;
         run_block(threads);
+        if (!failure.empty()) break;
     }
     return -1;
 }
 }  // namespace shim
 
+extern "C" inline __attribute__((used)) const char *shim_failure() { return shim::failure.c_str(); }
 extern "C" inline __attribute__((used)) void shim_plan(unsigned first, unsigned end, unsigned order) { shim::plan = {first, end, order}; }
 
 inline void __syncthreads() { shim::block_barrier(); }
