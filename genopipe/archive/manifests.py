@@ -20,6 +20,9 @@ VERSION = 2
 
 READABLE = (1, 2)
 
+VCF_FILE, CASE_FILE = (".vcf", ".vcf.gz", ".vcf.bgz"), ".case.json"
+"""How the names of those files end of which the catalogue is made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import duckdb
 
+from genopipe.archive.manifests import CASE_FILE
 from genopipe.archive.opened import Archive
 from genopipe.cases.archived_case import ArchivedCase
-from genopipe.cases.case_record import CASE_FILE
 from genopipe.errors import BadInput
 from genopipe.interpret.evidence import EvidenceSet, open_set
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from genopipe import __version__
-from genopipe.archive.manifests import canonical
+from genopipe.archive.manifests import CASE_FILE, canonical
 from genopipe.errors import BadInput
 from genopipe.formats.json_schema import fault
 from genopipe.formats.ped import Member
@@ -27,7 +27,6 @@ from genopipe.outputs import whole_file
 from genopipe.provenance import RECORDED_PACKAGES
 
 VERSION = 1
-CASE_FILE = ".case.json"
 
 Entry = Mapping[str, Any]
 """What a receipt says of one archived file: `name`, `sample`, `digest` and more."""

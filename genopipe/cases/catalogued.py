@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from genopipe.archive.catalogue import FINDINGS, Catalogue, described, part_of
 from genopipe.archive.get import get_file
-from genopipe.archive.manifests import Manifest
+from genopipe.archive.manifests import CASE_FILE, VCF_FILE, Manifest
 from genopipe.archive.opened import Archive
-from genopipe.cases.case_record import CASE_FILE, read_case_record
+from genopipe.cases.case_record import read_case_record
 from genopipe.errors import BadInput
 from genopipe.formats.vcf_genotypes import VcfSamples, open_vcf
 from genopipe.interpret.evidence import canonical_assembly
@@ -27,7 +27,6 @@ from genopipe.model import Genome
 from genopipe.progress import log, progress
 from genopipe.store import Location
 
-_VCF = (".vcf", ".vcf.gz", ".vcf.bgz")
 _NO_SAMPLE_FILE = ("##ALT=<ID=NON_REF,", "##ALT=<ID=*,", "##genopipe_evidence=")
 
 
@@ -35,7 +34,7 @@ def catalogue_files(archive: Archive, files: Iterable[tuple[Manifest, Path]], *,
     """Catalogues those of the archived files that are VCFs with samples or case records; what is there already stays."""
     catalogue = Catalogue(archive.files)
     for manifest, path in files:
-        if manifest.name.endswith(_VCF):
+        if manifest.name.endswith(VCF_FILE):
             _try_variants(catalogue, manifest, path, genome)
         elif manifest.name.endswith(CASE_FILE):
             _add_case(catalogue, archive, manifest, path)
@@ -45,7 +44,7 @@ def make_again(location: Location, *, genome: Genome | None) -> int:
     """Makes the catalogue again from the archived files, the last version of each; gives the number of parts."""
     archive = Archive.existing(location)
     catalogue = Catalogue(archive.files)
-    wanted = [manifest for manifest in archive.manifests() if manifest.name.endswith((*_VCF, CASE_FILE))]
+    wanted = [manifest for manifest in archive.manifests() if manifest.name.endswith((*VCF_FILE, CASE_FILE))]
     latest = list({(manifest.sample, manifest.name): manifest for manifest in wanted}.values())
     catalogue.clear()
     with tempfile.TemporaryDirectory() as folder, progress("catalogued", total=len(latest), unit="files") as counter:
