@@ -50,7 +50,7 @@ _SLOW = ("-O1", "-g", "-ftrivial-auto-var-init=pattern")
 _FLAGS_OF: dict[Build, tuple[str, ...]] = {
     "plain": ("-O2", "-march=native"),
     "checked": (*_SLOW, f"-fsanitize=thread,{_UNDEFINED}", "--param=tsan-distinguish-volatile=1", "-DCHECKED"),
-    "address": (*_SLOW, f"-fsanitize=address,{_UNDEFINED}", "-fno-sanitize-recover=all"),
+    "address": (*_SLOW, f"-fsanitize=address,{_UNDEFINED}", "-fno-sanitize-recover=all", "-fsanitize-sections=shim_shared"),
 }
 _LINK_FLAGS: dict[Build, tuple[str, ...]] = {"plain": (), "checked": (), "address": ("-fsanitize=address,undefined",)}
 _MOST_BLOCKS, _MOST_THREADS = (1 << 31) - 1, 1024
