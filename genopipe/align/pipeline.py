@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -221,7 +221,7 @@ def aligned(given: Given, reference: Path, output: Path, *, options: Options, ke
     with _marked(given, reference, output, options, Wishes(records=keep_bam, calling=True)) as marked:
         assert marked.store is not None
         bam = marked.store.held(marked.genome.contigs, LONGEST_SPAN, marked.bits).bam(marked.header, output)
-        with in_background(partial(write_bam, marked, output) if keep_bam else lambda told: None) as check:
+        with in_background(partial(write_bam, marked, output)) if keep_bam else nullcontext(lambda: None) as check:
             yield Aligned(bam, check)
 
 
@@ -245,6 +245,8 @@ def _marked(given: Given, reference: Path, output: Path, options: Options, wishe
         if options.trim:
             log.info("adapters: %s of %s pairs, %s bases cut off", *(f"{count:,}" for count in trimmed[[1, 0, 2]]))
             write_counts(trimmed, stack.enter_context(whole_file(trimming_path(output))))
+        if not wishes.records:
+            workers.end()  # calling forks processes, which wants a process of one thread
         yield marked
 
 

@@ -22,6 +22,10 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Ends the threads, whether or not anybody works on."""
         self.pool.shutdown(cancel_futures=True)
 
     def in_order(self, work: Callable[[_Given], _Result], items: Iterable[_Given], *, most_ahead: int | None = None) -> Iterator[_Result]:

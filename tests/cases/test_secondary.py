@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,28 @@ def test_without_bam_the_rest_is_the_same(folder: Path) -> None:
     expected = outputs(folder, "apart")
     assert outputs(folder, "less") == {name: content for name, content in expected.items() if not name.startswith(".bam")}
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+FORKING = """
+import os, sys
+fork = os.fork
+
+def counting():
+    print("a fork among", len(os.listdir("/proc/self/task")), file=sys.stderr)
+    return fork()
+
+os.fork = counting
+from genopipe.cli import main
+main()
+"""
+
+
+def test_workers_start_where_no_thread_is_left(folder: Path) -> None:
+    """Aligning has ended its threads, one of which might hold a lock for ever in a process that is forked."""
+    command = [sys.executable, "-c", FORKING, "secondary", *given(folder), "-o", str(folder / "forked"), "--no-bam", "--threads", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    forks = [line for line in done.stderr.splitlines() if line.startswith("a fork")]
+    assert len(forks) == 9 and set(forks) == {"a fork among 1"}
 
 
 def test_too_little_memory_is_told_before_work_starts(folder: Path) -> None:
