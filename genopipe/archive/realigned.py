@@ -8,7 +8,7 @@ records stood is kept by `genopipe.archive.record_orders`. Bases, qualities and 
 among them; these are kept whole, beside the record before them.
 
 A get decodes the pool, makes the records, and brings them into their order. Memory: less than a gigabyte, however many records; tables and
-records lie in temporary files.
+records lie in temporary files: at most 100 bytes for each record, and each record twice, compressed, for which `SPACE` asks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from genopipe.archive.alignments import decoded_pool, packed_header, unpacked_header
 from genopipe.archive.containers import containers, make_index, stretches
 from genopipe.archive.plain_bam import Batch, PlainBam, Records
-from genopipe.archive.read_rows import NotInPool
+from genopipe.archive.read_rows import NotInPool, check_space
 from genopipe.archive.realigned_columns import Group, groups
 from genopipe.archive.realigned_core import CONTIG, POSITION, cigars, fields, spans
 from genopipe.archive.realigned_records import QUALITY_BYTES, SEQUENCE_BYTES, Memory, note, recall
@@ -37,6 +37,9 @@ from genopipe.archive.workshop import Workshop
 MOST_GIVEN = 0.05
 """Share of the bytes of records that may be bases and qualities other than the pool's."""
 
+SPACE = {"bytes_a_read": 160, "bytes_a_base": 1.6}
+"""On the disk for temporary files, at a put and at a get."""
+
 Hashes = NDArray[np.uint64]
 Pieces = Callable[[], Iterator[bytes]]
 
@@ -44,8 +47,9 @@ Pieces = Callable[[], Iterator[bytes]]
 def describe_realigned(pieces: Pieces, pool: dict[str, Any], shop: Workshop) -> dict[str, Any]:
     """Stores what makes a plain BAM of a pool of its reads, and gives the content part of its manifest.
 
-    Raises NotInPool where too many reads are not there, NotBam for what cannot be told.
+    Raises NotInPool where too many reads are not there, NotBam for what cannot be told, BadEnvironment where temporary files find no space.
     """
+    check_space(pool, shop, **SPACE)
     keys, path, cram = RecordKeys(shop), shop.folder / "columns", shop.local(pool["cram"])
     base = find_bases(_seen(PlainBam(pieces()).batches(), keys), decoded_pool(pool, shop).batches(), shop.folder)
     with open(cram, "rb") as source:
@@ -68,7 +72,8 @@ def describe_realigned(pieces: Pieces, pool: dict[str, Any], shop: Workshop) -> 
 
 
 def plain_realigned(content: dict[str, Any], shop: Workshop) -> Iterator[bytes]:
-    """The plain BAM again, in pieces."""
+    """The plain BAM again, in pieces. Raises BadEnvironment where temporary files find no space."""
+    check_space(content["pool"], shop, **SPACE)
     decoded = decoded_pool(content["pool"], shop)
     with shop.store.open(content["columns"]) as source:
         yield unpacked_header(source, decoded.header)

@@ -25,7 +25,7 @@ def archive() -> None:
 @archive.command()
 @click.argument("files", metavar="FILE...", type=ExistingFile, nargs=-1, required=True)
 @archive_option
-@click.option("--sample", help="Whose files these are; FASTQ and BAM of one sample share their reads.")
+@click.option("--sample", help="Whose files these are; FASTQ and BAM of one sample share their reads, and only these are looked through.")
 @click.option("--reference", type=ExistingFolder, help="Folder made by `genopipe reference build`, to keep alignments small.")
 @click.option("--align", is_flag=True, help="Align reads that come without a BAM, to keep them small; needs --reference.")
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ class _NewFile(click.Path):
     """A file that appears whole under its name: a pipe or a device would be replaced by it, and standard output has no name."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        path = Path(super().convert(value, param, ctx))
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if str(path) == "-" or path.absolute().parent == Path("/dev") or (path.exists() and not path.is_file()):
             self.fail(f"{str(path)!r} is no file; give the name of one, as outputs appear whole or not at all.", param, ctx)
         return path
@@ -88,7 +89,7 @@ threads_option = click.option(
     type=click.IntRange(min=1),
     default=device.default_threads,
     show_default="all cores",
-    help="Threads to use; the result does not depend on it.",
+    help="Cores to use, by threads or processes; the result does not depend on it.",
 )
 device_option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True, help="Where the kernels run."

@@ -34,6 +34,7 @@ from genopipe.archive.regions import get_region
 from genopipe.archive.representations import PutOptions
 from genopipe.archive.sorted_rows import Column
 from genopipe.archive.workshop import Workshop
+from genopipe.errors import BadEnvironment
 from genopipe.store import FolderStore
 
 from .test_bam_records import batch, record, records
@@ -188,6 +189,15 @@ def test_a_few_reads_that_the_pool_has_not_are_kept_whole(pool: Any, sample: Pat
         return records[:-50]
 
     comes_back(pool, rewritten(sample / "S1.bam", tmp_path / "r.bam", renamed))
+
+
+def test_a_full_disk_is_told_before_work_starts(pool: Any, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, shop = pool
+    realigned = describe_realigned(lambda: iter([plain(sample / "S1.bam")]), content, shop)
+    monkeypatch.setattr("genopipe.archive.read_rows.shutil.disk_usage", lambda folder: type("Usage", (), {"free": 100})())
+    for work in (lambda: describe_realigned(lambda: iter([]), content, shop), lambda: list(plain_realigned(realigned, shop))):
+        with pytest.raises(BadEnvironment, match="0 MB are free for temporary files"):
+            work()
 
 
 def test_other_reads_are_refused(pool: Any, sample: Path, tmp_path: Path) -> None:
