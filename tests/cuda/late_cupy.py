@@ -9,11 +9,16 @@ Source: CuPy 14.2: cupy/_core/core.pyx (get, set, asarray), cupy/cuda/stream.pyx
 
 from __future__ import annotations
 
+import functools
 import operator
+import re
+import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -46,7 +51,8 @@ class LateArray(DeviceArray):
     def _change(self, function: Callable[..., Any], *given: Any) -> LateArray:
         if any(isinstance(key, LateArray) and key.dtype == bool for key in given[:1]) and isinstance(given[-1], LateArray):
             self._cupy.cuda.get_current_stream().synchronize()
-        self._cupy.give(partial(function, self.held, *map(unwrapped, given)))
+        sources = [unwrapped(each) for each in given]
+        self._cupy.give(partial(function, self.held, *sources), what=function.__name__, reads=_arrays(sources), writes=[self.held])
         return self
 
     def _view(self, function: Callable[..., Any], *given: Any, **named: Any) -> LateArray:
@@ -76,7 +82,8 @@ class LateArray(DeviceArray):
             source = self if self.held.flags.c_contiguous else self.copy()
         to = np.empty(self.shape, self.dtype, order) if out is None else out
         assert to.shape == self.shape and to.dtype == self.dtype and to.flags.c_contiguous
-        self._cupy.card.give(stream.queue, partial(np.copyto, late.bare(to), source.held))
+        work = partial(np.copyto, self._cupy.locked.as_copied(to), source.held)
+        self._cupy.card.give(stream.queue, work, what="get", reads=[source.held], writes=[to])
         if blocking or not self._cupy.locked.has(to):
             stream.synchronize()
         return to
@@ -86,7 +93,8 @@ class LateArray(DeviceArray):
         stream = stream or self._cupy.cuda.get_current_stream()
         assert isinstance(arr, np.ndarray) and arr.shape == self.shape and arr.dtype == self.dtype
         assert arr.flags.c_contiguous and self.held.flags.c_contiguous, "CuPy would copy from an array that it lets go of"
-        self._cupy.card.give(stream.queue, partial(np.copyto, self.held, late.bare(arr)))
+        work = partial(np.copyto, self.held, self._cupy.locked.as_copied(arr))
+        self._cupy.card.give(stream.queue, work, what="set", reads=[arr], writes=[self.held])
 
 
 def _view_method(name: str) -> Callable[..., Any]:
@@ -186,13 +194,14 @@ class LateCupy:
     """`cupy`, and `cupyx`."""
 
     def __init__(self, seed: int) -> None:
-        self.card, self.locked = late.Card(seed), late.Locked()
+        self.card = late.Card(seed)
+        self.locked = late.Locked(self.card)
         self.cuda = LateCuda(self.card)
         self._pool = self.cuda.MemoryPool()
 
-    def give(self, work: late.Work) -> None:
-        """Queues work on the current stream."""
-        self.card.give(self.cuda.get_current_stream().queue, work)
+    def give(self, work: late.Work, **touched: Any) -> None:
+        """Queues work on the current stream; see `late.Card.give`."""
+        self.card.give(self.cuda.get_current_stream().queue, work, **touched)
 
     def run(self, function: Callable[..., Any], *given: Any, **named: Any) -> LateArray:
         """What a function of NumPy gives; the shape of that is the same for zeros in the place of what is not known yet."""
@@ -208,7 +217,8 @@ class LateCupy:
             seen = np.asarray(function(*like, **named))
         made, sources = self.empty(seen.shape, seen.dtype), [unwrapped(each) for each in given]
         held = made.held
-        self.give(lambda: np.copyto(held, function(*sources, **named)))
+        name = getattr(function, "__name__", "a function")
+        self.give(lambda: np.copyto(held, function(*sources, **named)), what=name, reads=_arrays(sources), writes=[held])
         return made
 
     def ndarray(self, shape: Any, dtype: Any, memptr: late.Memory) -> LateArray:
@@ -225,7 +235,7 @@ class LateCupy:
         source = np.asarray(a, dtype, order="C")
         source = source if self.locked.has(source) else source.copy()
         made = self.empty(source.shape, source.dtype)
-        self.give(partial(np.copyto, made.held, source))
+        self.give(partial(np.copyto, made.held, source), what="asarray", writes=[made.held])
         return made
 
     def flatnonzero(self, a: LateArray) -> LateArray:
@@ -248,6 +258,22 @@ class LateCupy:
             return self.run(function, *given, **named)
 
         return call
+
+
+@functools.cache
+def written_by(path: Path, entry: str, defines: tuple[tuple[str, int | str], ...]) -> list[bool]:
+    """Which parameters of a kernel are addresses of what is not constant."""
+    command = ["g++", "-E", "-P", "-x", "c++", *(f"-D{name}={value}" for name, value in defines), str(path)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.search(rf"__global__[^;{{]*?\b{entry}\((.*?)\)\s*{{", text, re.DOTALL)
+    assert found is not None, f"{path.name} has no kernel {entry}"
+    return ["*" in each and not each.strip().startswith("const") for each in found[1].split(",")]
+
+
+def _arrays(given: Iterable[Any]) -> list[Any]:
+    """The arrays of the device among what an operation is given, also in lists."""
+    flat = chain.from_iterable(each if isinstance(each, list | tuple) else [each] for each in given)
+    return [each for each in flat if isinstance(each, np.ndarray)]
 
 
 def _zeros(value: Any) -> Any:
@@ -278,7 +304,9 @@ class LateCard(device.Card):
             with cupy.card.lock:
                 kernel = shim(source.path, entry, defines=dict(source.defines))
                 given = tuple(each if isinstance(each, np.generic) else unwrapped(each) for each in arguments)
-                cupy.give(partial(kernel, grid, block, given))
+                is_written = written_by(source.path, entry, source.defines)
+                touched = [[each for each, its in zip(given, is_written, strict=True) if its is is_one] for is_one in (False, True)]
+                cupy.give(partial(kernel, grid, block, given), what=entry, reads=_arrays(touched[0]), writes=_arrays(touched[1]))
 
         return call
 

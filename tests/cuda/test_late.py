@@ -1,7 +1,8 @@
 """On a card that works late, early, and in any order that streams allow, results are the same; and such a card does find faults.
 
 The stand-in is `late_cupy`, on which `device.Card` itself runs. What only the order can spoil is planted first: each fault gives a wrong
-result with some of the seeds, what is right gives none with any. All tests of this folder run so by GENOPIPE_TEST_LATE=SEED.
+result with some of the seeds, what is right gives none with any; and where work of the card is not ordered, that is told with every
+seed. All tests of this folder run so by GENOPIPE_TEST_LATE=SEED.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import pytest
 pytest.importorskip("pysam", reason="the aligner's commands need the whole installation")
 
 from genopipe.device import Gpu
+from genopipe.kernels.packed_on_gpu import PACKED
 from tests.align.test_pipeline import Sample
-from tests.cuda import test_align, test_choose, test_packed, test_pileup, test_secondary
-from tests.cuda.late_cupy import LateCard
+from tests.cuda import late, test_align, test_choose, test_packed, test_pileup, test_secondary
+from tests.cuda.late_cupy import LateCard, written_by
 
 SEEDS = range(8)
 HERE = np.arange(4000)
@@ -116,25 +118,44 @@ def asked_of_a_mask(card: Any, spoilt: bool) -> Any:
     return card.host(card.xp.flatnonzero(mask))
 
 
-FAULTS: list[Callable[[Any, bool], Any]] = [
+Fault = Callable[[Any, bool], Any]
+
+OF_THE_HOST: list[Fault] = [a_buffer_written_too_early, read_before_it_has_come]
+OF_THE_CARD: list[Fault] = [
     uploaded_too_early,
     used_before_it_is_uploaded,
-    a_buffer_written_too_early,
     a_buffer_let_go_too_early,
     an_array_let_go_too_early,
-    read_before_it_has_come,
     made_by_a_stream_that_nobody_waits_for,
     asked_of_a_mask,
 ]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_fault_is_found_and_nothing_else(fault: Callable[[Any, bool], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    def is_right(seed: int, *, spoilt: bool) -> bool:
-        return np.array_equal(fault(LateCard.standing_in(monkeypatch, seed), spoilt), HERE)
+@pytest.mark.parametrize("fault", [*OF_THE_HOST, *OF_THE_CARD], ids=lambda fault: fault.__name__)
+def test_a_fault_spoils_the_result_of_some_seed(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(late.Card, "_complain", lambda card: None)
+    cards = [LateCard.standing_in(monkeypatch, seed) for seed in SEEDS]
+    assert not all(np.array_equal(fault(card, True), HERE) for card in cards)
 
-    assert all(is_right(seed, spoilt=False) for seed in SEEDS)
-    assert not all(is_right(seed, spoilt=True) for seed in SEEDS)
+
+@pytest.mark.parametrize("fault", OF_THE_CARD, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_work_without_an_order_is_told(fault: Fault, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the result is right."""
+    with pytest.raises(AssertionError, match=r"nothing orders|nobody has waited"):
+        fault(LateCard.standing_in(monkeypatch, seed), True)
+
+
+@pytest.mark.parametrize("right", [*OF_THE_HOST, *OF_THE_CARD], ids=lambda fault: fault.__name__)
+def test_nothing_else_is_told(right: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = [LateCard.standing_in(monkeypatch, seed) for seed in SEEDS]
+    assert all(np.array_equal(right(card, False), HERE) for card in cards)
+
+
+def test_parameters_of_kernels_are_read_or_written() -> None:
+    """Those that a macro names, too."""
+    written = written_by(PACKED.path, "look", PACKED.defines)
+    assert (len(written), written[-3:], any(written[:-3])) == (13, [True] * 3, False)
 
 
 def test_batches_arrive_whole_and_in_order(gpu: LateCard) -> None:
