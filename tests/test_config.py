@@ -128,6 +128,7 @@ FAULTS = {
     ),
     "reads and run folder": (("archive: archive", "archive: archive\nrun_folder: run"), r"`reads` or `run_folder` is missing, or both"),
     "bad value": (("priority: stat", "priority: now"), r"case.yaml:2: priority: 'now' does not fit; wanted one of stat, urgent, routine"),
+    "number as name": (("NICU-0001", "0123"), r"case.yaml:1: case: 83 does not fit; wanted letters.* Put it in quotes"),
     "bad name": (("NICU-0001", "Jane Doe"), r"case.yaml:1: case: 'Jane Doe' does not fit"),
     "bad term": (("HP:0000252", "HP:252"), r"case.yaml:9: .*'HP:252' does not fit; wanted an HPO id such as HP:0001250"),
     "term observed and excluded": (("[HP:0000252]", "[HP:0001250]"), r"HP:0001250 is both observed and excluded"),

@@ -3,25 +3,33 @@ the rest is left to fill in, with comments."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from genopipe.config import ReadFiles, reads_of_run
 from genopipe.errors import BadInput
 from genopipe.formats.sample_sheet import read_sample_sheet
+from genopipe.ingest.run_plan import UNDETERMINED
 from genopipe.outputs import whole_file
+from genopipe.progress import log
 
 FASTQ_NAME = re.compile(r"^(?P<sample>.+?)(?:_S\d+)?(?:_L(?P<lane>\d{3}))?_R?(?P<mate>[12])(?:_001)?\.(?:fastq|fq)(?:\.gz|\.bgz)?$")
 """`SAMPLE_S1_L001_R1_001.fastq.gz` (bcl2fastq) and its shorter forms."""
 
+_FASTQ = re.compile(r"\.(fastq|fq)(\.\w+)?$")
+_PLAIN = re.compile(r"[\w./-][\w./ -]*")
+
 TEMPLATE = """\
-case: {case}                 # letters, digits, - and _; never a name or a record number
+case: {case}                    # letters, digits, - and _; never a name or a record number
 priority: routine               # stat | urgent | routine
 reference: refs/GRCh38          # made by `genopipe reference build`
 evidence: evidence/current      # locked by `genopipe evidence lock`
 proband:
-  sample: {proband}
+  sample: {proband}   # check who is who
   sex: unknown                  # female | male | unknown
   phenotypes: []                # HPO terms seen, such as [HP:0001250, HP:0001252]
   excluded: []                  # HPO terms looked for and not found
@@ -30,14 +38,25 @@ proband:
 
 PARENTS = (("mother", "female"), ("father", "male"))
 RELATIVE = "  - {{sample: {sample}, relation: {relation}, sex: {sex}, affected: false}}   # check who is who\n"
+OTHER = "  # {entry}   # of neither parent: such a family is named by `pedigree:` in place of `family:`\n"
 
 
 def find_reads(folder: Path) -> list[ReadFiles]:
-    """The FASTQ files in `folder`, paired by name, sorted by sample and lane. Raises BadInput when there are none or a mate is alone."""
+    """The FASTQ files in `folder`, paired by name, sorted by sample and lane; reads that belong to nobody are left out.
+
+    Raises BadInput when there are none, a mate is alone, or two files have one sample, lane and mate.
+    """
     found: dict[tuple[str, int], dict[str, Path]] = {}
-    for path in sorted(folder.iterdir()):
-        if match := FASTQ_NAME.match(path.name):
-            found.setdefault((re.sub(r"[^A-Za-z0-9_-]", "-", match["sample"]), int(match["lane"] or 1)), {})[match["mate"]] = path
+    for path in sorted(path for path in folder.iterdir() if _FASTQ.search(path.name)):
+        match = FASTQ_NAME.match(path.name)
+        if match is None:
+            log.warning("%s: no name such as S1_R1.fastq.gz; it is left out", path)
+        elif match["sample"] != UNDETERMINED:
+            mates = found.setdefault((re.sub(r"[^A-Za-z0-9_-]", "-", match["sample"]), int(match["lane"] or 1)), {})
+            if match["mate"] in mates:
+                came = f"the same sample, lane and mate as {mates[match['mate']].name}"
+                raise BadInput(came, wanted="one file of each", do="Rename one.", path=path)
+            mates[match["mate"]] = path
     if not found:
         raise BadInput(
             "no FASTQ files", wanted="names such as S1_R1.fastq.gz and S1_R2.fastq.gz", do="Name the folder with the reads.", path=folder
@@ -60,13 +79,14 @@ def write_case(folder: Path, target: Path) -> Sequence[ReadFiles]:
     is_run = (folder / "RunInfo.xml").is_file()
     reads = reads_of_sheet(folder) if is_run else find_reads(folder)
     samples = list(dict.fromkeys(files.sample for files in reads))
+    people = [] if is_run else samples[1:]
     relatives = "".join(
-        f"  - {{sample: {sample}, relation: mother, sex: female, affected: false}}   # mother | father\n"
-        for sample in ([] if is_run else samples[1:])
+        RELATIVE.format(sample=_value(sample), relation=relation, sex=sex) for sample, (relation, sex) in zip(people, PARENTS, strict=False)
     )
-    lines = "".join(_line(files, base) for files in reads)
+    others = people[len(PARENTS) :]
+    lines = "".join((OTHER if files.sample in others else "  {entry}\n").format(entry=_entry(files, base)) for files in reads)
     section = f"run_folder: {_shown(folder, base)}   # samples of its sheet: {', '.join(samples)}\n" if is_run else f"reads:\n{lines}"
-    text = TEMPLATE.format(case="CASE-1", proband=samples[0], family=f"family:\n{relatives}" if relatives else "", reads=section)
+    text = TEMPLATE.format(case="CASE-1", proband=_value(samples[0]), family=f"family:\n{relatives}" if relatives else "", reads=section)
     with whole_file(target) as partial:
         partial.write_text(text)
     return reads
@@ -78,10 +98,17 @@ def reads_of_sheet(run_folder: Path) -> list[ReadFiles]:
     return list(reads_of_run(run_folder, sheet, {sample.name for sample in read_sample_sheet(sheet).samples}))
 
 
-def _shown(path: Path, base: Path) -> Path:
-    return path.resolve().relative_to(base) if path.resolve().is_relative_to(base) else path.resolve()
+def _shown(path: Path, base: Path) -> str:
+    """The path in the case file, relative where it can be."""
+    path = path.resolve()
+    return _value(str(path.relative_to(base) if path.is_relative_to(base) else path))
 
 
-def _line(files: ReadFiles, base: Path) -> str:
+def _value(text: str) -> str:
+    """Text as YAML reads it back, in quotes where it needs them."""
+    return text if _PLAIN.fullmatch(text) and yaml.safe_load(text) == text else json.dumps(text, ensure_ascii=False)
+
+
+def _entry(files: ReadFiles, base: Path) -> str:
     r2 = f", r2: {_shown(files.r2, base)}" if files.r2 else ""
-    return f"  - {{sample: {files.sample}, lane: {files.lane}, r1: {_shown(files.r1, base)}{r2}}}\n"
+    return f"- {{sample: {_value(files.sample)}, lane: {files.lane}, r1: {_shown(files.r1, base)}{r2}}}"

@@ -136,8 +136,10 @@ def check(document: dict[str, Any], lines: Lines, kind: str, path: Path) -> None
                 line=lines.at(place),
                 key=key,
             )
+        no_text = broken.get("type") == "string" and isinstance(leaf.instance, bool | int | float)
+        do = "Put it in quotes, so that it is text." if no_text else "Mend this value."
         raise BadConfiguration(
-            f"{leaf.instance!r} does not fit", wanted=_wanted(broken, kind), do="Mend this value.", path=path, line=lines.at(place), key=key
+            f"{leaf.instance!r} does not fit", wanted=_wanted(broken, kind), do=do, path=path, line=lines.at(place), key=key
         )
 
 

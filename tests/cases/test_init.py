@@ -47,6 +47,46 @@ def test_a_run_folder_becomes_a_case_that_can_be_read(tmp_path: Path) -> None:
     assert [(files.sample, files.lane) for files in case.reads] == [("A", 1), ("A", 2)]
 
 
+def test_a_family_of_four_has_two_parents_and_reads_of_another(tmp_path: Path) -> None:
+    """Reads that no barcode claimed are nobody's; whoever is no parent needs a pedigree, and stands in a comment until then."""
+    for sample in ("A", "B", "C", "D", "Undetermined_S0"):
+        (tmp_path / f"{sample}_L001_R1_001.fastq.gz").touch()
+    write_case(tmp_path, tmp_path / "case.yaml")
+    case = load_case(tmp_path / "case.yaml")
+    assert [(one.sample, one.relation) for one in case.family] == [("B", "mother"), ("C", "father")]
+    assert case.samples == ("A", "B", "C")
+    assert "# - {sample: D, lane: 1, r1: D_L001_R1_001.fastq.gz}   # of neither parent" in (tmp_path / "case.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ["a, b_R1.fq", "x {1} #2_R1.fq", "a: b_R1.fq", '"q"_R1.fq', "~_R1.fq", "Möller ß_R1.fq", "- a_R1.fq", "0123_R1.fq", "no_R1.fq"]
+)
+def test_any_file_name_stands_in_the_case_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    write_case(tmp_path, tmp_path / "case.yaml")
+    assert load_case(tmp_path / "case.yaml").reads[0].r1 == tmp_path / name
+
+
+def test_a_run_folder_named_like_a_number_is_text(tmp_path: Path) -> None:
+    make_run(tmp_path / "241120_0001")
+    write_case(tmp_path / "241120_0001", tmp_path / "case.yaml")
+    assert load_case(tmp_path / "case.yaml").run_folder == tmp_path / "241120_0001"
+
+
+def test_two_files_of_one_sample_lane_and_mate_are_an_error(tmp_path: Path) -> None:
+    for name in ("T.7_R1.fq", "T-7_R1.fq"):
+        (tmp_path / name).touch()
+    with pytest.raises(BadInput, match=r"T\.7_R1\.fq: the same sample, lane and mate as T-7_R1\.fq"):
+        find_reads(tmp_path)
+
+
+def test_a_file_of_another_name_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("A_R1.fq", "A.sorted.R1.fastq.gz", "notes.txt"):
+        (tmp_path / name).touch()
+    assert len(find_reads(tmp_path)) == 1
+    assert "A.sorted.R1.fastq.gz: no name such as S1_R1.fastq.gz" in caplog.text and "notes" not in caplog.text
+
+
 def test_a_folder_without_reads_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no FASTQ files; wanted names such as"):
         find_reads(tmp_path)
