@@ -2,8 +2,9 @@
 
 The workers are forked before the device is asked for, so that they inherit nothing of it; what they go by comes to them once calling
 begins. A few threads make looks, a little ahead. The arrays of a look go into memory that is shared, without a file, and that is given back
-when the window is done; the rest of it, and the text that comes of it, go through the worker's pipe. Workers compare reads with haplotypes
-on their own cores: to ask this process for it would hold up the looks for less work than the asking takes.
+when the window is done; the rest of it, and the text that comes of it, go through the worker's pipe. Where a worker has so many reads and
+haplotypes to compare that it is worth it, it asks this process, where a thread for each worker has the device do it; the arrays go over and
+back by memory that the two share.
 """
 
 from __future__ import annotations
@@ -11,19 +12,25 @@ from __future__ import annotations
 import mmap
 import os
 import pickle
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing import Pipe
+from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genopipe.call.looks import Calling, Window, looks
 from genopipe.call.pool import MOST_OPEN, workers
 from genopipe.call.window_text import WindowText, written
 from genopipe.call.windows import settled
+from genopipe.device import out_of_memory
+from genopipe.kernels.pairhmm import ask_elsewhere, likelihoods
 
 _LOOKERS = 4
 """Threads that make looks: they wait for the device most of the time."""
@@ -73,6 +80,43 @@ class _Shared:
         os.close(self._file)
 
 
+class _Asking:
+    """How a worker asks this process, and gets its answer: a pipe, and memory that both share."""
+
+    def __init__(self) -> None:
+        self.here, self.there = Pipe()
+        self.shared = _Shared()
+
+    def answer(self) -> None:
+        """What a thread of this process does until the worker ends."""
+        while True:
+            try:
+                asked = self.here.recv()
+            except (EOFError, OSError):
+                return
+            try:
+                answer = self._costs(*self.shared.take(asked))
+            except MemoryError:
+                self.here.send(out_of_memory())
+            except Exception as error:
+                self.here.send(error)
+            else:
+                self.here.send(self.shared.lay(answer))
+
+    def likelihoods(self, *given: Any) -> NDArray[np.int32]:
+        """What `pairhmm.likelihoods` gives, by asking."""
+        self.there.send(self.shared.lay(given))
+        answer = self.there.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        costs: NDArray[np.int32] = self.shared.take(answer).copy()
+        return costs
+
+    @staticmethod
+    def _costs(reads: Any, haplotypes: Any, pair_read: NDArray[np.int64], pair_haplotype: NDArray[np.int64]) -> NDArray[np.int32]:
+        return likelihoods(reads, haplotypes, pair_read=pair_read, pair_haplotype=pair_haplotype)
+
+
 class _Handed(NamedTuple):
     """A window with its looks, and what all windows are called by."""
 
@@ -89,7 +133,28 @@ class Settlers:
         self._calling, self._known = _Shared(), list[Calling]()
         self._places = [_Shared() for _ in range(MOST_OPEN * n + 2 * _LOOKERS + 2)]
         self._free = deque(range(len(self._places)))
+        self._asking = [_Asking() for _ in range(n)]
+        self._numbers, given = os.pipe()
+        os.write(given, np.arange(n, dtype=np.uint16).tobytes())
+        os.close(given)
         self.spread: Callable[[Iterable[_Handed]], Iterator[tuple[_Handed, WindowText]]]
+
+    @contextmanager
+    def answers(self) -> Iterator[Callable[[], None]]:
+        """Gives what begins to answer the workers, once these are there; it ends when they do, which is to be before this ends."""
+        threads = [Thread(target=each.answer) for each in self._asking]
+
+        def begin() -> None:
+            for each, thread in zip(self._asking, threads, strict=True):
+                each.there.close()
+                thread.start()
+
+        try:
+            yield begin
+        finally:
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
 
     @contextmanager
     def texts(self, calling: Calling, windows: Sequence[Window]) -> Iterator[Iterator[tuple[Window, WindowText]]]:
@@ -112,13 +177,26 @@ class Settlers:
     def settle(self, handed: _Handed) -> WindowText:
         """What a worker does with a window."""
         if not self._known:
-            self._known.append(self._calling.take(handed.calling))
+            self._begin(handed.calling)
         seen = self._places[handed.place].take(handed.looks)
         return written(self._known[0], handed.window, settled(self._known[0], handed.window, seen))
 
+    def _begin(self, calling: _Laid) -> None:
+        """Takes up what windows are called by, and the next way to ask; lets go of those of others, so that each ends with its worker."""
+        self._known.append(self._calling.take(calling))
+        number = int.from_bytes(os.read(self._numbers, 2), sys.byteorder)
+        for i, each in enumerate(self._asking):
+            each.here.close()
+            if i != number:
+                each.there.close()
+        ask_elsewhere(self._asking[number].likelihoods)
+
     def close(self) -> None:
-        for shared in (self._calling, *self._places):
+        os.close(self._numbers)
+        for shared in (self._calling, *self._places, *(each.shared for each in self._asking)):
             shared.close()
+        for each in self._asking:
+            each.here.close()
 
     def _handed(self, pool: ThreadPoolExecutor, calling: Calling, windows: Sequence[Window], laid: _Laid) -> Iterator[_Handed]:
         def look(window: Window, place: int) -> _Handed:
@@ -138,7 +216,8 @@ def settlers(n: int) -> Iterator[Settlers]:
     """Starts `n` of them. To be entered before a device is asked for, and before any thread is started."""
     made = Settlers(n)
     try:
-        with workers(made.settle, n) as made.spread:
+        with made.answers() as begin, workers(made.settle, n) as made.spread:
+            begin()
             yield made
     finally:
         made.close()

@@ -21,6 +21,7 @@ discovery to tens of thousands of samples (bioRxiv 201178), for the transitions 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -205,6 +206,18 @@ def milli_phred(total, columns, out):  # type: ignore[no-untyped-def]
             out[pair] = min(max(np.int64(np.floor(value + 0.5)), 0), WORST)
 
 
+_elsewhere: list[Callable[..., NDArray[np.int32]]] = []
+
+
+WORTH_ASKING = 1 << 22
+"""Cells from which on another process is asked: some three milliseconds of the lanes."""
+
+
+def ask_elsewhere(likelihoods: Callable[..., NDArray[np.int32]]) -> None:
+    """From now on much work of this process is done by `likelihoods`, such as that of a process that has a device."""
+    _elsewhere.append(likelihoods)
+
+
 def likelihoods(
     reads: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int64]],
     haplotypes: tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64]],
@@ -227,6 +240,8 @@ def likelihoods(
 
         return on_gpu.likelihoods(gpu, reads, haplotypes, pair_read=pair_read, pair_haplotype=pair_haplotype)
     rows, columns = np.diff(reads[2])[pair_read], np.diff(haplotypes[2])[pair_haplotype]
+    if _elsewhere and int(rows @ columns) >= WORTH_ASKING:
+        return _elsewhere[-1](reads, haplotypes, pair_read, pair_haplotype)
     order = np.lexsort((columns, rows))
     total = np.empty(len(order), np.float32)
     forward(*reads, *haplotypes, pair_read[order], pair_haplotype[order], MATCH, MISMATCH, total)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from genopipe.call.handed import _Shared
+from genopipe.call.handed import _Asking, _Shared
+from genopipe.errors import BadEnvironment
+from genopipe.kernels import pairhmm
 from genopipe.kernels.far import FarAlignments
 from genopipe.model import Alignments
 from tests.cuda.build import Shim
@@ -52,3 +58,60 @@ def test_reads_of_a_device_come_as_those_of_the_host(shared: _Shared) -> None:
     found = shared.take(shared.lay(far))
     assert type(found) is Alignments
     assert all(np.array_equal(getattr(found, field.name), getattr(reads, field.name)) for field in fields(reads))
+
+
+def compared(cells: int) -> tuple[Any, ...]:
+    """Reads, haplotypes and pairs of at least so many cells."""
+    rng, n = np.random.default_rng(2), 40
+    start = np.arange(n + 1, dtype=np.int64) * 50
+    reads = rng.integers(0, 4, 50 * n).astype(np.uint8), rng.integers(10, 40, 50 * n).astype(np.uint8), start
+    haplotypes = rng.integers(0, 4, 50 * n).astype(np.uint8), np.full(50 * n, 3e-5, np.float32), start
+    pairs = rng.integers(0, n, (2, cells // 2_500 + 1))
+    return reads, haplotypes, *pairs
+
+
+def ask(asking: _Asking, monkeypatch: pytest.MonkeyPatch, given: tuple[Any, ...]) -> tuple[NDArray[np.int32], list[int]]:
+    """What is answered through `likelihoods`, as a worker would ask; and how many pairs each question had."""
+    asked: list[int] = []
+
+    def elsewhere(*given: Any) -> NDArray[np.int32]:
+        asked.append(len(given[2]))
+        return asking.likelihoods(*given)
+
+    monkeypatch.setattr(pairhmm, "_elsewhere", [elsewhere])
+    monkeypatch.setattr(asking, "_costs", lambda reads, haplotypes, *pairs: own(monkeypatch, reads, haplotypes, *pairs))
+    thread = Thread(target=asking.answer)
+    thread.start()
+    try:
+        return pairhmm.likelihoods(*given[:2], pair_read=given[2], pair_haplotype=given[3]), asked
+    finally:
+        asking.there.close()
+        thread.join(10)
+        assert not thread.is_alive()
+        asking.here.close()
+        asking.shared.close()
+
+
+def own(monkeypatch: pytest.MonkeyPatch, reads: Any, haplotypes: Any, *pairs: Any) -> NDArray[np.int32]:
+    monkeypatch.setattr(pairhmm, "_elsewhere", [])
+    return pairhmm.likelihoods(reads, haplotypes, pair_read=pairs[0], pair_haplotype=pairs[1])
+
+
+@pytest.mark.parametrize(("cells", "n_asked"), [(pairhmm.WORTH_ASKING // 2, 0), (pairhmm.WORTH_ASKING, 1)])
+def test_much_to_compare_is_asked_for_and_little_is_not(monkeypatch: pytest.MonkeyPatch, cells: int, n_asked: int) -> None:
+    given = compared(cells)
+    wanted = own(monkeypatch, *given)
+    found, asked = ask(_Asking(), monkeypatch, given)
+    assert found.tolist() == wanted.tolist() and len(asked) == n_asked
+
+
+def test_what_goes_wrong_with_an_answer_is_told_to_who_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device whose memory is full, in the words of `device`."""
+
+    def full(*given: Any) -> None:
+        raise MemoryError
+
+    asking = _Asking()
+    monkeypatch.setattr(sys.modules[__name__], "own", full)
+    with pytest.raises(BadEnvironment, match="memory ran out while the GPU was at work"):
+        ask(asking, monkeypatch, compared(pairhmm.WORTH_ASKING))

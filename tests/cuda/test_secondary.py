@@ -20,7 +20,7 @@ from genopipe.call.caller import Sample as Whom
 from genopipe.cases.secondary import Reads, run_secondary
 from genopipe.device import Device, Gpu
 from genopipe.formats import held_alignments
-from genopipe.kernels import on_gpu
+from genopipe.kernels import on_gpu, pairhmm
 from tests.align.test_pipeline import GROUP, Sample, draw_pairs, random_sequence
 
 
@@ -77,6 +77,7 @@ def test_every_file_has_the_bytes_of_the_cpu(gpu: Gpu, sample: Sample, monkeypat
     monkeypatch.setattr(gpu_chain, "PART_READS", 200)
     monkeypatch.setattr(run_module, "MOST_TEXT", 1 << 15)
     monkeypatch.setattr(on_gpu, "PAIRS_AT_ONCE", 500)
+    monkeypatch.setattr(pairhmm, "WORTH_ASKING", 1 << 18)
     reads = Reads(*sample.mates("all"), GROUP)
 
     def run(name: str, device: Device, *, keep: bool, memory: int = 4 << 30, threads: int = 2) -> dict[str, bytes]:
@@ -88,7 +89,7 @@ def test_every_file_has_the_bytes_of_the_cpu(gpu: Gpu, sample: Sample, monkeypat
     without = {name: content for name, content in wanted.items() if not name.startswith(".bam")}
     assert wanted[".vcf.gz"] and run("gpu", "gpu", keep=True) == wanted
     assert {"fastq_reads", "candidates", "extend_narrow", "choose", "fill"} <= on_device
-    assert {"unpack", "put_right", "walk", "merge", "take"} <= on_device
+    assert {"unpack", "put_right", "walk", "merge", "take", "pairhmm_forward"} <= on_device
     assert run("held", "cpu", keep=False) == without
     on_device.clear()
     room.append(4)
