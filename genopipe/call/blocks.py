@@ -56,8 +56,8 @@ def reference_blocks(view: View, sites: list[Site], *, span: tuple[int, int, int
     return Blocks(run[:, 0] + start, run[:, 1] + start, reference[run[:, 0]], least, ploidy)
 
 
-def reference_quality(fit: NDArray[np.int64], ploidy: int) -> NDArray[np.int64]:
-    """(bases) int64: GQ of the reference genotype at each base, by `fit` (bases, 3) of the pileup."""
-    quality = np.empty(len(fit), np.int64)
+def reference_quality(fit: NDArray[np.int64], ploidy: int) -> NDArray[np.uint8]:
+    """(bases) uint8: GQ of the reference genotype at each base, by `fit` (bases, 3) of the pileup."""
+    quality = np.empty(len(fit), np.uint8)
     kernels.reference_quality(fit, ploidy, MAX_QUALITY, quality)
     return quality

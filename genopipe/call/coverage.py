@@ -18,7 +18,7 @@ from genopipe.call.settings import Settings
 from genopipe.call.sites import Site
 from genopipe.call.targets import Targets
 from genopipe.call.view import View
-from genopipe.kernels.coverage import COUNTS, add_along, judge_bases
+from genopipe.kernels.coverage import COUNTS, count_before, judge_bases
 from genopipe.kernels.pileup import HALF
 
 DEEPEST = 1000
@@ -29,6 +29,9 @@ REASONS = ("", "unknown_reference", "no_reads", "low_depth", "unclear")
 order of `judge_bases`."""
 
 COLUMNS = ("contig", "bases", "mean_depth", "share_10x", "share_20x", "share_30x", "share_callable", "start", "end", "name")
+
+Judged = tuple[NDArray[np.uint8], NDArray[np.int32]]
+"""Of each base why it is not callable, by number of the reason, and the depth."""
 
 
 @dataclass(slots=True)
@@ -78,27 +81,33 @@ class Tally:
         return "\n".join(lines) + "\n"
 
 
-def measure(view: View, sites: list[Site], *, span: tuple[int, int, int], settings: Settings) -> tuple[Coverage, NDArray[np.int64]]:
-    """Coverage of bases start to end, with ploidy: the three numbers of `span`; and (bases + 1, counts) what bases before each count."""
+def measure(view: View, sites: list[Site], *, span: tuple[int, int, int], settings: Settings) -> tuple[Coverage, Judged]:
+    """Coverage of bases start to end, with ploidy: the three numbers of `span`; and what it goes by, base by base."""
     start, end, ploidy = span
     here = slice(start - view.pileup.start, end - view.pileup.start)
     settled = np.zeros(end - start, bool)
     for site in sites:
         settled[max(site.position - start, 0) : max(site.end - start, 0)] = True
-    depth, enough = view.pileup.depth[here], -(-1000 * settings.callable_quality // HALF)
-    reason, until = np.empty(end - start, np.uint8), np.empty((end - start + 1, COUNTS), np.int64)
-    quality = reference_quality(view.pileup.fit[here], ploidy)
-    judge_bases(view.reference[here], settled, quality, depth, settings.callable_quality, enough, reason)
-    add_along(reason, depth, DEEPEST, until)
-    bounds = np.concatenate(([0], np.flatnonzero(np.diff(reason)) + 1, [len(reason)]))
-    runs = [(a + start, b + start, REASONS[reason[a]]) for a, b in pairwise(bounds.tolist()) if reason[a]]
-    return Coverage(until[-1].copy(), runs), until
+    judged = np.empty(end - start, np.uint8), view.pileup.depth[here]
+    quality, enough = reference_quality(view.pileup.fit[here], ploidy), -(-1000 * settings.callable_quality // HALF)
+    judge_bases(view.reference[here], settled, quality, judged[1], settings.callable_quality, enough, judged[0])
+    bounds = np.concatenate(([0], np.flatnonzero(np.diff(judged[0])) + 1, [end - start]))
+    runs = [(a + start, b + start, REASONS[judged[0][a]]) for a, b in pairwise(bounds.tolist()) if judged[0][a]]
+    return Coverage(_counts(judged, np.array([0, end - start]))[0], runs), judged
 
 
-def measure_targets(until: NDArray[np.int64], found: NDArray[np.int64], start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and counts of the intervals `found` over the bases that `until` is of, the first one at `start`."""
-    low, high = (np.clip(found[:, column] - start, 0, len(until) - 1) for column in (1, 2))
-    return found[:, 0], until[high] - until[low]
+def measure_targets(judged: Judged, found: NDArray[np.int64], start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and counts of the intervals `found` over the bases that are judged, the first one at `start`."""
+    return found[:, 0], _counts(judged, np.clip(found[:, 1:] - start, 0, len(judged[0])))
+
+
+def _counts(judged: Judged, interval: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(intervals, counts) int64 of the bases in intervals (intervals, 2)."""
+    place, row = np.unique(interval, return_inverse=True)
+    before = np.empty((len(place), COUNTS), np.int64)
+    count_before(*judged, DEEPEST, place, before)
+    first, last = before[row.reshape(-1, 2)].swapaxes(0, 1)
+    return last - first
 
 
 def _line(name: str, counts: NDArray[np.int64], place: tuple[str, str, str] = (".", ".", ".")) -> str:

@@ -18,6 +18,7 @@ from genopipe.call.settings import Settings
 from genopipe.call.view import View
 from genopipe.formats.slabs import mixed
 from genopipe.kernels.assembly import gap_chance
+from genopipe.kernels.genotype import copy_pieces, fragment_costs
 from genopipe.kernels.pairhmm import likelihoods
 from genopipe.kernels.pileup import cut
 from genopipe.model import Alignments
@@ -56,17 +57,15 @@ class Evidence:
 
     @property
     def n_fragments(self) -> int:
-        return int(self.fragment.max(initial=-1)) + 1
+        return len(self.name_hash)
 
     def fragment_costs(self, haplotypes: list[Haplotype], settings: Settings) -> NDArray[np.int64]:
         """(fragments, haplotypes) int64: capped costs of the given haplotypes."""
         # caps are relative to the best haplotype seen, whichever are asked for
-        best = self.cost.min(axis=1, initial=1 << 30)
-        columns = self.cost[:, [self.column[haplotype] for haplotype in haplotypes]].astype(np.int64)
-        capped = np.minimum(columns - best[:, None], self.cap[:, None])
-        total = np.zeros((self.n_fragments, len(haplotypes)), np.int64)
-        np.add.at(total, self.fragment, capped)
-        return np.minimum(total, total.min(axis=1, initial=1 << 30, keepdims=True) + settings.read_cap)
+        column = np.array([self.column[haplotype] for haplotype in haplotypes], np.int64)
+        total = np.zeros((len(self.name_hash), len(haplotypes)), np.int64)
+        fragment_costs(self.cost, column, self.cap, self.fragment, settings.read_cap, total)
+        return total
 
 
 def gather_evidence(view: View, region: Region, *, longest: int, settings: Settings) -> Evidence:
@@ -79,19 +78,15 @@ def gather_evidence(view: View, region: Region, *, longest: int, settings: Setti
     cut(row, reads.position, reads.cigar, reads.cigar_start, low, high, part)
     used = (part[:, 1] - part[:, 0] >= _SHORTEST_PIECE) & (part[:, 2] < region.end) & (part[:, 3] > region.start)
     row, part = _fewer(reads, row[used], part[used], settings.max_fragments)
-    first = reads.base_start[row] + part[:, 0]
-    length = part[:, 1] - part[:, 0]
-    piece_start = np.concatenate(([0], np.cumsum(length)))
-    index = np.arange(piece_start[-1]) + np.repeat(first - piece_start[:-1], length)
+    piece_start = np.concatenate(([0], np.cumsum(part[:, 1] - part[:, 0])))
+    base, quality = np.empty(piece_start[-1], np.uint8), np.empty(piece_start[-1], np.uint8)
     cap = reads.mapping_quality[row]
-    quality = np.minimum(reads.quality[index], np.repeat(cap, length))
+    copy_pieces(reads.base_start[row] + part[:, 0], cap, reads.base, reads.quality, piece_start, base, quality)
     name_hash, fragment = np.unique(reads.name_hash[row], return_inverse=True)
     reverse = (reads.flag[row] & 16) > 0
     empty = np.empty((len(row), 0), np.int32)
     caps, fragment = cap.astype(np.int64) * 1000, fragment.astype(np.int64)
-    return Evidence(
-        region, stretch, reads.base[index], quality, piece_start, fragment, caps, reverse, part[:, 2:], {}, empty, name_hash, view.gap_rate
-    )
+    return Evidence(region, stretch, base, quality, piece_start, fragment, caps, reverse, part[:, 2:], {}, empty, name_hash, view.gap_rate)
 
 
 def _fewer(reads: Alignments, row: NDArray[np.int64], part: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

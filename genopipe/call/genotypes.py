@@ -40,7 +40,7 @@ def _site(search: Search, site: tuple[int, bool], events: list[Event], over: lis
     alleles += (DELETED,) * len(over)
     here = _over(search, position, position + len(alleles[0]))
     shown = np.where(here, _shown(allele_cost), -1)
-    depths = tuple(int((shown == allele).sum()) for allele in range(n))
+    depths = tuple(np.bincount(shown + 1, minlength=n + 1)[1:].tolist())
     strands = strand_counts(shown[search.evidence.fragment], search.evidence.reverse)
     likelihood = normalised(_with_any_other(called, allele_cost, search.ploidy))
     names = shown_by(search.evidence.name_hash, shown)

@@ -28,13 +28,19 @@ _MANY_UNITS = 5
 
 @dataclass(slots=True)
 class Search:
-    """The state of one region: known events with their priors, and the best pair so far."""
+    """The state of one region: known events with their priors, and the best pair of the `judged` first haplotypes of the evidence."""
 
     evidence: Evidence
     ploidy: int
     prior: dict[Event, int]
     pair: tuple[Haplotype, Haplotype] = ((), ())
+    judged: int = 0
     done: bool = False
+
+    def choose(self, settings: Settings) -> None:
+        """Takes the best pair of all haplotypes that are judged now."""
+        if self.judged < len(self.evidence.column):
+            self.pair, self.judged = best_pair(self, settings), len(self.evidence.column)
 
 
 def settle(evidences: list[Evidence], *, ploidy: int, settings: Settings) -> list[Search]:
@@ -50,7 +56,7 @@ def settle(evidences: list[Evidence], *, ploidy: int, settings: Settings) -> lis
         running = [search for search in searches if not search.done]
         judge([(search.evidence, _improve(search, settings)) for search in running])
     for search in searches:
-        search.pair = best_pair(search, settings)
+        search.choose(settings)
     _vary(searches, settings)
     return searches
 
@@ -61,7 +67,7 @@ def _vary(searches: list[Search], settings: Settings) -> None:
         judge([(search.evidence, list(variations(search))) for search in searches])
         before = [search.pair for search in searches]
         for search in searches:
-            search.pair = best_pair(search, settings)
+            search.choose(settings)
         searches = [search for search, pair in zip(searches, before, strict=True) if search.pair != pair]
     judge([(search.evidence, list(variations(search))) for search in searches])
 
@@ -118,19 +124,19 @@ def _assembled(evidence: Evidence, settings: Settings) -> Iterable[Haplotype]:
     base = np.concatenate((reference, shown))
     start = np.concatenate(([0], evidence.piece_start + len(reference)))
     support = max(settings.min_support, int(settings.min_indel_share * evidence.n_fragments))
-    found: dict[Haplotype, int] = {}
+    spelled: dict[bytes, int] = {}
     for k in settings.kmers:
         for detour in detours(base, start, k=k, min_support=support):
             sequence = stretch.base[: detour.leave] + detour.base + stretch.base[detour.join :]
-            haplotype = events_of(sequence, stretch)
-            if haplotype and stretch.start < haplotype[0].position and haplotype[-1].end < stretch.end:
-                found[haplotype] = max(found.get(haplotype, 0), detour.support)
+            spelled[sequence] = max(spelled.get(sequence, 0), detour.support)
+    found = {events_of(sequence, stretch): support for sequence, support in spelled.items()}
+    found = {h: support for h, support in found.items() if h and stretch.start < h[0].position and h[-1].end < stretch.end}
     return sorted(found, key=lambda haplotype: (-found[haplotype], haplotype))
 
 
 def _improve(search: Search, settings: Settings) -> list[Haplotype]:
     """The neighbours of the best pair that are not judged yet; none ends the search."""
-    search.pair = best_pair(search, settings)
+    search.choose(settings)
     new = _unjudged(search, 1) or (_unjudged(search, 2) if len(search.prior) <= _MANY_EVENTS else [])
     search.done = not new
     return new

@@ -178,5 +178,6 @@ def shown_in(sites: list[Site]) -> tuple[NDArray[np.uint64], NDArray[np.int64], 
 
 def strand_counts(allele: NDArray[np.int64], reverse: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """Reads of the reference allele (0) and of others (1 and up; negative counts nowhere) by strand."""
-    groups = ((allele == 0) & ~reverse, (allele == 0) & reverse, (allele > 0) & ~reverse, (allele > 0) & reverse)
-    return tuple(int(group.sum()) for group in groups)  # type: ignore[return-value]
+    shows = allele >= 0
+    forward, backward, other_forward, other_backward = np.bincount(2 * (allele[shows] > 0) + reverse[shows], minlength=4).tolist()
+    return forward, backward, other_forward, other_backward

@@ -3,6 +3,8 @@
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
 from __future__ import annotations
 
+import numpy as np
+
 from genopipe.kernels.compiled import kernel
 
 CALLABLE, UNKNOWN, NO_READS, LOW_DEPTH, UNCLEAR = range(5)
@@ -17,7 +19,7 @@ def judge_bases(reference, settled, quality, depth, least_quality, enough, out):
     """Fills `out` (bases) uint8 with whether, or why not, each base is callable.
 
     settled        (bases) bool: whether a record settles it
-    quality        (bases) int64: GQ of the reference genotype, which must be at least `least_quality`
+    quality        (bases) uint8: GQ of the reference genotype, which must be at least `least_quality`
     enough         the depth that reaches this where all reads agree
     """
     for i in range(len(out)):
@@ -32,14 +34,19 @@ def judge_bases(reference, settled, quality, depth, least_quality, enough, out):
 
 
 @kernel
-def add_along(reason, depth, deepest, out):
-    """Fills `out` (bases + 1, `COUNTS`) int64 with the counts of all bases before each; depths beyond `deepest` count as this."""
-    for column in range(COUNTS):
-        out[0, column] = 0
-    for i in range(len(reason)):
-        known = reason[i] != UNKNOWN
-        out[i + 1, 0] = out[i, 0] + known
-        out[i + 1, 1] = out[i, 1] + (min(depth[i], deepest) if known else 0)
-        for column in range(len(DEEP)):
-            out[i + 1, 2 + column] = out[i, 2 + column] + (known and depth[i] >= DEEP[column])
-        out[i + 1, COUNTS - 1] = out[i, COUNTS - 1] + (reason[i] == CALLABLE)
+def count_before(reason, depth, deepest, place, out):
+    """Fills `out` (places, `COUNTS`) int64 with the counts of all bases before each place (sorted); greater depths count as `deepest`."""
+    known = together = seen = at = 0
+    deep, deeper, deepest_of = 0, 0, 0
+    for row in range(len(place)):
+        for i in range(at, place[row]):
+            is_known = np.int64(reason[i] != UNKNOWN)
+            known += is_known
+            together += is_known * min(depth[i], deepest)
+            deep += is_known & (depth[i] >= DEEP[0])
+            deeper += is_known & (depth[i] >= DEEP[1])
+            deepest_of += is_known & (depth[i] >= DEEP[2])
+            seen += reason[i] == CALLABLE
+        at = place[row]
+        out[row, 0], out[row, 1], out[row, 5] = known, together, seen
+        out[row, 2], out[row, 3], out[row, 4] = deep, deeper, deepest_of

@@ -16,13 +16,14 @@ _MOST_DIGITS = 10
 
 @kernel
 def reference_quality(fit, ploidy, most, out):
-    """Fills `out` (bases) int64 with the GQ of the reference genotype, `most` at most, by `fit` (bases, 3) of the pileup."""
+    """Fills `out` (bases) uint8 with the GQ of the reference genotype, `most` at most, by `fit` (bases, 3) of the pileup."""
     for i in range(len(out)):
         other = min(fit[i, 1], fit[i, 2]) if ploidy == 2 else fit[i, 2]
-        out[i] = min(max((other - fit[i, 0] + 500) // 1000, 0), most)
+        cost = min(max(other - fit[i, 0] + 500, 0), 1000 * most)
+        out[i] = np.uint32(cost) // np.uint32(1000)
 
 
-def even_runs(value: NDArray[np.int64], wanted: NDArray[np.bool_], *, step: int, percent: int) -> NDArray[np.int64]:
+def even_runs(value: NDArray[np.uint8], wanted: NDArray[np.bool_], *, step: int, percent: int) -> NDArray[np.int64]:
     """(runs, 2) int64: first and one past the last row of each run of wanted values, from the left as long as they go.
 
     In a run the largest value is above the smallest one by no more than `step`, or by so many per cent of the smallest.
@@ -35,7 +36,7 @@ def even_runs(value: NDArray[np.int64], wanted: NDArray[np.bool_], *, step: int,
 def _runs(value, wanted, step, percent, out):
     n = 0
     inside = False
-    low = high = np.int64(0)
+    low = high = 0
     for i in range(len(value)):
         if inside and wanted[i]:
             low = min(low, value[i])
@@ -62,17 +63,19 @@ def least_of(run, depth, quality, fit, most, out):
     The genotypes are the columns of `fit` (bases, genotypes), the costs in milli-phred.
     """
     for n in range(len(run)):
-        out[n, DEPTH], out[n, QUALITY] = depth[run[n, 0]], quality[run[n, 0]]
-        out[n, LIKELIHOOD:] = most
-        for i in range(run[n, 0], run[n, 1]):
+        first = run[n, 0]
+        out[n, DEPTH], out[n, QUALITY] = depth[first], quality[first]
+        out[n, LIKELIHOOD:] = 1000 * most
+        for i in range(first, run[n, 1]):
             out[n, DEPTH] = min(out[n, DEPTH], depth[i])
             out[n, QUALITY] = min(out[n, QUALITY], quality[i])
             best = fit[i, 0]
             for genotype in range(1, fit.shape[1]):
                 best = min(best, fit[i, genotype])
             for genotype in range(fit.shape[1]):
-                likelihood = (fit[i, genotype] - best + 500) // 1000
-                out[n, LIKELIHOOD + genotype] = min(out[n, LIKELIHOOD + genotype], likelihood)
+                out[n, LIKELIHOOD + genotype] = min(out[n, LIKELIHOOD + genotype], fit[i, genotype] - best)
+        for column in range(LIKELIHOOD, out.shape[1]):
+            out[n, column] = (out[n, column] + 500) // 1000
 
 
 def spelled(words: list[str], letter: NDArray[np.uint8], number: NDArray[np.int64]) -> tuple[str, NDArray[np.int64]]:

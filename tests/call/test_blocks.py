@@ -25,7 +25,7 @@ START, END = 8_000, 12_000
 @settings(deadline=None)  # the first call compiles
 @given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=60), st.integers(0, 5), st.integers(0, 40))
 def test_runs_are_as_long_as_they_may_be_and_hold_what_is_wanted(bases, step, percent):
-    value, wanted = (np.array([base[i] for base in bases], kind) for i, kind in ((0, np.int64), (1, bool)))
+    value, wanted = (np.array([base[i] for base in bases], kind) for i, kind in ((0, np.uint8), (1, bool)))
     fits = lambda run: max(run) - min(run) <= max(step, min(run) * percent // 100)  # noqa: E731
     rows = even_runs(value, wanted, step=step, percent=percent).tolist()
     assert [i for first, last in rows for i in range(first, last)] == np.flatnonzero(wanted).tolist()

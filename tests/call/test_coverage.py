@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from genopipe.call.caller import Outputs, call_variants
 from genopipe.call.coverage import COLUMNS, REASONS, Coverage, Tally
-from genopipe.kernels.coverage import COUNTS, add_along, judge_bases
+from genopipe.kernels.coverage import COUNTS, count_before, judge_bases
 from tests.call.conftest import READ, Person, World, build_genome, write_reads
 
 
@@ -87,7 +87,7 @@ def test_each_base_has_its_reason_and_all_are_counted(bases):
     )
     reason, until = np.empty(len(bases), np.uint8), np.empty((len(bases) + 1, COUNTS), np.int64)
     judge_bases(reference, settled, quality, depth, 20, 7, reason)
-    add_along(reason, depth, 25, until)
+    count_before(reason, depth, 25, np.arange(len(bases) + 1), until)
     for row, (code, by_record, sure, deep) in enumerate(bases):
         seen = by_record or sure >= 20
         why = "unknown_reference" if code == 4 else "" if seen else "no_reads" if not deep else "low_depth" if deep < 7 else "unclear"

@@ -38,12 +38,14 @@ def test_those_that_share_a_base_are_found(spans, start, length):
     end = min(start + length, 100)
     found = {tuple(row) for row in Targets(intervals, _by_contig(intervals)).over("c", start, end).tolist()}
     assert found >= {(i, a, b) for i, (a, b) in enumerate(spans) if max(a, start) < min(b, end)}
-    each = np.arange(200, dtype=np.int64).reshape(2, 100)
-    until = np.concatenate((np.zeros((1, 2), np.int64), np.cumsum(each[:, start:end], axis=1).T))
-    row, counts = measure_targets(until, np.array(sorted(found), np.int64).reshape(-1, 3), start)
+    reason, depth = np.arange(100) % 7 % 5, np.arange(100) * 37 % 50
+    judged = reason[start:end].astype(np.uint8), depth[start:end].astype(np.int32)
+    row, counts = measure_targets(judged, np.array(sorted(found), np.int64).reshape(-1, 3), start)
     for i, count in zip(row.tolist(), counts, strict=True):
-        a, b = spans[i]
-        assert count.tolist() == [each[line, max(a, start) : max(min(b, end), start)].sum() for line in range(2)]
+        here = slice(max(spans[i][0], start), max(min(spans[i][1], end), start))
+        known = depth[here][reason[here] != 1]
+        deep = [np.count_nonzero(known >= threshold) for threshold in (10, 20, 30)]
+        assert count.tolist() == [len(known), known.sum(), *deep, np.count_nonzero(reason[here] == 0)]
 
 
 def test_every_interval_has_a_row_in_the_order_of_the_file(world, donor_bam, tmp_path):

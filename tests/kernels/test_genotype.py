@@ -1,4 +1,4 @@
-"""Costs of pairs of haplotypes against the definition in double precision."""
+"""Costs of fragments and of pairs of haplotypes against the definition in double precision."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genopipe.kernels.genotype import pair_costs
+from genopipe.kernels.genotype import copy_pieces, fragment_costs, pair_costs
 from tests.oracles import genotype as oracle
 
 
@@ -22,3 +22,30 @@ def test_pair_costs(rows):
 def test_the_order_of_fragments_does_not_matter():
     rows = np.random.default_rng(1).integers(0, 60_000, (50, 4))
     assert np.array_equal(pair_costs(rows), pair_costs(rows[::-1]))
+
+
+pieces = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60_000), *3 * [st.integers(0, 90_000)]), min_size=1, max_size=12)
+
+
+@settings(deadline=None)
+@given(pieces, st.lists(st.integers(0, 2), min_size=1, max_size=4), st.integers(0, 50_000))
+def test_a_fragment_costs_what_its_pieces_do_above_their_best_haplotype_and_no_more_than_it_may(rows, wanted, most):
+    """Pieces of up to four fragments, each with a cap and what it costs with three haplotypes, of which some are asked for."""
+    fragment, cap = (np.array([row[i] for row in rows], np.int64) for i in range(2))
+    cost, out = np.array([row[2:] for row in rows], np.int32), np.zeros((4, len(wanted)), np.int64)
+    fragment_costs(cost, np.array(wanted), cap, fragment, most, out)
+    for name in range(4):
+        total = [sum(min(row[2 + h] - min(row[2:]), row[1]) for row in rows if row[0] == name) for h in wanted]
+        assert out[name].tolist() == [min(each, min(total) + most) for each in total]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 10), st.integers(0, 60)), max_size=6))
+def test_pieces_of_reads_lie_one_behind_the_other(rows):
+    base, quality = np.arange(30, dtype=np.uint8), np.arange(30, dtype=np.uint8) * 2
+    first, cap = np.array([row[0] for row in rows], np.int64), np.array([row[2] for row in rows], np.uint8)
+    start = np.cumsum([0, *(row[1] for row in rows)])
+    bases, qualities = np.empty(start[-1], np.uint8), np.empty(start[-1], np.uint8)
+    copy_pieces(first, cap, base, quality, start, bases, qualities)
+    assert bases.tolist() == [i for at, length, _ in rows for i in range(at, at + length)]
+    assert qualities.tolist() == [min(2 * i, most) for at, length, most in rows for i in range(at, at + length)]
