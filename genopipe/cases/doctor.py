@@ -25,6 +25,9 @@ CUDA_SOURCES = (on_gpu.SEED, on_gpu.EXTEND, PLACE, PAIR, fastq_on_gpu.FASTQ, PAC
 GENOME_MEGABASES, GENOME_READS = 3100, 620_000_000
 """A human genome at 30x, in reads of 150 bases."""
 
+GENOME_MEMORY, GENOME_DISK = 24, 300
+"""GiB that such a genome needs."""
+
 ALIGNED_READS, CALLED_MEGABASES = 38_000, 0.5
 """Done in a second by one core, as measured (benchmarks/results): reads on 3.1 Gbp, calling on smaller genomes."""
 
@@ -55,7 +58,7 @@ def examine(folder: Path) -> Iterator[Check]:
     yield Check("folder", str(folder), os.access(folder, os.W_OK), "Change its permissions or work in another folder.")
     card = _gpu()
     yield card
-    yield _genome()
+    yield _genome(memory, free)
     if device.gpu_present():
         yield _genome_on_gpu()
     yield _configuration()
@@ -75,10 +78,14 @@ def _gpu() -> Check:
     return Check("gpu", f"{card.name}, {free}, {driver}, NVRTC {card.nvrtc} (used with --device gpu)", good=True)
 
 
-def _genome() -> Check:
+def _genome(memory: int, free: int) -> Check:
+    """What a human genome takes, and what of it is not there; smaller cases run all the same."""
     cores = device.default_threads()
     hours = (GENOME_READS / ALIGNED_READS + GENOME_MEGABASES / CALLED_MEGABASES) / cores / 3600
-    return Check("30x-genome", f"at least {hours:.1f} h to align and call on these cores, 24 GiB of memory, 300 GiB of disk", good=True)
+    takes = f"at least {hours:.1f} h to align and call on these cores, {GENOME_MEMORY} GiB of memory, {GENOME_DISK} GiB of disk"
+    needs = {"memory": (memory, GENOME_MEMORY), "disk": (free, GENOME_DISK)}
+    lacking = " and ".join(name for name, (there, needed) in needs.items() if round(there / GIB) < needed)
+    return Check("30x-genome", f"{takes}; too little {lacking} here" if lacking else takes, good=True)
 
 
 def _genome_on_gpu() -> Check:

@@ -38,6 +38,14 @@ def test_a_full_disk_is_told_with_what_it_takes(monkeypatch: pytest.MonkeyPatch,
     assert "300 GiB" in disk.do
 
 
+@pytest.mark.parametrize(("free", "told"), [(301 << 30, False), (299 << 30, True)])
+def test_what_a_genome_lacks_here_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, told: bool) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    monkeypatch.setattr(doctor.os, "sysconf", lambda name: 1 << 20)
+    [genome] = [check for check in doctor.examine(tmp_path) if check.name == "30x-genome"]
+    assert genome.good and ("too little disk here" in genome.found) == told
+
+
 def test_a_card_is_told_with_driver_memory_and_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     facts = CardFacts("H200", "90", 132, 140 << 30, 100 << 30, 13010, 13000, "13.0")
     monkeypatch.setattr(doctor.device, "gpu_present", lambda: True)
