@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from genopipe.device import Gpu
+from genopipe.formats import held_alignments
 from genopipe.formats.held_alignments import AlignmentStore, HeldAlignments
 from genopipe.kernels import packed_on_gpu
 from genopipe.kernels.packed_alignments import Levels, Packed, Placed, Sequenced, pack
@@ -45,27 +46,30 @@ def test_reads_without_a_place_leave_nothing(gpu: Gpu) -> None:
 
 
 def held(gpu: Gpu | None, folder: Path, monkeypatch: pytest.MonkeyPatch, *, where: str) -> HeldAlignments:
-    """The same batches on the host, on the device, or in turn."""
+    """The same batches on the host, on the device, or in turn: those of the host stay there, or are brought to the device at the end."""
     rng = np.random.default_rng(3)
     levels = Levels()
     store = AlignmentStore(folder, levels, memory=1 << 30, gpu=gpu)
     for number in range(9):
         reads, placed, _ = some_reads(rng, 40, QUALITIES[number % 4], paired=True)
         how = {"paired": True, "first_ordinal": 40 * number}
-        if gpu is None or (where == "both" and number % 3 == 0):
+        if gpu is None or (where in ("both", "brought") and number % 3 == 0):
             store.add(pack(reads, placed, levels, **how), 40 * number, 40)
             continue
         if where == "a full device":
             monkeypatch.setattr(type(gpu), "kept", lambda gpu, array: None)
         store.add_there(packed_on_gpu.pack(gpu, *on_device(gpu, reads, placed), levels, **how), 40 * number)
+    if where == "both":
+        monkeypatch.setattr(held_alignments, "_bring", lambda gpu, blocks: None)
     duplicate = np.random.default_rng(4).choice([0, 0, 0, 1, 130], 45).astype(np.uint8)
     return store.held(CONTIGS, 300, duplicate)
 
 
-@pytest.mark.parametrize("where", ["there", "both", "a full device"])
+@pytest.mark.parametrize("where", ["there", "both", "brought", "a full device"])
 def test_stretches_are_the_same_wherever_reads_lie(gpu: Gpu, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str) -> None:
     theirs = held(None, tmp_path, monkeypatch, where="here")
     ours = held(gpu, tmp_path, monkeypatch, where=where)
+    assert [block.is_here for block in ours.here.blocks].count(True) == {"both": 3, "a full device": 9}.get(where, 0)
     n = 0
     for contig, start, end in ((0, 0, 1000), (1, 0, 3000), (1, 900, 1100), (1, 2990, 3000), (0, 5, 6)):
         pieces = [list(each.pieces(contig, start=start, end=end, min_mapping_quality=5)) for each in (ours, theirs)]
