@@ -4,7 +4,7 @@ What is given to a stream is queued. It is done when the host waits for it (with
 says so: seed 0 does nothing before it must; 1 leaves the default stream behind and lets all others hurry, 2 is the reverse; others are
 random. Memory is handed out full of nonsense, written when its turn comes, and again when nobody holds it: whoever else still reads it
 finds that. It is used again on the stream that took it (CuPy's MemoryPool), page-locked memory at once (PinnedMemoryPool). Whatever the
-seed, work that shares bytes must be ordered (`late_order`); the next call after a fault raises AssertionError.
+seed, work that shares bytes must be ordered (`late_order`); every call after a fault raises AssertionError.
 
 Source: CUDA C++ Programming Guide, Asynchronous Concurrent Execution; CuPy 14.2, cupy/cuda/memory.pyx and pinned_memory.pyx.
 """
@@ -117,7 +117,7 @@ class Card:
     def _complain(self) -> None:
         # faults of memory that is let go of are found where an error would be lost
         if self.accesses.faults and not self._busy:
-            raise AssertionError(self.accesses.faults.pop(0))
+            raise AssertionError(self.accesses.faults[0])
 
     def _go_on(self, queue: Queue) -> None:
         work = queue.left.popleft()

@@ -21,6 +21,7 @@ from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -43,7 +44,12 @@ class LateArray(DeviceArray):
         self._cupy, self._memory = cupy, memory
 
     T = property(lambda self: self._view(np.transpose))
-    data = property(lambda self: SimpleNamespace(ptr=self.held.ctypes.data))
+
+    @property
+    def data(self) -> Any:
+        """Its address; whatever kernel is launched from now on may read there."""
+        self._cupy.addressed.add(self._memory)
+        return SimpleNamespace(ptr=self.held.ctypes.data)
 
     def _run(self, function: Callable[..., Any], *given: Any, **named: Any) -> LateArray:
         return self._cupy.run(function, *given, **named)
@@ -196,6 +202,7 @@ class LateCupy:
     def __init__(self, seed: int) -> None:
         self.card = late.Card(seed)
         self.locked = late.Locked(self.card)
+        self.addressed = WeakSet[late.Memory]()
         self.cuda = LateCuda(self.card)
         self._pool = self.cuda.MemoryPool()
 
@@ -306,7 +313,8 @@ class LateCard(device.Card):
                 given = tuple(each if isinstance(each, np.generic) else unwrapped(each) for each in arguments)
                 is_written = written_by(source.path, entry, source.defines)
                 touched = [[each for each, its in zip(given, is_written, strict=True) if its is is_one] for is_one in (False, True)]
-                cupy.give(partial(kernel, grid, block, given), what=entry, reads=_arrays(touched[0]), writes=_arrays(touched[1]))
+                reads = [*_arrays(touched[0]), *(memory.bytes for memory in cupy.addressed)]
+                cupy.give(partial(kernel, grid, block, given), what=entry, reads=reads, writes=_arrays(touched[1]))
 
         return call
 

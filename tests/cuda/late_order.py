@@ -2,7 +2,7 @@
 
 Work comes before what its own queue is given later, before what waits for a mark behind it, and before all that is given after the host has
 waited for it. Two pieces of work that share bytes, one of which writes them, must be so ordered, whatever the order in which they are done
-this time; memory that is let go of counts as written. What kernels reach by addresses in arrays is not seen.
+this time; memory that is let go of counts as written.
 
 Source: L. Lamport, Time, Clocks, and the Ordering of Events in a Distributed System, 1978; C. J. Fidge and F. Mattern, vector clocks, 1988.
 """

@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("pysam", reason="the aligner's commands need the whole installation")
 
 from genopipe.device import Gpu
-from genopipe.kernels.packed_on_gpu import PACKED
+from genopipe.kernels.packed_on_gpu import PACKED, batches
 from tests.align.test_pipeline import Sample
 from tests.cuda import late, test_align, test_choose, test_packed, test_pileup, test_secondary
 from tests.cuda.late_cupy import LateCard, written_by
@@ -118,6 +118,21 @@ def asked_of_a_mask(card: Any, spoilt: bool) -> Any:
     return card.host(card.xp.flatnonzero(mask))
 
 
+def addressed_and_let_go_too_early(card: Any, spoilt: bool) -> Any:
+    """A kernel knows where it lies."""
+    word, start = card.xp.asarray(np.zeros(8, np.uint64)), card.xp.asarray(np.zeros(2, np.uint32))
+    card.finish()
+    with card.stream():
+        batch = batches(card, [(word, start)], np.array([0, 1]))
+        found = [card.xp.zeros(1, np.int64) for _ in range(3)]
+        row, duplicate = card.xp.asarray(np.zeros(1, np.int64)), card.xp.zeros(1, np.uint8)
+        card.launch(PACKED, "look", (1, 128), *batch, row, np.int64(1), np.int64(0), np.int64(1), np.int32(0), duplicate, *found)
+        if not spoilt:
+            assert card.host(found[0]).tolist() == [0]
+        del word
+        return card.host(card.xp.asarray(HERE))
+
+
 Fault = Callable[[Any, bool], Any]
 
 OF_THE_HOST: list[Fault] = [a_buffer_written_too_early, read_before_it_has_come]
@@ -138,7 +153,7 @@ def test_a_fault_spoils_the_result_of_some_seed(fault: Fault, monkeypatch: pytes
     assert not all(np.array_equal(fault(card, True), HERE) for card in cards)
 
 
-@pytest.mark.parametrize("fault", OF_THE_CARD, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("fault", [*OF_THE_CARD, addressed_and_let_go_too_early], ids=lambda fault: fault.__name__)
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_work_without_an_order_is_told(fault: Fault, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the result is right."""
@@ -146,7 +161,7 @@ def test_work_without_an_order_is_told(fault: Fault, seed: int, monkeypatch: pyt
         fault(LateCard.standing_in(monkeypatch, seed), True)
 
 
-@pytest.mark.parametrize("right", [*OF_THE_HOST, *OF_THE_CARD], ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("right", [*OF_THE_HOST, *OF_THE_CARD, addressed_and_let_go_too_early], ids=lambda fault: fault.__name__)
 def test_nothing_else_is_told(right: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     cards = [LateCard.standing_in(monkeypatch, seed) for seed in SEEDS]
     assert all(np.array_equal(right(card, False), HERE) for card in cards)
