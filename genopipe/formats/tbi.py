@@ -21,7 +21,7 @@ from genopipe.formats.bai import INTERVAL_BITS, LONGEST_CONTIG, ContigIndex
 from genopipe.formats.bgzf import BgzfWriter
 from genopipe.kernels.compiled import inner, kernel
 
-_PIECE = 1 << 16
+_PIECE = 1 << 20
 _VCF = 2
 _LEVELS = ((14, 4681), (17, 585), (20, 73), (23, 9), (26, 1))
 """Bits of a bin's bases, and its number on each level but the uppermost."""
