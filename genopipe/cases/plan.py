@@ -140,6 +140,7 @@ def plan_case(configfiles: Sequence[str | Path], overrides: Mapping[str, Any] | 
     if case.run_folder is not None:
         case = replace(case, reads=tuple(_placed(files, folder / "reads") for files in case.reads))
     _check_needs(case)
+    _check_paths(case, folder)
     return Plan(case, settings, folder, device.resolve(settings.value["device"]), _issued(folder, settings.value.get("issued")))
 
 
@@ -186,6 +187,17 @@ def _check_needs(case: Case) -> None:
             path=case.path,
             key="evidence",
         )
+
+
+def _check_paths(case: Case, folder: Path) -> None:
+    """Raises BadConfiguration for a path with braces, which Snakemake takes for wildcards wherever they stand."""
+    reads = [path for files in case.reads for path in (files.r1, files.r2)]
+    others = (case.path, case.reference, case.evidence, case.pedigree, case.archive, case.pgx, case.run_folder, case.sample_sheet)
+    for path in (*others, *reads, folder):
+        if path is not None and {"{", "}"} & set(str(path)):
+            raise BadConfiguration(
+                f"braces in the path {path}", wanted="paths without { and }", do="Rename it, or link to it.", path=case.path
+            )
 
 
 def _issued(folder: Path, asked: str | None) -> str:

@@ -42,6 +42,18 @@ def test_lanes_become_options_in_order(folder: Path) -> None:
     assert plan(folder).read_options("S1") == " ".join(f"-1 {folder}/{lane}_R1.fq -2 {folder}/{lane}_R2.fq" for lane in "ab")
 
 
+@pytest.mark.parametrize(
+    "old, new, results",
+    [("r1: a_R1.fq", "r1: 'a{x}_R1.fq'", "out"), ("reference: reference", "reference: 're{x}'", "out"), ("", "", "{x}/out")],
+)
+def test_a_path_that_snakemake_would_take_for_wildcards_is_told(folder: Path, old: str, new: str, results: str) -> None:
+    (folder / "a{x}_R1.fq").touch()
+    (folder / "re{x}").symlink_to("reference")
+    (folder / "case.yaml").write_text(CASE.replace(old, new))
+    with pytest.raises(BadConfiguration, match=r"case\.yaml: braces in the path .*\{x\}.*; wanted paths without"):
+        plan(folder, results=results)
+
+
 def test_a_case_without_archive_ends_with_its_interpretation(folder: Path) -> None:
     assert plan(folder).stages == ("ingest", "align", "call", "interpret")
 
