@@ -116,7 +116,6 @@ class Card:
         self.xp: Any = cupy
         self.warps = 32 * int(self._cupy.cuda.Device().attributes["MultiProcessorCount"])
         self._of_thread = threading.local()
-        self._downloads: Any = None
         self._lasting = self._cupy.cuda.MemoryPool()
         self._compiling = threading.Lock()
         self.compiled = functools.cache(self._compiled)
@@ -162,15 +161,14 @@ class Card:
 
     def fetched(self, arrays: Sequence[Any]) -> Callable[[], list[NDArray[Any]]]:
         """See `Gpu.fetched`."""
-        if self._downloads is None:
-            self._downloads = self._cupy.cuda.Stream(non_blocking=True)
-        downloads, held = self._downloads, list(arrays)
+        # of each thread one, or they would wait for each other's work
+        downloads, held = self._stream_of_thread("downloads"), list(arrays)
         downloads.wait_event(self._cupy.cuda.get_current_stream().record())
         here = [_empty_locked(array) for array in held]
         for array, locked in zip(held, here, strict=True):
             if array.size:
                 array.get(stream=downloads, out=locked, blocking=False)
-        copied = downloads.record()
+        copied = self._marked(downloads)
 
         def wait() -> list[NDArray[Any]]:
             copied.synchronize()
@@ -225,10 +223,18 @@ class Card:
 
     def stream(self) -> AbstractContextManager[object]:
         """See `Gpu.stream`."""
-        if not hasattr(self._of_thread, "stream"):
-            self._of_thread.stream = self._cupy.cuda.Stream(non_blocking=True)
-        own: AbstractContextManager[object] = self._of_thread.stream
+        own: AbstractContextManager[object] = self._stream_of_thread("work")
         return own
+
+    def _stream_of_thread(self, what: str) -> Any:
+        """This thread's own stream for something."""
+        if not hasattr(self._of_thread, what):
+            setattr(self._of_thread, what, self._cupy.cuda.Stream(non_blocking=True))
+        return getattr(self._of_thread, what)
+
+    def _marked(self, stream: Any) -> Any:
+        """An event behind what the stream was given; who waits for it leaves the core to others."""
+        return stream.record(self._cupy.cuda.Event(block=True, disable_timing=True))
 
     def facts(self) -> CardFacts:
         """What this card is."""
@@ -258,7 +264,7 @@ class Card:
             for target, source in zip(here, batch, strict=True):
                 if source.size:
                     target.set(source, stream=copies)
-            following = here, list(batch), copies.record()
+            following = here, list(batch), self._marked(copies)
             if waiting is not None:
                 yield _arrived(work, *waiting)
             waiting = following

@@ -44,6 +44,7 @@ METHODS = {
     "view": "dtype=None, type=None",
 }
 OF_CUDA = {
+    "Event": "block=False, disable_timing=False, interprocess=False",
     "Event.synchronize": "",
     "MemoryPool.free_all_blocks": "stream=None",
     "MemoryPool.free_bytes": "",

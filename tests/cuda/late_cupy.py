@@ -116,10 +116,12 @@ for _name in _VIEWS:
 
 
 class LateEvent:
-    """A mark in a stream."""
+    """A mark in a stream, once it is recorded there."""
 
-    def __init__(self, card: late.Card, mark: late.Mark) -> None:
-        self._card, self.mark = card, mark
+    mark: late.Mark
+
+    def __init__(self, card: late.Card) -> None:
+        self._card = card
 
     def synchronize(self) -> None:
         self._card.wait(self.mark)
@@ -131,9 +133,11 @@ class LateStream:
     def __init__(self, cuda: LateCuda) -> None:
         self._cuda, self.queue = cuda, cuda.card.queue()
 
-    def record(self, event: None = None) -> LateEvent:
+    def record(self, event: LateEvent | None = None) -> LateEvent:
         with self._cuda.card.lock:
-            return LateEvent(self._cuda.card, self.queue.mark())
+            event = event or LateEvent(self._cuda.card)
+            event.mark = self.queue.mark()
+            return event
 
     def wait_event(self, event: LateEvent) -> None:
         self._cuda.card.give(self.queue, event.mark)
@@ -188,6 +192,9 @@ class LateCuda:
     def Stream(self, *, non_blocking: bool) -> LateStream:  # noqa: N802
         assert non_blocking, "one that waits for the default stream is not made here"
         return LateStream(self)
+
+    def Event(self, block: bool = False, disable_timing: bool = False) -> LateEvent:  # noqa: N802
+        return LateEvent(self.card)
 
     def MemoryPool(self) -> LatePool:  # noqa: N802
         return LatePool(self)

@@ -8,6 +8,7 @@ seed. All tests of this folder run so by GENOPIPE_TEST_LATE=SEED.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,21 @@ def test_arrays_come_back_while_the_card_works(gpu: LateCard) -> None:
     other = [gpu.put(NOTHING) for _ in range(4)]
     assert [here.tolist() for here in fetched()] == [HERE.tolist(), [], HERE[::2].tolist(), HERE.tolist()]
     assert not any(gpu.host(each).any() for each in other) and gpu.host(kept).tolist() == HERE.tolist()
+
+
+def test_what_a_thread_fetches_waits_for_no_other_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = LateCard.standing_in(monkeypatch, 0)
+
+    def fetched() -> list[int]:
+        with gpu.stream():
+            here: list[int] = gpu.fetched([gpu.xp.asarray(HERE)])()[0].tolist()
+        return here
+
+    with gpu.stream() as stream, ThreadPoolExecutor(1) as pool:
+        fetch = gpu.fetched([gpu.xp.asarray(HERE)])
+        assert pool.submit(fetched).result() == HERE.tolist()
+        assert stream.queue.left
+        assert fetch()[0].tolist() == HERE.tolist()
 
 
 def test_the_bam_has_the_bytes_of_the_cpu(small: Gpu, aligned_sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
