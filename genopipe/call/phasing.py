@@ -16,7 +16,7 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.call.sites import Site
+from genopipe.call.sites import Site, shown_in
 from genopipe.kernels import votes
 
 _LEAST_LEAD = 2
@@ -40,17 +40,15 @@ def phase(sites: list[Site]) -> None:
 
 def pair_votes(sites: list[Site]) -> NDArray[np.int64]:
     """(pairs, 4) int64, sorted: two rows, fragments that show both lower or both higher alleles, and those that show one of each."""
-    name, row, higher = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], [np.empty(0, bool)]
-    for i, site in enumerate(sites):
-        if site.filters or site.shown is None or len(set(site.genotype)) != 2:
-            continue
-        low, high = sorted(site.genotype)
-        fragment, allele = site.shown
-        either = (allele == low) | (allele == high)
-        name.append(fragment[either])
-        row.append(np.full(len(name[-1]), i))
-        higher.append(allele[either] == high)
-    return votes.pair_votes(np.concatenate(name), np.concatenate(row), np.concatenate(higher))
+    rows = [row for row, site in enumerate(sites) if not site.filters and site.shown is not None and len(set(site.genotype)) == 2]
+    if not rows:
+        return np.empty((0, 4), np.int64)
+    some = [sites[row] for row in rows]
+    name, allele, start = shown_in(some)
+    of_site = np.column_stack((rows, [sorted(site.genotype) for site in some]))
+    row, low, high = np.repeat(of_site, np.diff(start), axis=0).T
+    either = (allele == low) | (allele == high)
+    return votes.pair_votes(name[either], row[either], (allele == high)[either])
 
 
 def joined(n: int, pairs: NDArray[np.int64]) -> list[tuple[int, bool]]:

@@ -107,13 +107,10 @@ def record_alleles(events: list[Event], stretch: Stretch) -> tuple[int, tuple[st
     return start, (letters(reference), *map(letters, alternatives))
 
 
-def genotypes(n_alleles: int, ploidy: int) -> list[tuple[int, ...]]:
+@lru_cache(maxsize=1 << 8)
+def genotypes(n_alleles: int, ploidy: int) -> tuple[tuple[int, ...], ...]:
     """All genotypes in the order of the VCF specification; of no copies, the empty one."""
-    if ploidy == 0:
-        return [()]
-    if ploidy == 1:
-        return [(allele,) for allele in range(n_alleles)]
-    return sorted(combinations_with_replacement(range(n_alleles), 2), key=lambda pair: (pair[1], pair[0]))
+    return tuple(sorted(combinations_with_replacement(range(n_alleles), ploidy), key=lambda genotype: genotype[::-1]))
 
 
 @dataclass(frozen=True, slots=True)
