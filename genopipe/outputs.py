@@ -74,15 +74,16 @@ def check_no_input(output: Path, inputs: Iterable[Path]) -> None:
 
 
 @contextmanager
-def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives a temporary path beside `target` to write to; renames it to `target` on success, removes it on any exception.
+def whole_file(target: str | os.PathLike[str], *, folder: Path | None = None) -> Iterator[Path]:
+    """Gives a temporary path beside `target` (or in a `folder` there) to write to; renames it to `target` on success, removes it on any
+    exception.
 
     The temporary name keeps the target's suffixes, so that programs that look at names treat it alike. Raises BadEnvironment when the
     folder cannot be written or the disk is full.
     """
     target = Path(target)
     make_folder(target.parent)
-    partial = target.with_name(f"{PARTIAL}{os.getpid()}-{target.name}")
+    partial = (folder or target.parent) / f"{PARTIAL}{os.getpid()}-{target.name}"
     try:
         with writing(target):
             yield partial

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from zstandard import ZstdError
 
-from genopipe import outputs
 from genopipe.archive.container import RecipeFailed
 from genopipe.archive.contents import file_bytes
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
 from genopipe.archive.plain_bam import NotBam
-from genopipe.archive.workshop import Workshop
+from genopipe.archive.workshop import Workshop, file_and_folder
 from genopipe.errors import BadInput
 from genopipe.formats.htslib import HtslibFailed
 from genopipe.progress import Progress, progress
@@ -37,8 +35,8 @@ def get_file(root: Location, wanted: str, out: Path) -> Manifest:
 
 def write_file(archive: Archive, manifest: Manifest, out: Path, counter: Progress | None = None) -> None:
     """Writes one file of an archive that is open, and counts its bytes. Raises as `get_file`."""
-    with outputs.whole_file(out) as target, tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as folder:
-        pieces = restored(archive, manifest, Path(folder))
+    with file_and_folder(out) as (target, folder):
+        pieces = restored(archive, manifest, folder)
         with open(target, "wb") as file:
             for piece in pieces:
                 file.write(piece)

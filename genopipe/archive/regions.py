@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import re
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,6 @@ from typing import Any
 
 from isal import igzip
 
-from genopipe import outputs
 from genopipe.archive.alignments import decoded_pool, mended_part, plain_alignments, unpacked_header
 from genopipe.archive.containers import Index, read_part
 from genopipe.archive.manifests import Manifest
@@ -28,7 +26,7 @@ from genopipe.archive.opened import Archive
 from genopipe.archive.plain_bam import PlainBam, Records
 from genopipe.archive.realigned import arranged, plain_realigned, recalled_part
 from genopipe.archive.references import link_reference, part_reference
-from genopipe.archive.workshop import Workshop
+from genopipe.archive.workshop import Workshop, file_and_folder
 from genopipe.errors import BadInput
 from genopipe.formats.bam_stream import contigs_of
 from genopipe.formats.bgzf import BgzfWriter
@@ -53,9 +51,8 @@ def get_region(root: Location, wanted: str, out: Path, *, region: str, form: str
     manifest = archive.find(wanted)
     if manifest.content["kind"] not in _PLAIN:
         raise _no_alignments(manifest)
-    with outputs.whole_file(out) as target, tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as folder:
-        shop = Workshop(archive.store, Path(folder))
-        _FORMS[form](_within(manifest.content, region, shop), target)
+    with file_and_folder(out) as (target, folder):
+        _FORMS[form](_within(manifest.content, region, Workshop(archive.store, folder)), target)
 
 
 def _within(content: dict[str, Any], region: str, shop: Workshop) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import gzip
 import json
 import os
@@ -307,6 +308,22 @@ def test_unknown_names_are_told_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"nothing is archived as 'nota.txt'.*Did you mean 'note.txt'\?"):
         get_file(tmp_path / "A", "nota.txt", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_get_removes_what_killed_ones_left_and_nothing_that_is_used(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("x")
+    put(tmp_path / "A", tmp_path / "note.txt")
+    out = tmp_path / "out"
+    for name in (".partial-get-left", ".partial-get-used", ".partial-1-other"):
+        (out / name).mkdir(parents=True)
+        (out / name / "object").write_text("some")
+        os.utime(out / name, (0, 0))
+    (out / ".partial-get-new").mkdir()
+    used = os.open(out / ".partial-get-used", os.O_RDONLY)
+    fcntl.flock(used, fcntl.LOCK_SH)
+    get_file(tmp_path / "A", "note.txt", out / "back.txt")
+    os.close(used)
+    assert sorted(os.listdir(out)) == [".partial-1-other", ".partial-get-new", ".partial-get-used", "back.txt"]
 
 
 def test_a_name_of_two_samples_is_ambiguous(tmp_path: Path) -> None:
