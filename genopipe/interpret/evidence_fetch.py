@@ -1,7 +1,7 @@
 """Evidence by URL: a manifest names data sets, where they lie and what their digest must be; fetching adds those not yet there.
 
-A download goes to `downloads/` in the evidence folder and continues where an earlier one stopped, if the server can. Only a file whose
-digest is the manifest's is converted and kept; then the download goes away. Data sets that are there are not fetched again.
+A download goes to `downloads/` in the evidence folder and continues where an earlier one stopped, if the server can. Only files whose
+digests are the manifest's are converted and kept; then the downloads go away. Data sets that are there are not fetched again.
 """
 
 from __future__ import annotations
@@ -32,14 +32,21 @@ _PAUSE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One data set of a manifest; `algorithm` and `digest` are what the file must have."""
+class Remote:
+    """A file elsewhere; `algorithm` and `digest` are what it must have."""
 
-    kind: str
-    release: Release
     url: str
     algorithm: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One data set of a manifest."""
+
+    kind: str
+    release: Release
+    files: tuple[Remote, ...]
 
 
 def read_manifest(path: Path) -> list[Source]:
@@ -56,17 +63,29 @@ def read_manifest(path: Path) -> list[Source]:
 
 
 def _source(entry: dict[str, Any], path: Path, line: int) -> Source:
-    algorithm = next((name for name in ("sha256", "md5") if entry.get(name)), None)
-    if algorithm is None:
+    if ("url" in entry) == ("files" in entry):
         raise BadConfiguration(
-            f"no digest of {entry['name']}",
-            wanted="sha256 or md5, as its makers publish it",
-            do=f"Take it from beside {entry['url']} and write it here.",
+            f"{entry['name']} has {'both url and files' if 'url' in entry else 'no url'}",
+            wanted="url with its digest, or files with one each",
+            do="Give one of the two.",
             path=path,
             line=line,
         )
     release = Release(entry["name"], entry["version"], entry["date"], entry["licence"], entry.get("assembly"))
-    return Source(entry["kind"], release, entry["url"], algorithm, entry[algorithm].lower())
+    return Source(entry["kind"], release, tuple(_remote(file, release.name, path, line) for file in entry.get("files", [entry])))
+
+
+def _remote(file: dict[str, Any], name: str, path: Path, line: int) -> Remote:
+    algorithm = next((known for known in ("sha256", "md5") if file.get(known)), None)
+    if algorithm is None:
+        raise BadConfiguration(
+            f"no digest of {name}",
+            wanted="sha256 or md5, as its makers publish it",
+            do=f"Take it from beside {file['url']} and write it here.",
+            path=path,
+            line=line,
+        )
+    return Remote(file["url"], algorithm, file[algorithm].lower())
 
 
 def fetch(folder: Path, manifest: Path, *, genome: Genome | None = None) -> int:
@@ -78,37 +97,40 @@ def fetch(folder: Path, manifest: Path, *, genome: Genome | None = None) -> int:
     wanted = [source for source in read_manifest(manifest) if (source.release.name, source.release.version) not in present]
     downloads = make_folder(folder / "downloads")
     for source in wanted:
-        file = downloads / f"{source.release.name}@{source.release.version}-{Path(source.url).name}"
-        _download(source, file)
-        _check_digest(source, file)
-        add(folder, source.kind, file, release=source.release, genome=genome)
-        file.unlink()
+        log.info("fetching %s %s", source.release.name, source.release.version)
+        of = f"{source.release.name}@{source.release.version}"
+        files = [downloads / f"{of}-{remote.digest[:8]}-{Path(remote.url).name}" for remote in source.files]
+        for remote, file in zip(source.files, files, strict=True):
+            _download(remote, file, source.release.name)
+            _check_digest(remote, file)
+        add(folder, source.kind, *files, release=source.release, genome=genome)
+        for file in files:
+            file.unlink()
     if not any(downloads.iterdir()):
         downloads.rmdir()
     return len(wanted)
 
 
-def _download(source: Source, file: Path) -> None:
+def _download(remote: Remote, file: Path, name: str) -> None:
     """Fetches what is missing of `file`, several times if the connection breaks."""
-    log.info("fetching %s %s", source.release.name, source.release.version)
     for attempt in range(TRIES):
         try:
-            with progress(f"fetching {source.release.name}", unit="bytes") as done, writing(file):
-                _fetch_rest(source.url, file, done)
+            with progress(f"fetching {name}", unit="bytes") as done, writing(file):
+                _fetch_rest(remote.url, file, done)
             return
         except urllib.error.HTTPError as error:
             if error.code < 500:
-                raise _unreachable(source, f"status {error.code}") from error
+                raise _unreachable(remote, f"status {error.code}") from error
             fault: Exception = error
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             fault = error
         time.sleep(_PAUSE * 2**attempt)
-    raise _unreachable(source, str(fault)) from fault
+    raise _unreachable(remote, str(fault)) from fault
 
 
-def _unreachable(source: Source, what: str) -> BadEnvironment:
+def _unreachable(remote: Remote, what: str) -> BadEnvironment:
     return BadEnvironment(
-        f"{source.url} cannot be fetched ({what})",
+        f"{remote.url} cannot be fetched ({what})",
         wanted="a server that sends the file",
         do="Check the address and the network; fetching again goes on where it stopped.",
     )
@@ -134,13 +156,13 @@ def _fetch_rest(url: str, file: Path, done: Progress) -> None:
             raise http.client.IncompleteRead(b"", expected)
 
 
-def _check_digest(source: Source, file: Path) -> None:
+def _check_digest(remote: Remote, file: Path) -> None:
     with open(file, "rb") as content:
-        digest = hashlib.file_digest(content, source.algorithm).hexdigest()
-    if digest != source.digest:
+        digest = hashlib.file_digest(content, remote.algorithm).hexdigest()
+    if digest != remote.digest:
         file.unlink()
         raise BadInput(
-            f"{source.url} has the {source.algorithm} {digest}",
-            wanted=f"{source.digest}, as in the manifest",
+            f"{remote.url} has the {remote.algorithm} {digest}",
+            wanted=f"{remote.digest}, as in the manifest",
             do="Check that the manifest names this very release; what was fetched is gone.",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,12 +22,16 @@ from genopipe.interpret.evidence_fetch import fetch, read_manifest
 from tests.conftest import ROOT
 from tests.interpret.world import OBO
 
+VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+DIGEST = hashlib.sha256(OBO.encode()).hexdigest()
+
 
 @dataclass
 class Server:
     """What the server has, how it behaves, and what it was asked for."""
 
     content: bytes = OBO.encode()
+    files: dict[str, bytes] = field(default_factory=dict)
     breaks_after: int | None = None
     ranges: bool = True
     status: int | None = None
@@ -42,11 +47,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             state.asked.append(self.headers["Range"])
+            content = state.files.get(self.path, state.content)
             first = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-")) if state.ranges else 0
             code = state.status or (206 if state.ranges else 200)
-            if first >= len(state.content):
+            if first >= len(content):
                 code = 416
-            body = state.content[first:] if code in (200, 206) else b""
+            body = content[first:] if code in (200, 206) else b""
             self.send_response(code)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -67,7 +73,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def manifest(folder: Path, server: Server, **changes: object) -> Path:
     entry = {"kind": "hpo", "name": "hpo", "version": "1", "date": "2026-01-01", "licence": "HPO", "url": server.url}
-    digest = {"sha256": hashlib.sha256(OBO.encode()).hexdigest()}
+    digest = {"sha256": DIGEST}
     path = folder / "manifest.yaml"
     path.write_text(yaml.safe_dump({"datasets": [entry | digest | changes]}))
     return path
@@ -86,6 +92,29 @@ def test_md5_will_do_where_its_makers_publish_no_other(tmp_path: Path, server: S
     assert fetch(tmp_path / "E", manifest(tmp_path, server, sha256=None, md5=digest)) == 1
 
 
+def test_a_data_set_may_come_in_many_files(tmp_path: Path, server: Server) -> None:
+    """The server has one file for each contig under one name; what was fetched of them before is not asked for again."""
+    texts = {f"/{contig}/sites.vcf": VCF + f"{contig}\t7\t.\tA\tC\t.\t.\tAF=0.01\n" for contig in ("1", "2")}
+    server.files = {path: text.encode() for path, text in texts.items()}
+    files = [
+        {"url": server.url.removesuffix("/hp.obo") + path, "md5": hashlib.md5(text.encode()).hexdigest()} for path, text in texts.items()
+    ]
+    about = {"kind": "frequency", "name": "sites", "version": "4", "date": "2026-01-01", "licence": "CC0-1.0", "assembly": "GRCh38"}
+    for digest, outcome in (("0" * 32, pytest.raises(BadInput, match=r"2/sites\.vcf has the md5")), (files[1]["md5"], nullcontext())):
+        (tmp_path / "manifest.yaml").write_text(yaml.safe_dump({"datasets": [about | {"files": [files[0], files[1] | {"md5": digest}]}]}))
+        with outcome:
+            fetch(tmp_path / "E", tmp_path / "manifest.yaml")
+    assert [(known.name, known.records) for known in datasets(tmp_path / "E")] == [("sites", 2)]
+    assert len(server.asked) == 4
+    assert not (tmp_path / "E" / "downloads").exists()
+
+
+def test_a_data_set_without_url_and_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text("datasets:\n  - {kind: hpo, name: hpo, version: '1', date: 2026-01-01, licence: HPO}\n")
+    with pytest.raises(BadConfiguration, match=r"m\.yaml:2: hpo has no url; wanted url with its digest, or files"):
+        read_manifest(tmp_path / "m.yaml")
+
+
 def test_a_broken_connection_is_taken_up_where_it_stopped(tmp_path: Path, server: Server) -> None:
     server.breaks_after = len(OBO) // 3 + 1
     assert fetch(tmp_path / "E", manifest(tmp_path, server)) == 1
@@ -102,7 +131,7 @@ def test_an_interrupted_fetch_goes_on_later(tmp_path: Path, server: Server) -> N
 
 
 def test_a_whole_download_that_was_not_added_is_not_fetched_again(tmp_path: Path, server: Server) -> None:
-    kept = tmp_path / "E" / "downloads" / "hpo@1-hp.obo"
+    kept = tmp_path / "E" / "downloads" / f"hpo@1-{DIGEST[:8]}-hp.obo"
     kept.parent.mkdir(parents=True)
     kept.write_text(OBO)
     assert fetch(tmp_path / "E", manifest(tmp_path, server)) == 1
@@ -110,7 +139,7 @@ def test_a_whole_download_that_was_not_added_is_not_fetched_again(tmp_path: Path
 
 def test_a_server_without_ranges_sends_all_again(tmp_path: Path, server: Server) -> None:
     server.ranges = False
-    kept = tmp_path / "E" / "downloads" / "hpo@1-hp.obo"
+    kept = tmp_path / "E" / "downloads" / f"hpo@1-{DIGEST[:8]}-hp.obo"
     kept.parent.mkdir(parents=True)
     kept.write_text("what came before")
     assert fetch(tmp_path / "E", manifest(tmp_path, server)) == 1
@@ -141,6 +170,12 @@ def test_a_server_that_is_not_there_is_told(tmp_path: Path, server: Server) -> N
     "changes, fault",
     [
         ({"sha256": None}, r"manifest\.yaml:2: no digest of hpo"),
+        (
+            {"files": [{"url": "http://127.0.0.1/a", "md5": "0" * 32}]},
+            r"manifest\.yaml:2: hpo has both url and files; wanted url with its digest",
+        ),
+        ({"files": [{"md5": "0" * 32}]}, "`url` is missing"),
+        ({"files": []}, "does not fit"),
         ({"sha256": "12"}, "'12' does not fit"),
         ({"url": "ftp://example.org/hp.obo"}, "does not fit"),
         ({"colour": "red"}, "unknown key `colour`"),
