@@ -14,7 +14,6 @@ FUNCTIONS = {
     "argsort": "a, axis=-1, kind=None",
     "asarray": "a, dtype=None, order=None, *, copy=None, blocking=False",
     "ascontiguousarray": "a, dtype=None",
-    "asnumpy": "a, stream=None, order='C', out=None, *, blocking=True",
     "concatenate": "tup, axis=0, out=None, *, dtype=None, casting='same_kind'",
     "cumsum": "a, axis=None, dtype=None, out=None",
     "diff": "a, n=1, axis=-1, prepend=None, append=None",

@@ -255,9 +255,6 @@ class LateCupy:
     def flatnonzero(self, a: LateArray) -> LateArray:
         return self.run_known(np.flatnonzero, a)
 
-    def asnumpy(self, a: LateArray) -> Any:
-        return a.get()
-
     def get_default_memory_pool(self) -> LatePool:
         return self._pool
 
