@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +105,14 @@ def run_program(program: str, fasta: Path, mates: list[str], work: Path) -> dict
     """CPU-seconds of indexing and aligning."""
     if program == "genopipe":
         index = timed([*GENOPIPE, "reference", "build", str(fasta), "-o", str(work / "ref"), "--threads", "1"])
-        align = [*GENOPIPE, "align", "--reference", str(work / "ref"), "-1", mates[0], "-2", mates[1], "--sample", "S"]
-        timed([*align, "-o", str(work / "warm.bam"), "--threads", "1"])
-        two, serial = on_two_threads([*align[len(GENOPIPE) :], "-o", str(work / "two.bam")])
-        one = timed([*align, "-o", str(work / "genopipe.bam"), "--threads", "1"])
-        return {"index_cpu_seconds": index, "cpu_seconds_two_threads": two, "serial_share": serial, "cpu_seconds": one}
+        align = ["align", "--reference", str(work / "ref"), "-1", mates[0], "-2", mates[1], "--sample", "S"]
+        timed([*GENOPIPE, *align, "-o", str(work / "warm.bam"), "--threads", "1"])
+        by_threads = {
+            f"cpu_seconds_{n}_threads": timed([*GENOPIPE, *align, "-o", str(work / f"{n}.bam"), "--threads", n]) for n in ("2", "16")
+        }
+        few = ["align", "--reference", str(work / "ref"), *few_reads(mates, work), "--sample", "S"]
+        one = timed([*GENOPIPE, *align, "-o", str(work / "genopipe.bam"), "--threads", "1"])
+        return {"index_cpu_seconds": index, "cpu_seconds": one, **by_threads, **of_one_thread(align, few, work / "shares.bam")}
     index_command, align = {
         "bwa": (["bwa", "index", str(fasta)], ["bwa", "mem", "-t", "1", str(fasta)]),
         "minimap2": (
@@ -123,20 +128,36 @@ def run_program(program: str, fasta: Path, mates: list[str], work: Path) -> dict
 
 GENOPIPE = [sys.executable, "-m", "genopipe"]
 
-IN_PROCESS = """
-import sys, time
-from genopipe.cli import genopipe
-genopipe(sys.argv[1:], standalone_mode=False)
-print(time.process_time(), time.thread_time())
-"""
+FEW = 100
+"""Pairs of a run of which nearly all is the start of the program."""
 
 
-def on_two_threads(arguments: list[str]) -> tuple[float, float]:
-    """CPU-seconds of a command of genopipe on two threads, and the share of the main thread: what more threads cannot make shorter."""
-    command = [sys.executable, "-c", IN_PROCESS, *arguments, "--threads", "2"]
-    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
-    of_all, of_main = map(float, told.split()[-2:])
-    return round(of_all, 2), round(of_main / of_all, 3)
+def few_reads(mates: list[str], work: Path) -> list[str]:
+    """The options of a lane of the first pairs."""
+    lane = []
+    for option, path in zip(("-1", "-2"), mates, strict=True):
+        with gzip.open(path, "rb") as source, gzip.open(work / f"few{option}.fastq.gz", "wb") as target:
+            target.writelines(islice(source, 4 * FEW))
+        lane += [option, str(work / f"few{option}.fastq.gz")]
+    return lane
+
+
+def of_one_thread(align: list[str], few: list[str], output: Path) -> dict[str, float]:
+    """What more threads cannot make shorter: the start of the program, a run of a few reads; and of what grows with the reads, the share of
+    the main thread, and at most that of what holds the interpreter's lock in any thread. `serial_share` is of the whole run."""
+    script = str(Path(__file__).with_name("align_threads.py"))
+
+    def taken(command: list[str]) -> dict[str, float]:
+        told = subprocess.run([sys.executable, script, *command], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        figures: dict[str, float] = json.loads(told.stdout.splitlines()[-1])
+        return figures
+
+    end = ["-o", str(output), "--threads", "2"]
+    start = timed([*GENOPIPE, *few, *end])
+    first, whole = taken([*few, *end]), taken([*align, *end])
+    cpu, main, outside = (whole[key] - first[key] for key in ("cpu_seconds", "main_thread", "outside_kernels"))
+    shares = {"serial_share": (start + main) / (start + cpu), "main_thread_share": main / cpu, "outside_kernels_share": outside / cpu}
+    return {"start_cpu_seconds": start, **{name: round(share, 3) for name, share in shares.items()}}
 
 
 def real(args: argparse.Namespace) -> dict[str, Any]:

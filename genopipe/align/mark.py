@@ -65,7 +65,7 @@ def _check(source: Path, output: Path, memory: int) -> None:
     if output.suffix != ".bam":
         raise BadInput(f"the output is called {output.name!r}", wanted="a name that ends in .bam", do="Choose such a name.", key="-o")
     check_no_input(output, [source])
-    if not source.is_file():
+    if source.is_fifo():
         raise BadInput("this is a pipe, and a BAM is read twice", wanted="a BAM file", do="Write it to a file first.", path=source)
     if kind_of(source) == "cram":
         raise BadInput("the file is a CRAM", wanted="a BAM", do="Make a BAM of it with samtools view -b.", path=source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -248,6 +249,9 @@ def test_what_cannot_be_done_is_told_before_work_starts(tmp_path: Path) -> None:
         mark_duplicates(bam, bam)
     with pytest.raises(BadInput, match=r"wanted a name that ends in \.bam"):
         mark_duplicates(bam, tmp_path / "out.sam")
+    os.mkfifo(tmp_path / "pipe.bam")
+    with pytest.raises(BadInput, match=r"pipe\.bam: this is a pipe, and a BAM is read twice; wanted a BAM file"):
+        mark_duplicates(tmp_path / "pipe.bam", tmp_path / "out.bam")
     (tmp_path / "in.cram").write_bytes(b"CRAM\3\1")
     with pytest.raises(BadInput, match=r"in\.cram: the file is a CRAM; wanted a BAM"):
         mark_duplicates(tmp_path / "in.cram", tmp_path / "out.bam")
