@@ -44,13 +44,13 @@ _ONE_AT_A_TIME = threading.RLock()
 """The fibers of a block are global."""
 
 _HERE = Path(__file__).resolve().parent
-_UNDEFINED = "undefined,bounds-strict"
+_UNDEFINED = "shift,signed-integer-overflow,integer-divide-by-zero,bounds-strict"
 _FLAGS = ("-std=c++17", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing", "-fno-threadsafe-statics", "-fno-gnu-unique", "-w")
-_SLOW = ("-O1", "-g", "-ftrivial-auto-var-init=pattern")
+_SLOW = ("-O1", "-g", "-gdwarf-4", "-ftrivial-auto-var-init=pattern")
 _FLAGS_OF: dict[Build, tuple[str, ...]] = {
     "plain": ("-O2", "-march=native"),
     "checked": (*_SLOW, f"-fsanitize=thread,{_UNDEFINED}", "--param=tsan-distinguish-volatile=1", "-DCHECKED"),
-    "address": (*_SLOW, f"-fsanitize=address,{_UNDEFINED}", "-fno-sanitize-recover=all", "-fsanitize-sections=shim_shared"),
+    "address": (*_SLOW, "-fsanitize=address,undefined,bounds-strict", "-fno-sanitize-recover=all", "-fsanitize-sections=shim_shared"),
 }
 _LINK_FLAGS: dict[Build, tuple[str, ...]] = {"plain": (), "checked": (), "address": ("-fsanitize=address,undefined",)}
 _MOST_BLOCKS, _MOST_THREADS = (1 << 31) - 1, 1024
@@ -110,7 +110,7 @@ class Shim:
     xp: Any = DeviceModule()
     warps = 8
 
-    def __init__(self, build: Build = FORCED or "plain") -> None:
+    def __init__(self, build: Build = FORCED or "checked") -> None:
         self.build: Build = build
         self._orders = itertools.count()
 

@@ -1,6 +1,6 @@
 // Races, accesses outside of arrays, misaligned ones and reads of what nothing has written, for kernels under the shim.
 //
-// A .cu file compiled with -fsanitize=thread,undefined calls the functions at the end of this file at each access and where C++ leaves a
+// A .cu file compiled with -fsanitize=thread and some more calls the functions at the end of this file at each access, and where C++ leaves a
 // result open. An access is checked against the arrays of the launch and against the earlier accesses to the same eight bytes. Two of
 // them race where both are not reads, both are not atomic, and nothing orders them. As CUDA has it, threads of different blocks are never
 // ordered within a launch; those of a block are by __syncthreads; those named in a mask are by __syncwarp; shuffles, votes and atomics
@@ -234,10 +234,3 @@ UNDEFINED(negate_overflow)
 UNDEFINED(divrem_overflow)
 UNDEFINED(shift_out_of_bounds)
 UNDEFINED(out_of_bounds)
-UNDEFINED(load_invalid_value)
-UNDEFINED(type_mismatch_v1)
-UNDEFINED(pointer_overflow)
-UNDEFINED(builtin_unreachable)
-UNDEFINED(missing_return)
-UNDEFINED(invalid_builtin)
-UNDEFINED(nonnull_arg)

@@ -30,7 +30,7 @@ def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Gpu:
     """What a test launches on; its results are asked for with `gpu.host`."""
     if request.param == "shim":
         seed = os.environ.get("GENOPIPE_TEST_LATE")
-        usual = Shim(FORCED or ("plain" if request.module.__name__ in OF_COMMANDS else "checked"))
+        usual = Shim(FORCED or "plain") if request.module.__name__ in OF_COMMANDS else Shim()
         return usual if seed is None else LateCard.standing_in(monkeypatch, int(seed))
     if not gpu_present():
         pytest.skip(NO_GPU)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from genopipe.device import CardFacts, gpu_present
-from tests.cuda.build import Shim
+from tests.cuda.build import FORCED, Shim
 from tests.cuda.device_arrays import DeviceModule
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -30,7 +30,7 @@ class OnShim(Shim):
     """The shim with what the benchmark asks a card for."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(FORCED or "plain")
         pool = types.SimpleNamespace(free_all_blocks=lambda: None)
         self.xp = DeviceModule()
         self.xp.get_default_memory_pool = lambda: pool
