@@ -65,15 +65,27 @@ def _from_case(case: Case) -> Subject:
             do="Correct the pedigree or the proband's sample.",
             path=case.pedigree,
         )
-    if "unknown" not in (known.sex, proband.sex) and known.sex != proband.sex:
-        raise BadInput(
-            f"the proband {proband.sample} is {proband.sex} in the case file and {known.sex} in the pedigree",
-            wanted="the same sex in both",
-            do="Correct one of them.",
-            path=case.pedigree,
-        )
+    _check_proband(known, known_sex(proband.sex), case.pedigree or case.path)
     sex = known.sex if proband.sex == "unknown" else known_sex(proband.sex)
     return Subject(case.case, proband.sample, sex, proband.phenotypes, proband.excluded, proband.onset, family, case.path, case.panels)
+
+
+def _check_proband(member: Member, sex: Sex, path: Path) -> None:
+    """Raises BadInput where the pedigree has the proband of another sex, or unaffected: no variant would explain that."""
+    if "unknown" not in (member.sex, sex) and member.sex != sex:
+        raise BadInput(
+            f"the proband {member.sample} is {sex} in the case file and {member.sex} in the pedigree",
+            wanted="the same sex in both",
+            do="Correct one of them.",
+            path=path,
+        )
+    if member.affected is False:
+        raise BadInput(
+            f"the proband {member.sample} is unaffected in the pedigree",
+            wanted="a proband who is affected, or of unknown affection",
+            do="Correct the pedigree, or the proband.",
+            path=path,
+        )
 
 
 def check_terms(subject: Subject, ontology: Ontology) -> None:
@@ -123,8 +135,9 @@ def _from_phenopacket(packet: dict[str, Any], path: Path) -> Subject:
             path=path,
             key="pedigree",
         )
-    name = _PRIVATE.sub("-", str(packet.get("id") or sample)).strip("-")[:64] or "case"
     sex = _SEX.get(individual.get("sex", ""), "unknown")
+    _check_proband(next(member for member in family if member.sample == sample), sex, path)
+    name = _PRIVATE.sub("-", str(packet.get("id") or sample)).strip("-")[:64] or "case"
     return Subject(name, sample, sex, observed, _terms(features, excluded=True, path=path), _onset(individual), family, path)
 
 
