@@ -14,7 +14,9 @@ FUNCTIONS = {
     "argsort": "a, axis=-1, kind=None",
     "asarray": "a, dtype=None, order=None, *, copy=None, blocking=False",
     "ascontiguousarray": "a, dtype=None",
+    "clip": "a, a_min, a_max, out=None",
     "concatenate": "tup, axis=0, out=None, *, dtype=None, casting='same_kind'",
+    "copyto": "dst, src, casting='same_kind', where=None",
     "cumsum": "a, axis=None, dtype=None, out=None",
     "diff": "a, n=1, axis=-1, prepend=None, append=None",
     "empty": "shape, dtype=float, order='C'",
@@ -25,6 +27,7 @@ FUNCTIONS = {
     "searchsorted": "a, v, side='left', sorter=None",
     "sort": "a, axis=-1, kind=None",
     "stack": "tup, axis=0, out=None, *, dtype=None, casting='same_kind'",
+    "where": "condition, x=None, y=None",
     "zeros": "shape, dtype=float, order='C'",
 }
 METHODS = {

@@ -252,6 +252,9 @@ class LateCupy:
         self.give(partial(np.copyto, made.held, source), what="asarray", writes=[made.held])
         return made
 
+    def copyto(self, dst: LateArray, src: LateArray) -> None:
+        dst[...] = src
+
     def flatnonzero(self, a: LateArray) -> LateArray:
         return self.run_known(np.flatnonzero, a)
 
