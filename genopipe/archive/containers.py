@@ -4,7 +4,7 @@ An index is an object of its own, small beside the CRAM. Its rows are the parts 
 containers of records, the end. Each has a digest of its bytes and of those of its patch, so that a part can be trusted without the whole.
 Where the patch makes another alignment of the CRAM's reads, the stretches are those of that, and those of the CRAM stand apart.
 
-Source: CRAM format specification 3.1, sections 7, 8 (containers) and 12 (index).
+Source: CRAM format specification 3.1, sections 7, 8 (containers) and 12 (index); 2.1, section 7, which has no checksum there.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from genopipe.errors import BadInput
 from genopipe.formats.htslib import HtslibFailed, index_cram
 
-_DEFINITION_BYTES = 26
-_LONGEST_HEADER = 1 << 12
+_DEFINITION_BYTES, _MAJOR_VERSION = 26, 4
+_USUAL_HEADER = 1 << 10
+"""Bytes of nearly every container header; one with many landmarks is longer."""
+_LONGEST_NUMBER, _CHECKSUM_BYTES = 5, 4
 _PART = np.dtype([("offset", "<i8"), ("size", "<i8"), ("patch", "<i8"), ("patch_size", "<i8"), ("records", "<i8"), ("digest", "u1", 16)])
 _STRETCH = np.dtype([("part", "<i8"), ("contig", "<i4"), ("start", "<i4"), ("end", "<i4")])
 _LEVEL = 19
@@ -101,11 +103,12 @@ class Index:
 
 
 def containers(cram: BinaryIO) -> Iterator[Container]:
-    """All containers of a CRAM in file order, that of its header first, the mark of the end last."""
+    """All containers of a CRAM of version 2 or 3 in file order, that of its header first, the mark of the end last."""
+    third = cram.read(_DEFINITION_BYTES)[_MAJOR_VERSION] >= 3
     at = _DEFINITION_BYTES
     while True:
         cram.seek(at)
-        head = cram.read(_LONGEST_HEADER)
+        head = cram.read(_USUAL_HEADER)
         if len(head) < 5:
             return
         length = int(struct.unpack_from("<i", head)[0])
@@ -114,13 +117,14 @@ def containers(cram: BinaryIO) -> Iterator[Container]:
         for _ in range(4):
             number, end = _itf8(head, end)
             numbers.append(number)
-        _, end = _ltf8(head, end)
+        _, end = _ltf8(head, end) if third else _itf8(head, end)
         n_bases, end = _ltf8(head, end)
         _, end = _itf8(head, end)
         n_landmarks, end = _itf8(head, end)
+        head += cram.read(max(end + _LONGEST_NUMBER * n_landmarks - len(head), 0))
         for _ in range(n_landmarks):
             _, end = _itf8(head, end)
-        size = end + 4 + length
+        size = end + (_CHECKSUM_BYTES if third else 0) + length
         contig, start, span, n_records = numbers
         yield Container(at, size, contig, n_records, n_bases, start - 1, start - 1 + span)
         at += size

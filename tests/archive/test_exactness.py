@@ -101,6 +101,20 @@ def test_a_cram_is_a_pool_for_bam_and_reads(tmp_path: Path, files: Path, sample:
         assert [r.query_name for r in part] == [r.query_name for r in whole.fetch("c1", 5000, 7000)] != []
 
 
+@pytest.mark.parametrize("version", ["2.1", "3.0"])
+def test_older_crams_are_pools_too(tmp_path: Path, sample: Path, reference: Path, version: str) -> None:
+    """A slice for each record makes the header of a container longer than most."""
+    fasta, cram = str(Reference.load(reference).fasta), tmp_path / "S1.cram"
+    encoding = f"cram,version={version},seqs_per_slice=1,slices_per_container=9000"
+    pysam.view("--output-fmt", encoding, "-T", fasta, "-o", str(cram), str(sample / "S1.bam"), catch_stdout=False)
+    paths = [cram, sample / "S1.bam", sample / "S1_R1.fastq.gz"]
+    manifests = put(tmp_path / "A", reference, *paths)
+    assert len({m.content.get("pool", m.content)["cram"] for m in manifests}) == 1
+    for manifest, path in zip(manifests, paths, strict=True):
+        get_file(tmp_path / "A", manifest.digest, tmp_path / "back")
+        assert (tmp_path / "back").read_bytes() == path.read_bytes()
+
+
 def test_a_cram_of_an_unknown_reference_is_kept_as_it_is(tmp_path: Path, files: Path) -> None:
     (manifest,) = put(tmp_path / "A", None, files / "S1.cram")
     assert manifest.content["kind"] == "packed"
