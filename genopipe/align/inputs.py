@@ -30,8 +30,8 @@ from genopipe.kernels.compiled import allocating
 from genopipe.model import Reads
 
 BATCH_BASES = 1 << 20
-"""Bases of a batch, whose text takes 2.15 bytes for each, with qualities and names. Larger ones take more memory for each thread; of smaller
-ones, more of the time is Python's, which only one thread can take."""
+"""Bases of a batch, whose text takes 2.15 bytes for each, with qualities and names. Larger ones take more memory for each thread; of
+smaller ones, more of the time is Python's, which only one thread can take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,10 @@ from genopipe.progress import Progress, log, progress
 WORKING_MEMORY = 600 << 20
 """Bytes taken besides the index, the sorter and the duplicate finder: the program, batches under way, compiled kernels."""
 
+FEW_THREADS = 8
+BATCH_MEMORY = 32 << 20
+"""So many bytes for a batch under way, where more than a few threads have one each."""
+
 UNDER_WAY = 6 << 30
 """Bytes of text on its way to a GPU, and of reads that come back."""
 
@@ -267,7 +271,8 @@ def _align(given: Given, run: _Run) -> tuple[Marked, NDArray[np.int64]]:
 def _destinations(aligner: Aligner, run: _Run) -> Destinations:
     """Where reads go, with the memory that the index and the work in progress leave."""
     index = aligner.index
-    taken = index.entry.nbytes + index.bucket.nbytes + aligner.genome.packed.nbytes + WORKING_MEMORY
+    of_threads = BATCH_MEMORY * max(run.options.threads - FEW_THREADS, 0)
+    taken = index.entry.nbytes + index.bucket.nbytes + aligner.genome.packed.nbytes + WORKING_MEMORY + of_threads
     left = memory_left(run.options.memory, taken, UNDER_WAY if aligner.gpu is not None else 0)
     room = Room(run.folder, left, run.workers, aligner.gpu)
     return Destinations.within(room, run.wishes, pixels=run.options.pixels, levels=aligner.levels)

@@ -1,8 +1,9 @@
 """Records in any order come out sorted, within a given amount of memory.
 
 Records stay in memory where they were made. When these are too many they are sorted and written, in compressed chunks, to a file in a
-temporary folder: a run. At the end, what is in memory is sorted, or all runs are merged. Equal keys keep the order in which they came, and
-runs follow each other in that order, so the result does not depend on how much memory there was.
+temporary folder: a run. At the end, what is in memory is sorted, or all runs are merged. Records of equal keys are in the order of
+the reads they are of, those of one read as they came, and runs follow each other in that order: the result depends neither on how much
+memory there was nor on how many records came at once.
 
 What comes out is cut into parts, each of which a worker makes by itself. Runs are cut where some of their chunks begin: by key, of equal
 ones by run and chunk, so that records of one key, however many, are cut too. A part loads the chunks of each run that reach into it.
@@ -83,7 +84,7 @@ class Sorter:
         self._runs: list[_Run] = []
 
     def add(self, chunk: Chunk) -> None:
-        """Adds records, which need not be sorted, and which nobody changes afterwards; keys are below 2**34."""
+        """Adds records of the next reads, in any order, which nobody changes afterwards; keys are below 2**34."""
         size = len(chunk.record) + _BYTES_BESIDE * len(chunk.key)
         if self._held and self._bytes + size > self._memory:
             self._spill()
@@ -109,7 +110,7 @@ class Sorter:
         held, self._held = self._held, []
         if not held:
             return
-        columns = [(chunk.key, address(chunk.record) + chunk.start[:-1], np.diff(chunk.start), chunk.ordinal) for chunk in held]
+        columns = self.workers.in_order(_columns, held)
         key, at, size, ordinal = self.workers.in_order(np.concatenate, zip(*columns, strict=True))
         order = self._order(key)
         for first in range(0, len(order), CHUNK):
@@ -137,6 +138,12 @@ def temporary_folder(output: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _columns(chunk: Chunk) -> tuple[NDArray[np.int64], ...]:
+    """Keys, addresses, sizes and ordinals of records, those of one read together, so that it does not matter which reads came at once."""
+    rows = np.argsort(chunk.ordinal, kind="stable")
+    return chunk.key[rows], address(chunk.record) + chunk.start[:-1][rows], np.diff(chunk.start)[rows], chunk.ordinal[rows]
 
 
 def _collected(

@@ -57,6 +57,24 @@ def test_order_does_not_depend_on_memory(
         assert sort(tmp_path_factory.mktemp("sort"), batches, memory) == expected(batches)
 
 
+@settings(max_examples=50, deadline=None)
+@given(reads=st.lists(st.tuples(st.integers(0, 3), st.none() | st.integers(0, 3)), min_size=1, max_size=40), size=st.integers(1, 50))
+def test_what_follows_a_read_stands_behind_it_however_many_come_at_once(
+    tmp_path_factory: pytest.TempPathFactory, reads: list[tuple[int, int | None]], size: int
+) -> None:
+    """A batch has the keys of its reads first, then those of what follows some of them."""
+    with Workers(1) as workers:
+        sorter = sorting.Sorter(tmp_path_factory.mktemp("sort"), workers, memory=1 << 20)
+        for first in range(0, len(reads), size):
+            batch = list(enumerate(reads[first : first + size], first))
+            rows = [(key, read, 0) for read, (key, _) in batch] + [(other, read, 1) for read, (_, other) in batch if other is not None]
+            key, read, kind = np.array(rows, np.int64).T
+            sorter.add(sorting.Chunk(kind.astype(np.uint8), np.arange(len(rows) + 1), key, read))
+        chunks = [part() for part in sorter.parts()]
+    found = [row for chunk in chunks for row in zip(chunk.key.tolist(), chunk.ordinal.tolist(), chunk.record.tolist(), strict=True)]
+    assert found == sorted(found) and len(found) == sum(1 + (other is not None) for _, other in reads)
+
+
 @pytest.mark.parametrize("most", [500, 1], ids=["many keys", "one key"])
 def test_runs_of_many_chunks_are_merged_a_few_chunks_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     loaded = []
