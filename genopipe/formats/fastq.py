@@ -43,7 +43,11 @@ def read_fastq(r1: Path, r2: Path | None = None, *, interleaved: bool = False, b
     assert not (interleaved and r2 is not None)
     source = _Source(Texts([path for path in (r1, r2) if path is not None]), mates=2 if interleaved or r2 is not None else 1)
     pairing = _Pairing(source.texts.paths, interleaved)
-    yield from _batches(source, pairing, (batch_bases, BATCH_READS))
+    batch = _Batch(source)
+    while reads := batch.filled((batch_bases, BATCH_READS)):
+        pairing.check(reads)
+        batch = _Batch(source, rows=len(reads), header_bytes=len(reads.header), bases=len(reads.base))
+        yield reads
     if not pairing.n_reads:
         raise BadInput("the file holds no reads", wanted="at least one FASTQ record", do=GET_AGAIN, path=r1, line=1)
 
@@ -55,18 +59,13 @@ def read_texts(texts: Sequence[NDArray[np.uint8]], paths: Sequence[Path], *, pai
     """
     source = _Source(GivenTexts(paths, texts), mates=2 if paired else 1, n_records=first_read // len(paths))
     pairing = _Pairing(paths, interleaved=paired and len(paths) == 1, n_reads=first_read)
-    most = len(source.texts.text)
-    (reads,) = _batches(source, pairing, (most, most))
+    most = len(source.texts.text), len(source.texts.text)
+    reads = _Batch(source).filled(most)
+    assert reads is not None
+    pairing.check(reads)
+    behind = _Batch(source).filled(most)
+    assert behind is None, "what is behind the reads is not sound, and has been told"
     return reads
-
-
-def _batches(source: _Source, pairing: _Pairing, most: tuple[int, int]) -> Iterator[Reads]:
-    """The reads of all texts, in batches of at most so many bases, and reads."""
-    batch = _Batch(source, rows=0, header_bytes=0, bases=0)
-    while reads := batch.filled(most):
-        pairing.check(reads)
-        batch = _Batch(source, rows=len(reads), header_bytes=len(reads.header), bases=len(reads.base))
-        yield reads
 
 
 class _Source:
@@ -121,7 +120,7 @@ class _Source:
 class _Batch:
     """A batch being filled; `rows`, `header_bytes` and `bases` are the room to begin with, what the last batch took."""
 
-    def __init__(self, source: _Source, *, rows: int, header_bytes: int, bases: int) -> None:
+    def __init__(self, source: _Source, *, rows: int = 0, header_bytes: int = 0, bases: int = 0) -> None:
         self._source = source
         self._n = 0
         start = np.zeros(rows + rows // 8 + 1, np.int64)
