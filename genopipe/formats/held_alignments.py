@@ -265,9 +265,11 @@ class HeldAlignments:
         kept, found = unpacked(there.gpu, there.batches, row[on_device], wanted, **given)
         if not len(on_host):
             return found
+        with there.gpu.stream():
+            kept_there = there.gpu.host(kept)
         kept_here, found_here = self.here.alignments(row[on_host], wanted, contig_start)
         both = joined([found, found_here])
-        return taken(both, np.lexsort((np.concatenate((on_device[kept], on_host[kept_here])), both.position)))
+        return taken(both, np.lexsort((np.concatenate((on_device[kept_there], on_host[kept_here])), both.position)))
 
 
 def _in_order(bins: list[NDArray[np.uint32]], n_bins: int) -> tuple[NDArray[np.int64], NDArray[np.uint32 | np.uint64]]:

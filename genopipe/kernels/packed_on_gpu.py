@@ -76,8 +76,8 @@ def batches(gpu: Gpu, block: Sequence[tuple[Any, Any] | None], border: NDArray[n
 
 def unpacked(
     gpu: Gpu, there: Batches, row: NDArray[np.int64], wanted: Wanted, *, duplicate: Any, contig_start: int, level: Any
-) -> tuple[NDArray[np.int64], FarAlignments]:
-    """Which of the rows are wanted, by position, equal ones in the order of the rows; and these."""
+) -> tuple[Any, FarAlignments]:
+    """Which of the rows are wanted, by position, equal ones in the order of the rows; and these. All stays on the device."""
     xp, n = gpu.xp, len(row)
     with gpu.stream():
         rows = xp.asarray(row)
@@ -88,4 +88,4 @@ def unpacked(
         out, n_kept = columns_for(xp, n_operations[kept], n_bases[kept]), len(kept)
         if n_kept:
             gpu.launch(PACKED, "unpack", blocks(n_kept), *there, rows[kept], np.int64(n_kept), np.int64(contig_start), level, *out)
-        return gpu.host(kept), FarAlignments(gpu, Alignments(*out))
+        return kept, FarAlignments(gpu, Alignments(*out))
