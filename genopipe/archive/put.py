@@ -47,7 +47,7 @@ from genopipe.archive.representations import (
 )
 from genopipe.archive.staging import Staging
 from genopipe.errors import BadEnvironment, BadInput
-from genopipe.formats.cram_stretch import is_cram
+from genopipe.formats.cram_stretch import ends_whole, is_cram
 from genopipe.formats.sample_name import check_sample_name
 from genopipe.progress import log, progress
 from genopipe.store import Location
@@ -84,6 +84,9 @@ def _check_given(path: Path) -> None:
         raise BadInput("there is no such file", wanted="a file to archive", do="Check the path.", path=path)
     if path.suffix == ".cram" and not is_cram(path):
         raise BadInput("this is no CRAM file", wanted="a CRAM", do="Write the CRAM again, or rename it to what it is.", path=path)
+    if path.suffix == ".cram" and not ends_whole(path):
+        came = f"the file ends at byte {path.stat().st_size} without the end-of-file container"
+        raise BadInput(came, wanted="a whole CRAM", do="Copy or write the file again, then archive it.", path=path)
     if not path.name.isprintable():
         raise BadInput(
             f"the file is called {path.name!a}",

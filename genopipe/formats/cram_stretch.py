@@ -30,17 +30,22 @@ def is_cram(path: Path) -> bool:
         return file.read(4) == MAGIC
 
 
+def ends_whole(path: Path) -> bool:
+    """True when the file ends as a CRAM must, with the end-of-file container; older versions than 2.1 have none."""
+    with open(path, "rb") as file:
+        version = tuple(file.read(6)[4:])
+        file.seek(max(file.seek(0, 2) - len(_ENDS[0]), 0))
+        return version < (2, 1) or file.read().endswith(_ENDS)
+
+
 def open_cram(path: Path, fasta: Path) -> Bam:
     """Header and index, checked. Raises BadInput for a file that is no whole, sorted, indexed CRAM."""
     import pysam
 
     pysam.set_verbosity(0)  # what is wrong is told by an error of our own
-    with open(path, "rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(size - 64, 0))
-        if not file.read().endswith(_ENDS):
-            came = f"the file ends at byte {size} without the end-of-file container"
-            raise bad_bam(path, came, "a whole CRAM", "Copy or make the file again.")
+    if not ends_whole(path):
+        came = f"the file ends at byte {path.stat().st_size} without the end-of-file container"
+        raise bad_bam(path, came, "a whole CRAM", "Copy or make the file again.")
     try:
         with pysam.AlignmentFile(str(path), "rc", reference_filename=str(fasta)) as file:
             text = str(file.header)

@@ -127,3 +127,11 @@ def test_what_is_no_cram_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"this is no CRAM file; wanted a CRAM"):
         put(tmp_path / "A", None, tmp_path / "x.cram")
     assert not (tmp_path / "A").exists() or Archive.existing(tmp_path / "A").manifests() == []
+
+
+@pytest.mark.parametrize("lost", [1, 38, 1000])
+def test_a_cram_that_was_cut_is_refused(tmp_path: Path, files: Path, reference: Path, lost: int) -> None:
+    (tmp_path / "x.cram").write_bytes((files / "S1.cram").read_bytes()[:-lost])
+    with pytest.raises(BadInput, match=r"x.cram: the file ends at byte \d+ without the end-of-file container; wanted a whole CRAM"):
+        put(tmp_path / "A", reference, tmp_path / "x.cram")
+    assert not (tmp_path / "A").exists()
