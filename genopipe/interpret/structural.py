@@ -98,11 +98,11 @@ NOT_CALLED = {name: missing for name, (_, missing) in CALL.items()}
 
 def _call(call: Any, allele: int) -> Mapping[str, Any]:
     """What `CALL` names of one sample's call."""
-    alleles = [index for index in call.allele_indices or () if index is not None]
-    if not alleles or len(alleles) < len(call.allele_indices):
-        return NOT_CALLED
+    alleles = call.allele_indices or ()
     count, depths, quality = alleles.count(allele), call.get("AD"), call.get("GQ")
-    phased = call.phased and len(alleles) == 2 and count == 1
+    if not alleles or (None in alleles and not count):
+        return NOT_CALLED
+    phased = call.phased and len(alleles) == 2 and count == 1 and None not in alleles
     set_ = call.get("PS") if phased else None
     return {
         "alt_count": count,

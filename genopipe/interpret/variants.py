@@ -50,7 +50,7 @@ class Variants:
     haplotype          (variants, samples) int8: which haplotype has the ALT, 0 or 1; -1 where not phased
     phase_set          (variants, samples) int32: PS; 0 where the file gives none
     new                (variants) float64: probability that the ALT is new in the proband, by a joint caller; NaN where not given
-    other_allele       (variants, samples) bool: the genotype also has another ALT
+    other_allele       (variants, samples) bool: the genotype also has another ALT, or one allele that was not called
     record             (variants) int32: number of the record in the file; two ALTs of one record are on different copies
     """
 

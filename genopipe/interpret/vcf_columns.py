@@ -191,9 +191,9 @@ class _Genotypes:
 
     def _of_pair(self, code: int, allele: int) -> tuple[int, int, int, bool]:
         alleles = self.alleles[code]
-        if None in alleles:
-            return MISSING, 0, UNPHASED, False
         count = alleles.count(allele)
+        if None in alleles:
+            return (count, len(alleles), UNPHASED, True) if count else (MISSING, 0, UNPHASED, False)
         haplotype = alleles.index(allele) if self.phased[code] and count == 1 else UNPHASED
         return count, len(alleles), haplotype, any(other not in (0, allele) for other in alleles)
 

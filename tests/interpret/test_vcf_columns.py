@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from genopipe.errors import BadInput
 from genopipe.interpret.normalise import is_sequence, trim
+from genopipe.interpret.results import genotype
 from genopipe.interpret.variants import Variants, read_variants
 
 SAMPLES = ("KID", "MUM", "DAD")
@@ -88,7 +89,7 @@ def told_by_htslib(path: Path) -> dict[tuple[str, int, str, str], dict[str, Any]
 
 def call_by_htslib(call: Any, allele: int) -> tuple[int, ...]:
     indices = call.allele_indices
-    if not indices or None in indices:
+    if not indices or (None in indices and allele not in indices):
         return (-1, 0, -1, -1, -1, -1, 0, False)
     depths = list(call.get("AD") or ())
     known = bool(depths) and depths[0] is not None
@@ -96,7 +97,7 @@ def call_by_htslib(call: Any, allele: int) -> tuple[int, ...]:
     if depth is None:
         depth = sum(value or 0 for value in depths) if known else -1
     of_allele = depths[allele] if len(depths) > allele and depths[allele] is not None else -1
-    phased = call.phased and len(indices) == 2 and indices.count(allele) == 1
+    phased = call.phased and len(indices) == 2 and indices.count(allele) == 1 and None not in indices
     quality = call.get("GQ")
     return (
         indices.count(allele),
@@ -161,6 +162,14 @@ def test_a_damaged_record_is_told_with_its_line(tmp_path: Path, row: str, fault:
     (tmp_path / "a.vcf").write_text(HEADER + f"\n{row}\n1\t6\t.\tA\tC\t.\t.\t.\tGT\t0/1\t0/0\t0/0\n")
     with pytest.raises(BadInput, match=fault):
         read_variants(tmp_path / "a.vcf", SAMPLES)
+
+
+def test_a_half_called_genotype_has_the_copy_that_was_called(tmp_path: Path) -> None:
+    """One copy seen, the other unknown: neither two copies nor nothing; and it is written as it came."""
+    (tmp_path / "a.vcf").write_text(HEADER + "\n1\t6\t.\tA\tC\t.\t.\t.\tGT\t./1\t1|.\t./0\n")
+    variants = read_variants(tmp_path / "a.vcf", SAMPLES)
+    assert variants.alt_count.tolist() == [[1, 1, -1]] and variants.ploidy.tolist() == [[2, 2, 0]]
+    assert [genotype(variants, 0, column) for column in range(3)] == ["./1", "./1", "./."]
 
 
 def test_records_without_genotypes_are_refused_where_none_has_any(tmp_path: Path) -> None:
