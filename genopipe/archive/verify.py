@@ -12,14 +12,17 @@ from genopipe.archive.opened import Archive
 from genopipe.errors import BadInput, GenopipeError
 from genopipe.progress import progress
 from genopipe.store import Location, SealedFiles, inside
+from genopipe.store.keys import secret_keys
 
 
 def verify(root: Location, *, deep: bool = False) -> Iterator[GenopipeError]:
     """What is wrong in an archive: each damaged manifest, and each missing or damaged object with a file that needs it.
 
-    With `deep`, every file is restored too and its digest compared.
+    With `deep`, every file is restored too and its digest compared. Raises BadConfiguration where that needs a key that is not given.
     """
     archive = Archive.existing(root)
+    if deep and isinstance(archive.files, SealedFiles):
+        secret_keys()
     manifests: list[Manifest] = []
     for found in manifest_files(archive.files):
         try:

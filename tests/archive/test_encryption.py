@@ -60,6 +60,14 @@ def test_what_is_put_comes_back_and_lies_there_encrypted(root: Location, tmp_pat
     assert list(open_store(root).digests()) == []
 
 
+def test_a_deep_check_without_a_key_is_told_once_and_is_no_damage(root: Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_note(root, tmp_path)
+    monkeypatch.delenv("GENOPIPE_ARCHIVE_SECRET_KEY_FILE")
+    assert list(verify(root)) == []
+    with pytest.raises(BadConfiguration, match="no secret key is given"):
+        next(verify(root, deep=True))
+
+
 def test_every_kind_of_file_can_be_kept_encrypted(tmp_path: Path, keys: object, sample: Path, reference: Path) -> None:
     Archive.create(tmp_path / "A", encrypt=True)
     files = [sample / "S1.bam", sample / "S1_R1.fastq.gz", sample / "S1_R2.fastq.gz"]
