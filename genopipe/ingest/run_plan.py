@@ -192,7 +192,11 @@ class _Run:
     def lane_plan(self, lane: int, columns: Columns, outputs: tuple[Output, ...], matching: barcodes.Matching) -> LanePlan:
         files = lane_files(self.folder, lane)
         listed = [tile for of_lane, tile in self.info.tiles if of_lane == lane] if self.info else []
-        tiles = tuple(tile for tile in listed or files.tiles() if (lane, tile) not in self.options.exclude_tiles)
+        excluded = {tile for of_lane, tile in self.options.exclude_tiles if of_lane == lane}
+        if listed and not excluded <= set(listed):
+            no_tile = f"no tile {lane}_{min(excluded - set(listed))} in the run"
+            raise BadInput(no_tile, wanted="tiles that RunInfo.xml lists", do="Correct --exclude-tiles.", path=self.folder)
+        tiles = tuple(tile for tile in listed or files.tiles() if tile not in excluded)
         reader = TileReader(files, lane, columns.cycles, columns.complemented, self.options.decoding)
         return LanePlan(lane, tiles, bool(listed), reader, matching, outputs)
 

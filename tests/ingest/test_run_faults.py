@@ -123,6 +123,14 @@ def test_a_truncated_tile_of_a_cbcl_is_named(tmp_path: Path) -> None:
     assert "L001_2.cbcl: the block of tile 2101 at byte 65 ends after" in str(fault(run, tmp_path / "out"))
 
 
+def test_a_tile_to_leave_out_must_be_of_the_run(tmp_path: Path) -> None:
+    """A slip of the pen would leave the damaged one in."""
+    run = make_run(tmp_path / "run")
+    assert "no tile 1_1110 in the run; wanted tiles that RunInfo.xml lists" in str(
+        fault(run, tmp_path / "out", exclude_tiles=frozenset({(1, 1101), (1, 1110)}))
+    )
+
+
 def test_a_damaged_tile_can_be_left_out(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     (run / BASE_CALLS / "L001/C9.1/s_1_1101.bcl").unlink()
