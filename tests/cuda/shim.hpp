@@ -45,7 +45,7 @@ static const int warpSize = 32;
 extern "C" __attribute__((weak, visibility("hidden"))) char __start_shim_shared[], __stop_shim_shared[];
 
 namespace shim {
-constexpr int THREADS = 1024, STACK = 1 << 18;
+constexpr int THREADS = 1024, STACK = 1 << 16;
 struct Thread {
     ucontext_t context;
     char *stack = nullptr;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import numpy as np
 import pytest
 
 from genopipe.device.sources import Source
+from genopipe.kernels import on_gpu
+from tests.cuda import test_seed
 from tests.cuda.build import Shim, shim
+from tests.cuda.inputs import index_of, reads_of
 
 FAULTS = {
     "a barrier is missing": (
@@ -123,3 +127,17 @@ def test_reading_what_nothing_has_written_is_found(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="outside of every array"):
         there.launch(Source(path), "follow", (1, 1), there.xp.asarray(np.array([value.held.ctypes.data])), out)
     there.launch(Source(path), "follow", (1, 1), there.xp.asarray(np.array([there.address(value)])), out)
+
+
+def test_a_barrier_left_out_of_a_kernel_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the network which sorts the hits of a read."""
+    text, network = on_gpu.SEED.path.read_text(), "hit[a] = y, hit[b] = x;"
+    before, after = text.split(network)
+    path = tmp_path / "seed.cu"
+    path.write_text(before + network + after.replace("__syncwarp();", "", 1))
+    monkeypatch.setattr(on_gpu, "SEED", replace(on_gpu.SEED, path=path))
+    rng = np.random.default_rng(1)
+    genome = rng.integers(0, 4, 3_000).astype(np.uint8)
+    base, base_start = reads_of(rng, genome, 10, length=(100, 150))
+    with pytest.raises(AssertionError, match="candidates is not clean:\nrace of two threads: read and write of shared memory"):
+        test_seed.compare(Shim("checked"), base, base_start, index_of(genome))
