@@ -7,6 +7,7 @@ CRAM keeps the read groups of its header; one that has none gets the command lin
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,6 +25,7 @@ from genopipe.formats.bam import LONGEST_NAME, ReadGroup
 from genopipe.formats.bam_reads import Held, reads_of, sequenced
 from genopipe.formats.bam_stream import BamStream, int32
 from genopipe.formats.fastq import read_fastq, read_texts
+from genopipe.formats.fastq_source import CutRecord
 from genopipe.formats.genome import fasta_path
 from genopipe.formats.read_files import kind_of, open_records
 from genopipe.kernels.compiled import allocating
@@ -105,7 +107,11 @@ class Lanes:
     def parsed(self, text: Text) -> Batch:
         """The reads of a text. Raises BadInput for what is wrong with them."""
         files = self._lane(text.lane).files
-        reads = read_texts(text.text, files, paired=text.paired, first_read=text.first_read)
+        try:
+            reads = read_texts(text.text, files, paired=text.paired, first_read=text.first_read, n_reads=text.n_reads)
+        except CutRecord:
+            deque(self.instead(text), maxlen=0)
+            raise
         _check_lines(reads, text.first_read, files)
         return Batch(reads, 0)
 

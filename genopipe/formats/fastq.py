@@ -52,19 +52,20 @@ def read_fastq(r1: Path, r2: Path | None = None, *, interleaved: bool = False, b
         raise BadInput("the file holds no reads", wanted="at least one FASTQ record", do=GET_AGAIN, path=r1, line=1)
 
 
-def read_texts(texts: Sequence[NDArray[np.uint8]], paths: Sequence[Path], *, paired: bool, first_read: int) -> Reads:
-    """The reads of whole records, as many of each file, that stand behind `first_read` others; a line feed ends each text.
+def read_texts(texts: Sequence[NDArray[np.uint8]], paths: Sequence[Path], *, paired: bool, first_read: int, n_reads: int) -> Reads:
+    """The reads of so many records, as many of each file, that stand behind `first_read` others; a line feed ends each text.
 
-    Raises BadInput, with file and line, for records that are not sound, and mates of different names.
+    Raises BadInput, with file and line, for records that are not sound, and mates of different names; CutRecord where the last one lacks
+    qualities.
     """
     source = _Source(GivenTexts(paths, texts), mates=2 if paired else 1, n_records=first_read // len(paths))
     pairing = _Pairing(paths, interleaved=paired and len(paths) == 1, n_reads=first_read)
-    most = len(source.texts.text), len(source.texts.text)
+    most = len(source.texts.text), n_reads
     reads = _Batch(source).filled(most)
     assert reads is not None
     pairing.check(reads)
-    behind = _Batch(source).filled(most)
-    assert behind is None, "what is behind the reads is not sound, and has been told"
+    if len(reads) < n_reads:
+        _Batch(source).filled(most)  # tells what is wrong with the record behind these
     return reads
 
 
@@ -179,7 +180,7 @@ class _Batch:
 def _with_room(array: Any, size: int) -> NDArray[Any]:
     if size <= len(array):
         return array
-    larger = np.empty(2 * size, array.dtype)
+    larger = np.empty(max(size, 2 * len(array)), array.dtype)
     larger[: len(array)] = array
     return larger
 

@@ -75,8 +75,12 @@ class Texts:
         return _Described(self.paths[file], text, 4 * n_records + 1).error(fault)
 
 
+class CutRecord(Exception):
+    """The last record of a text lacks qualities; only what follows tells whether the file ends there."""
+
+
 class GivenTexts(Texts):
-    """Whole records of each file, and nothing behind them."""
+    """Records of each file, of four lines, and nothing behind them."""
 
     def __init__(self, paths: Sequence[Path], texts: Sequence[NDArray[np.uint8]]) -> None:
         self.paths = paths
@@ -88,9 +92,8 @@ class GivenTexts(Texts):
         return True
 
     def check_end(self, file: int, n_records: int, start: int) -> None:
-        """Raises BadInput where the record at `start` has four lines, but fewer qualities than bases."""
         if start < self.span[file, 1]:
-            raise self.error(file, fastq_lines.OTHER_LENGTH, n_records, start)
+            raise CutRecord
 
 
 class _Pieces:

@@ -78,7 +78,8 @@ def test_reads_are_those_of_whole_files(tmp_path_factory, seed, n, empty_lines, 
     assert n < 100 or n_texts > 2
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
+@example(194, b"@", True, False)
 @given(st.integers(0, 1 << 30), st.sampled_from([b"", b"\n", b"@", b"+", b"A", b"x", b"\r", b"\0"]), st.booleans(), st.booleans())
 def test_what_is_wrong_is_told_with_file_and_line(tmp_path_factory, seed, change, insert, in_two):  # type: ignore[no-untyped-def]
     """A byte more, less, or another, anywhere in a file."""
