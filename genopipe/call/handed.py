@@ -1,7 +1,7 @@
 """Windows that are looked at here and settled by worker processes: where a device makes the looks, which only this process may use.
 
 The workers are forked before the device is asked for, so that they inherit nothing of it; what they go by comes to them once calling
-begins. A few threads make looks, a little ahead. The arrays of a look go into memory that is shared, without a file, and that is given back
+begins. A few threads make looks, a little ahead. The arrays of a look go into memory that is shared, without a file, and that is used again
 when the window is done; the rest of it, and the text that comes of it, go through the worker's pipe. Where a worker has so many reads and
 haplotypes to compare that it is worth it, it asks this process, where a thread for each worker has the device do it; the arrays go over and
 back by memory that the two share.
@@ -36,6 +36,8 @@ _LOOKERS = 4
 """Threads that make looks: they wait for the device most of the time."""
 _BORDER = 64
 """Arrays begin at multiples of it."""
+_LARGE = 1 << 23
+"""Bytes of memory that is kept for the next object; more is given back."""
 
 
 class _Laid(NamedTuple):
@@ -60,21 +62,23 @@ class _Shared:
             start = -(-end // _BORDER) * _BORDER
             end = start + buffer.raw().nbytes
             bounds.append((start, end))
-        os.ftruncate(self._file, max(end, 1))
-        memory = np.frombuffer(mmap.mmap(self._file, max(end, 1)), np.uint8)
+        if os.fstat(self._file).st_size <= end:
+            os.ftruncate(self._file, end + 1)
+        memory = np.frombuffer(mmap.mmap(self._file, end + 1), np.uint8)
         for buffer, (start, end) in zip(buffers, bounds, strict=True):
             memory[start:end] = np.frombuffer(buffer.raw(), np.uint8)
         return _Laid(pickled, bounds)
 
     def take(self, laid: _Laid) -> Any:
         """What was laid down; its arrays may be written to, and nobody else sees that."""
-        size = max([1, *(end for _, end in laid.bounds)])
-        memory = memoryview(mmap.mmap(self._file, size, mmap.MAP_PRIVATE))
+        size = max((end for _, end in laid.bounds), default=0)
+        memory = memoryview(mmap.mmap(self._file, size + 1, mmap.MAP_PRIVATE))
         return pickle.loads(laid.pickled, buffers=[memory[start:end] for start, end in laid.bounds])
 
     def clear(self) -> None:
-        """Gives the memory back."""
-        os.ftruncate(self._file, 0)
+        """What was laid down is not asked for any more."""
+        if os.fstat(self._file).st_size > _LARGE:
+            os.ftruncate(self._file, 0)
 
     def close(self) -> None:
         os.close(self._file)
