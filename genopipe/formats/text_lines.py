@@ -1,4 +1,4 @@
-"""The numbered lines of a text file, plain or gzip, with any line ends: what every reader of a line-based format begins with.
+"""The numbered lines of a text file, plain or gzip, with line ends LF or CR LF: what every reader of a line-based format begins with.
 
 The end of each line is taken off, `\\r\\n` too, and the byte order mark that spreadsheets put before the first. A file that is not
 there, is a pipe, not UTF-8 or a truncated gzip is a `BadInput` with its path and, where there is one, the line.
@@ -28,6 +28,9 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             raw.seek(0)
             for line in gzip.GzipFile(fileobj=raw) if zipped else raw:
                 number += 1
+                if number == 1 and b"\r" in line.rstrip(b"\r\n"):
+                    do = "Save it with other line ends."
+                    raise BadInput("lines that end in CR alone", wanted="LF or CR LF", do=do, path=path, line=1)
                 yield number, line.removeprefix(BOM_UTF8 if number == 1 else b"").decode().rstrip("\r\n")
     except (FileNotFoundError, IsADirectoryError) as error:
         raise BadInput("no such file", wanted="a readable file", do="Check the path.", path=path) from error

@@ -32,6 +32,12 @@ def test_a_byte_order_mark_is_no_part_of_the_family(tmp_path: Path) -> None:
     assert read_ped(ped(tmp_path, "\ufeffF\tS\t0\t0\t1\t1\r\n"))[0].family == "F"
 
 
+def test_line_ends_of_old_spreadsheets_are_told(tmp_path: Path) -> None:
+    (tmp_path / "family.ped").write_bytes(b"F\tS\t0\t0\t1\t1\rF\tT\t0\t0\t1\t1\r")
+    with pytest.raises(BadInput, match=r"family\.ped:1: lines that end in CR alone; wanted LF or CR LF"):
+        read_ped(tmp_path / "family.ped")
+
+
 def test_empty_columns_between_tabs_are_unknown_parents(tmp_path: Path) -> None:
     assert read_ped(ped(tmp_path, "F\tS\t\t\t1\t1\n"))[0].father is None
 
