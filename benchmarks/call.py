@@ -5,13 +5,13 @@
 
 Rows `GENOME-COVERAGEx` are donors simulated for each seed: `1mb` is one megabase of real sequence with the real variants of NA12878, `b37`
 another one with random variants, `17mb` seventeen with random variants. They are aligned by bwa and by genopipe, and called by every caller
-from each BAM. `deep-COVERAGEx` has pieces of the same megabase as contigs of one window each, and tells memory and CPU seconds by threads
-for as many windows at once, ours alone. `na12878_chr21` and `na12878_chr20` are real reads, the latter aligned anew by genopipe only.
+from each BAM. `deep-COVERAGEx` has pieces of the same megabase as contigs of one window each, and tells memory and CPU seconds, ours alone
+(by workers: `call_workers.py`). `na12878_chr21` and `na12878_chr20` are real reads, the latter aligned anew by genopipe only.
 
 Scores are genotype errors (FP + FN) and F1 by the data set's own scorer, pooled over the seeds: ours as filtered by default, the peers at
 QUAL >= 20; `genopipe_learnt` is ours with `--filter learnt`. `gq20` counts our calls with GQ >= 20 and those of them with a wrong
 genotype. CPU seconds are of the whole program, kernels compiled before, so start-up is in them; `start_up` is the same command on 1,000
-bases, `memory_mb` the most memory on parts of the large genome, and on all of it with more threads. `--work` keeps what was made, so that
+bases, `memory_mb` the most memory on parts of the large genome, and on all of it. `--work` keeps what was made, so that
 a broken run goes on. Needs art_illumina, bwa and samtools; freebayes is left out where it is not installed.
 """
 
@@ -37,7 +37,7 @@ GENOMES = {
     "chr21": Path("na12878_chr21", "GRCh38.chr21.partial.fa.gz"),
     "chr20": Path("na12878_chr20_unbinned", "ucsc.hg19.chr20.unittest.fasta.gz"),
 }
-DEEP_WINDOWS, DEEP_THREADS = 8, (1, 2, 4, 8, 16)
+DEEP_WINDOWS = 8
 ROWS = "1mb-30x,1mb-15x,1mb-8x,17mb-30x,na12878_chr21,na12878_chr20,deep-1000x"
 _BCFTOOLS = "import sys, pysam.bcftools as b; getattr(b, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
 
@@ -65,13 +65,12 @@ def of_row(given: argparse.Namespace, work: Path, row: str) -> dict:
 
 
 def deep(given: argparse.Namespace, work: Path, row: str) -> dict:
-    """Memory and CPU seconds at a depth, by threads; and the errors."""
+    """Memory and CPU seconds at a depth, and the errors."""
     fasta, reference = genome(given, work, "deep")
     folder = donor(given, fasta, work / row, given.seeds.split(",")[0], row.removeprefix("deep-").removesuffix("x"))
     bam, vcf = aligned("bwa", folder, fasta, reference), folder / "deep.vcf.gz"
-    command = (*genopipe("call"), "--reference", reference, "-i", bam, "-o", vcf, "--gvcf", folder / "deep.g.vcf.gz", "--threads")
-    out: dict = {f"{threads} threads": used(*command, threads).figures() for threads in DEEP_THREADS}
-    return out | summary(Counter(scores(given, fasta, folder / "truth.vcf.gz", vcf, "genopipe")))
+    command = (*genopipe("call"), "--reference", reference, "-i", bam, "-o", vcf, "--gvcf", folder / "deep.g.vcf.gz", "--threads", 1)
+    return used(*command).figures() | summary(Counter(scores(given, fasta, folder / "truth.vcf.gz", vcf, "genopipe")))
 
 
 def simulated(given: argparse.Namespace, work: Path, row: str) -> dict:
@@ -217,8 +216,7 @@ def memory(bam: Path, reference: Path, work: Path) -> dict[str, int]:
     contig = pysam.AlignmentFile(str(bam)).references[0]
     command = (*genopipe("call"), "--reference", reference, "-i", bam, "-o", work / "memory.vcf.gz", "--gvcf", work / "memory.g.vcf.gz")
     parts = {f"{end:,} bases": ("--region", f"{contig}:1-{end}", "--threads", 1) for end in (100_000, 1_000_000, 5_000_000)}
-    all_of_it = {f"all, {threads} threads": ("--threads", threads) for threads in (1, 8)}
-    return {what: round(used(*command, *which).peak_bytes / 2**20) for what, which in (parts | all_of_it).items()}
+    return {what: round(used(*command, *which).peak_bytes / 2**20) for what, which in (parts | {"all": ("--threads", 1)}).items()}
 
 
 def scores(given: argparse.Namespace, fasta: Path, truth: Path, vcf: Path, caller: str, restrict: tuple = ()) -> dict[str, float]:
