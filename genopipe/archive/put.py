@@ -44,6 +44,7 @@ from genopipe.archive.representations import (
     check_file,
     checks_itself,
     counted,
+    was_asked_for,
 )
 from genopipe.archive.staging import Staging
 from genopipe.errors import BadEnvironment, BadInput
@@ -242,7 +243,10 @@ def _attempted(run: Run, file: Examined, attempt: Attempt, *, wrapped: bool) -> 
             if not checks_itself(attempt):
                 check_file(manifest.returned, file_bytes(manifest, staging.shop))
         except NOT_REPRESENTABLE as reason:
-            log.debug("%s: %s is not kept as %s: %s", file.path.name, file.digest[:12], attempt.func.__name__, reason)
+            if was_asked_for(attempt):
+                log.warning("%s: kept without being aligned: %s", file.path.name, reason)
+            else:
+                log.debug("%s: %s is not kept as %s: %s", file.path.name, file.digest[:12], attempt.func.__name__, reason)
             return None
         return manifest if _kept(run, manifest, staging) else None
 

@@ -195,7 +195,7 @@ def _aligned_on_the_way(run: Run, file: Examined, group: list[Examined], staging
     except BadInput as reason:
         if reason.path not in [member.path for member in group]:
             raise
-        raise NotFastq(f"not aligned: {reason}") from reason
+        raise NotFastq(str(reason)) from reason
     content = aligned_pool(partial(unwrap, bam, Unwrapped()), shop, reference=options.reference, profile=options.profile)
     bam.unlink()
     return _view(run, file, content, staging)
@@ -231,6 +231,11 @@ def _size(content: dict[str, Any], staging: Staging) -> int:
 def checks_itself(attempt: Attempt) -> bool:
     """True when the attempt has compared what comes back with the file while it was writing."""
     return attempt.func in (_alignments, _patched)
+
+
+def was_asked_for(attempt: Attempt) -> bool:
+    """True for alignment on the way in: that it cannot be is told."""
+    return attempt.func is _aligned_on_the_way
 
 
 def check_file(digest: str, restored: Iterable[bytes]) -> None:

@@ -56,11 +56,13 @@ def test_aligned_reads_take_less_and_come_back(world: Path, tmp_path: Path) -> N
         assert (tmp_path / "back").read_bytes() == (world / f"S1_R{mate}.fastq.gz").read_bytes()
 
 
-def test_reads_that_cannot_be_aligned_are_kept_unaligned(world: Path, tmp_path: Path) -> None:
+def test_reads_that_cannot_be_aligned_are_kept_unaligned_and_named(world: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "odd.fastq").write_text("@r\nAC-T\n+\nIIII\n")
     command = ["archive", "put", str(tmp_path / "odd.fastq"), "--archive", str(tmp_path / "A"), "--align"]
     done = CliRunner().invoke(genopipe, [*command, "--reference", str(world / "reference")], catch_exceptions=False)
     assert done.exit_code == 0
+    assert "odd.fastq: kept without being aligned:" in caplog.text
+    assert "odd.fastq:2: the character '-' is no base" in caplog.text
     get_file(tmp_path / "A", "odd.fastq", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == (tmp_path / "odd.fastq").read_bytes()
 
