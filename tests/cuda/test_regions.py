@@ -87,5 +87,6 @@ def test_qualities_put_right_equal_the_cpu(gpu: Gpu) -> None:
     table = rng.integers(2, 50, (3, recalibration.N_CYCLES, recalibration.N_CONTEXTS + 1)).astype(np.uint8)
     wanted = np.empty_like(reads.quality)
     recalibration.put_right(reads.flag, reads.base, reads.quality, reads.base_start, row_of, table, wanted)
-    found = far.put_right(FarAlignments(gpu, on_device(gpu, reads)), row_of, table)
+    there = FarAlignments(gpu, on_device(gpu, reads))
+    found = far.put_right(there, row_of, table)
     assert found.quality.tolist() == wanted.tolist() and found.base.tolist() == reads.base.tolist()
