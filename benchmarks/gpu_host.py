@@ -6,13 +6,12 @@ No card is needed: the CUDA sources run on this CPU, as in the tests. What they 
 clock of each thread; it is told how often CuPy would be called instead. Seconds for 100 Mbp at 30x on 16 cores follow: what threads and
 workers share is divided by 16, what one thread does, or what holds the interpreter, is not. That is a bound: a card adds its own time where
 that is longer, and the calls of CuPy theirs. What a run takes however small it is (loading code, fitting the model, the first pairs, which
-the CPU finishes) is told apart: what counts is the difference of a run of all bases and one of a quarter.
+the CPU finishes) is left out: the model is fitted once, and what counts is the difference of a run of all bases and one of a quarter.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import sys
 import threading
@@ -20,11 +19,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from measure import ROOT, machine
+from measure import ROOT, report, versions
 
 sys.path.insert(0, str(ROOT))
 
@@ -35,6 +36,9 @@ from genopipe.align.destinations import Destinations
 from genopipe.align.pipeline import Aligner, Options
 from genopipe.call import caller, handed
 from genopipe.call.caller import Sample
+from genopipe.call.model import Model
+from genopipe.call.settings import DEFAULT
+from genopipe.cases import secondary
 from genopipe.cases.secondary import Reads, run_secondary
 from genopipe.formats import bgzf_runs, held_alignments
 from tests.cuda.build import Shim
@@ -43,12 +47,11 @@ from tests.cuda.device_arrays import DeviceArray
 N_BASES, CORES = 100_000_000, 16
 """What seconds are told of."""
 
-DEVICE, REST = "device", "rest of this process"
+DEVICE, ALIGNING, CALLING = "device", "aligning", "calling"
 SHARED = {
     "inflating": (bgzf_runs, "_inflated"),
     "split reads, fragment ends": (Aligner, "describe"),
     "first pairs": (Aligner, "finish"),
-    "model": (caller, "fit_model"),
 }
 """What many threads share."""
 ALONE = {
@@ -66,6 +69,15 @@ class Clock:
     def __init__(self) -> None:
         self.seconds, self.times = Counter[str](), Counter[str]()
         self._local, self._adding = threading.local(), threading.Lock()
+        self.overhead = 0.0
+        self.overhead = self._overhead()
+
+    def _overhead(self, n: int = 20_000) -> float:
+        """CPU seconds that one entry takes besides those that it counts."""
+        nothing, begun = self.timed("nothing", lambda: None), time.process_time()
+        for _ in range(n):
+            nothing()
+        return (time.process_time() - begun - self.seconds.pop("nothing")) / n
 
     @contextmanager
     def of(self, name: str) -> Iterator[None]:
@@ -78,7 +90,7 @@ class Clock:
             with self._adding:
                 self.seconds[name] += taken - self._local.inner  # type: ignore[assignment]
                 self.times[name] += 1
-            self._local.inner = outer + taken
+            self._local.inner = outer + taken + self.overhead
 
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*given: Any, **named: Any) -> Any:
@@ -94,7 +106,7 @@ class Counted:
     warps = 4_096
 
     def __init__(self, clock: Clock) -> None:
-        self._clock, self._shim, self.xp = clock, Shim(), self
+        self._clock, self._shim, self.xp = clock, Shim("plain"), self
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._shim if hasattr(Shim, name) else Shim.xp, name)
@@ -122,19 +134,51 @@ def watch(clock: Clock) -> None:
         setattr(holder, function, clock.timed(name, getattr(holder, function)))
     looks = handed.looks
     handed.looks = lambda *given: iter(clock.timed("looks", lambda: list(looks(*given)))())  # type: ignore[assignment,misc]
+    models, fit = list[Model](), caller.fit_model
+
+    def fit_model(*given: Any, **named: Any) -> Model:
+        models.extend([] if models else [fit(*given, **named)])
+        return models[0]
+
+    caller.fit_model = fit_model
     pipeline.Card = lambda: Counted(clock)  # type: ignore[assignment,misc]
     for module in (pipeline, run):
         module.LEARN_PAIRS = 1_000  # type: ignore[attr-defined]
 
 
-def measured(data: Prepared, folder: Path, clock: Clock) -> tuple[dict[str, float], int]:
-    """CPU seconds of a run by name, and calls of CuPy."""
+@dataclass
+class Used:
+    """CPU seconds by name, and for each phase the calls of CuPy and the CPU seconds of this process that have no name."""
+
+    seconds: dict[str, float]
+    calls: dict[str, int]
+    rest: dict[str, float]
+
+
+def measured(data: Prepared, folder: Path, clock: Clock) -> Used:
+    """What a run takes. What the clock itself takes is left out, too."""
     clock.seconds.clear()
     clock.times.clear()
-    used, workers, reads = time.process_time(), _of_workers(), Reads([data.r1], [data.r2], GROUP)
+    marks = [_mark(clock)]
+
+    def call_variants(*given: Any, **named: Any) -> None:
+        marks.append(_mark(clock))
+        caller.call_variants(*given, **named)
+
+    secondary.call_variants = call_variants  # type: ignore[attr-defined]
+    workers, reads = _of_workers(), Reads([data.r1], [data.r2], GROUP)
     run_secondary(reads, data.reference, folder / "s", options=Options(2, 8 << 30, device="gpu"), whom=Sample(), keep_bam=False)
-    rest = time.process_time() - used - sum(clock.seconds.values())
-    return dict(clock.seconds) | {REST: rest, "workers": _of_workers() - workers}, clock.times[DEVICE]
+    marks.append(_mark(clock))
+    spent = [tuple(b - a for a, b in zip(*pair, strict=True)) for pair in pairwise(marks)]
+    rest = [process - named - times * clock.overhead for process, named, times, _ in spent]
+    phases = (ALIGNING, CALLING)
+    calls = dict(zip(phases, (each[3] for each in spent), strict=True))
+    return Used(dict(clock.seconds) | {"workers": _of_workers() - workers}, calls, dict(zip(phases, rest, strict=True)))
+
+
+def _mark(clock: Clock) -> tuple[float, float, int, int]:
+    """CPU seconds of this process, those with a name, how often one was entered, and calls of CuPy."""
+    return time.process_time(), sum(clock.seconds.values()), sum(clock.times.values()), clock.times[DEVICE]
 
 
 def _of_workers() -> float:
@@ -153,27 +197,26 @@ def main() -> None:
     with TemporaryDirectory() as name:
         some, all_of = (prepare(Path(name, size), bases, args.depth, seed=1) for size, bases in (("a", args.bases // 4), ("b", args.bases)))
         measured(some, Path(name), clock)  # code is loaded
-        before, calls_before = measured(some, Path(name), clock)
-        after, calls_after = measured(all_of, Path(name), clock)
+        before, after = (measured(data, Path(name), clock) for data in (some, all_of))
     n_reads, n_bases = all_of.n_reads - some.n_reads, args.bases - args.bases // 4
-    rows = [row(what, seconds, seconds - before.get(what, 0), n_reads, n_bases) for what, seconds in after.items() if what != DEVICE]
-    calls = {"a_megabase": 1e6 * (calls_after - calls_before) / n_bases}
-    result = {"machine": machine(), "reads": n_reads, "bases": n_bases, "depth": args.depth, "rows": rows, "calls_of_cupy": calls}
-    print(json.dumps(result, indent=1))
-    if args.output is not None:
-        args.output.write_text(json.dumps(result, indent=1) + "\n")
+    more = {what: seconds - before.seconds.get(what, 0) for what, seconds in after.seconds.items() if what != DEVICE}
+    calling = after.rest[CALLING] - before.rest[CALLING]
+    result = {"reads": n_reads, "bases": n_bases, "depth": args.depth} | {
+        "rows": [row(what, seconds, n_reads, n_bases) for what, seconds in (more | {"rest of calling": calling}).items()],
+        "calls_of_cupy": {
+            "a_batch_of_aligning": after.calls[ALIGNING],
+            "a_window": (after.calls[CALLING] - before.calls[CALLING]) / n_bases * DEFAULT.window,
+        },
+        "rest_of_aligning_seconds_a_batch": after.rest[ALIGNING],
+    }
+    report(result, args, versions("numba", "numpy"))
 
 
-def row(what: str, seconds: float, more: float, n_reads: int, n_bases: int) -> dict[str, Any]:
+def row(what: str, seconds: float, n_reads: int, n_bases: int) -> dict[str, Any]:
     """What it takes for each read and base, and for 100 Mbp at 30x on 16 cores."""
     shared = what in SHARED or what == "workers"
-    of_job = more / n_bases * N_BASES / (CORES if shared else 1)
-    rates = {"us_a_read": 1e6 * more / n_reads, "s_a_megabase": 1e6 * more / n_bases}
-    return (
-        {"what": what, "shared": shared, "fixed_seconds": seconds - more / n_bases * (n_bases * 4 / 3)}
-        | rates
-        | {"seconds_of_100_mbp": of_job}
-    )
+    rates = {"us_a_read": 1e6 * seconds / n_reads, "s_a_megabase": 1e6 * seconds / n_bases}
+    return {"what": what, "shared": shared} | rates | {"seconds_of_100_mbp": seconds / n_bases * N_BASES / (CORES if shared else 1)}
 
 
 if __name__ == "__main__":
