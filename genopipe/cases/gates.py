@@ -48,6 +48,9 @@ DEFAULTS: dict[str, Gate] = {
 }
 """Why these numbers: docs/ingest.md, Gates."""
 
+OF_TARGETS = {"mean_coverage": "mean depth of the targets", "fraction_10x": "bases of the targets at 10x"}
+"""What gates of coverage are called where it was measured over the targets of a capture kit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -109,22 +112,24 @@ def judge(files: list[Path], gates: Mapping[str, Gate]) -> Judgement:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """The value of one metric, None where it could not be measured; `detail` is for a person."""
+    """The value of one metric, None where it could not be measured; `detail` is for a person, `name` where the gate's own is not true."""
 
     sample: str
     metric: str
     value: float | None
     detail: str = ""
+    name: str | None = None
 
 
 def _verdict(one: _Measured, gate: Gate) -> Verdict:
+    name = one.name or gate.name
     if one.value is None:
-        return Verdict(one.sample, one.metric, gate.name, None, UNKNOWN)
+        return Verdict(one.sample, one.metric, name, None, UNKNOWN)
     for verdict, below, above in ((STOP, gate.stop_below, gate.stop_above), (WARN, gate.warn_below, gate.warn_above)):
         limit = below if below is not None and one.value < below else above if above is not None and one.value > above else None
         if limit is not None:
-            return Verdict(one.sample, one.metric, gate.name, one.value, verdict, limit, gate.reason, one.detail)
-    return Verdict(one.sample, one.metric, gate.name, one.value, PASS)
+            return Verdict(one.sample, one.metric, name, one.value, verdict, limit, gate.reason, one.detail)
+    return Verdict(one.sample, one.metric, name, one.value, PASS)
 
 
 def _metrics(file: Path) -> Iterator[_Measured]:
@@ -151,8 +156,9 @@ def _of_alignments(document: dict[str, Any]) -> Iterator[_Measured]:
     sample, coverage, sex = document["sample"], document["coverage"], document["sex"]
     yield _Measured(sample, "mapped_fraction", document["reads"]["mapped_fraction"])
     yield _Measured(sample, "duplicate_fraction", document["reads"]["duplicate_fraction"])
-    yield _Measured(sample, "mean_coverage", coverage["mean"])
-    yield _Measured(sample, "fraction_10x", coverage["fraction_10x"])
+    named = OF_TARGETS if "targets" in document else {}
+    yield _Measured(sample, "mean_coverage", coverage["mean"], name=named.get("mean_coverage"))
+    yield _Measured(sample, "fraction_10x", coverage["fraction_10x"], name=named.get("fraction_10x"))
     yield _Measured(sample, "contamination", document["contamination"]["fraction"] if document["contamination"] else None)
     found = f"found {sex['found']}, said {sex['said']}"
     yield _Measured(sample, "sex_conflicts", None if sex["agrees"] is None else int(not sex["agrees"]), found)

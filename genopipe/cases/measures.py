@@ -7,15 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from genopipe.call.targets import wanted_targets
+from genopipe.errors import BadInput
 from genopipe.formats.contig_names import resolve_contig
 from genopipe.formats.genome import load_genome
 from genopipe.formats.gff import Transcript, read_genes
 from genopipe.ingest.aligned import measure_aligned, representative_transcripts
 from genopipe.ingest.alignment_pass import Wanted
+from genopipe.ingest.counted import Targets, counted_bases
 from genopipe.ingest.sites import LEAST_FREQUENCY, Row, Sites, choose_sites, read_sites
 from genopipe.interpret.evidence import EvidenceSet, open_set
 from genopipe.interpret.normalise import contig_key
@@ -31,13 +35,14 @@ def measure_with(
     evidence: Path | None,
     sites: Path | None,
     genes: Path | None,
+    targets: Path | None = None,
     sex: str | None,
     threads: int,
 ) -> dict[str, Any]:
-    """`measure_aligned` with sites and genes from files, else from an evidence set, else without."""
+    """`measure_aligned` with sites and genes from files, else from an evidence set, else without; of a captured sample by its targets."""
     genome = load_genome(reference)
     known = open_set(evidence) if evidence else None
-    wanted = Wanted(genome)
+    wanted = Wanted(genome, targets=targets_on(genome, targets) if targets else None)
     if sites:
         wanted = replace(wanted, sites=read_sites(sites, genome))
     elif known:
@@ -47,6 +52,16 @@ def measure_with(
     elif known:
         wanted = replace(wanted, transcripts=gene_models(known, genome))
     return measure_aligned(bam, sample, folder, wanted=wanted, sex=sex, threads=threads)
+
+
+def targets_on(genome: Genome, bed: Path) -> Targets:
+    """The targets of a capture kit by contig. Raises BadInput, with the line, where they do not fit the genome; and where there is none."""
+    found = wanted_targets(bed, None, genome)
+    assert found is not None
+    targets = {name: np.stack((here.start, here.end), axis=1) for name, here in found.on.items()}
+    if not any(counted_bases(genome, contig, targets) for contig in genome.contigs):
+        raise BadInput("no interval with a known base", wanted="the targets of a capture kit", do="Give the kit's BED.", path=bed)
+    return targets
 
 
 def common_sites(evidence: EvidenceSet, genome: Genome) -> Sites | None:

@@ -16,6 +16,7 @@ from genopipe.cli.options import ExistingFile, ExistingFolder, OutputFile, Outpu
 @click.option("--evidence", type=ExistingFile, help="A locked evidence set, for gene models and common variants.")
 @click.option("--sites", type=ExistingFile, help="VCF of population frequencies, in place of the evidence set's.")
 @click.option("--genes", type=ExistingFile, help="GFF3 or GTF of gene models, in place of the evidence set's.")
+@click.option("--targets", type=ExistingFile, help="BED of a capture kit: depth and sex go by its intervals, each base once.")
 @click.option("--sex", type=click.Choice(["female", "male", "unknown"]), help="What the sample is said to be.")
 @click.option("-o", "--output", type=OutputFolder, required=True, help="Folder for SAMPLE.aligned.json and its companions.")
 @threads_option
@@ -26,6 +27,7 @@ def aligned(
     evidence: Path | None,
     sites: Path | None,
     genes: Path | None,
+    targets: Path | None,
     sex: str | None,
     output: Path,
     threads: int,
@@ -35,11 +37,12 @@ def aligned(
     \b
     genopipe ingest aligned S1.bam --reference refs/GRCh38 --sample S1 --evidence evidence/2026-11 -o qc
     genopipe ingest aligned S1.bam --reference refs/GRCh38 --sample S1 --sites gnomad.vcf.gz --genes genes.gff3.gz -o qc
+    genopipe ingest aligned S1.bam --reference refs/GRCh38 --sample S1 --targets kit.bed -o qc
     """
     from genopipe.cases.measures import measure_with
 
     known = {"evidence": evidence, "sites": sites, "genes": genes}
-    measure_with(bam, sample, output, reference=reference, **known, sex=sex, threads=threads)
+    measure_with(bam, sample, output, reference=reference, **known, targets=targets, sex=sex, threads=threads)
 
 
 @click.command()

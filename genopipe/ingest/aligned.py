@@ -20,8 +20,9 @@ from genopipe.formats.gff import Transcript
 from genopipe.formats.sample_name import check_sample_name
 from genopipe.ingest.aligned_report import aligned_page
 from genopipe.ingest.alignment_counts import BASES, DUPLICATES, MAPPED, PROPER, READS, WELL_MAPPED
-from genopipe.ingest.alignment_pass import THRESHOLDS, AlignmentCounts, Wanted, count_alignments, known_bases
+from genopipe.ingest.alignment_pass import THRESHOLDS, AlignmentCounts, Wanted, count_alignments
 from genopipe.ingest.contamination import estimate_contamination
+from genopipe.ingest.counted import counted_bases
 from genopipe.ingest.fingerprint import fingerprint_table
 from genopipe.ingest.multiqc import write_alignments
 from genopipe.ingest.ratios import ratio
@@ -62,19 +63,22 @@ def measure_aligned(bam: Path, sample: str, folder: Path, *, wanted: Wanted, sex
 
 def aligned_summary(counts: AlignmentCounts, sample: str, *, wanted: Wanted, sex: str | None) -> dict[str, Any]:
     """The measures as written to `SAMPLE.aligned.json`; described in docs/ingest.md."""
-    depth = _with_unseen(counts.depth, wanted.genome)
+    depth = _with_unseen(counts.depth, wanted)
     autosomes = autosomes_of(wanted.genome.contigs)
-    whole = sum((depth[contig.name] for contig in autosomes), np.zeros_like(next(iter(depth.values()))))
+    autosomal = sum((depth[contig.name] for contig in autosomes), np.zeros_like(next(iter(depth.values()))))
+    whole = autosomal if autosomal.any() else sum(depth.values(), autosomal)
+    captured = {} if wanted.targets is None else {"targets": {"bases": sum(int(one.sum()) for one in depth.values())}}
     return {
         "schema": SCHEMA_VERSION,
         "measures": "alignments",
         "sample": sample,
+        **captured,
         "reads": _reads(counts.flags),
         "template_length": _template_length(counts.template),
         "coverage": {**_coverage(whole), "depth_bases": np.trim_zeros(whole, "b").tolist()},
         "contigs": [{"name": name, **_coverage(one)} for name, one in depth.items() if one.sum() and counts.depth.get(name) is not None],
         "genes": _genes(counts.gene),
-        "sex": _sex(depth, mean_depth(whole), sex),
+        "sex": _sex(depth, mean_depth(autosomal), sex),
         "contamination": _contamination(counts.allele, wanted.sites, autosomes, wanted.genome),
     }
 
@@ -85,13 +89,14 @@ def autosomes_of(contigs: Sequence[Contig]) -> list[Contig]:
     return numbered or [contig for contig in contigs if contig.name not in _X + _Y + _MITOCHONDRION] or list(contigs)
 
 
-def _with_unseen(depth: Mapping[str, NDArray[np.int64]], genome: Genome) -> dict[str, NDArray[np.int64]]:
+def _with_unseen(depth: Mapping[str, NDArray[np.int64]], wanted: Wanted) -> dict[str, NDArray[np.int64]]:
     """Contigs without a read have depth 0 everywhere."""
     every = {}
-    for contig in genome.contigs:
+    for contig in wanted.genome.contigs:
         every[contig.name] = depth.get(contig.name)
         if every[contig.name] is None:
-            every[contig.name] = np.bincount([0], [known_bases(genome, contig)], 1001).astype(np.int64)
+            counted = counted_bases(wanted.genome, contig, wanted.targets)
+            every[contig.name] = np.bincount([0], [counted], 1001).astype(np.int64)
     return every  # type: ignore[return-value]
 
 

@@ -13,7 +13,8 @@ def aligned_page(measures: dict[str, Any]) -> str:
     """The page for the measures that `aligned.aligned_summary` gives."""
     charts: list[Chart] = []
     if measures["coverage"]["bases"]:
-        note = "Share of the known bases of the autosomes at each depth or deeper."
+        where = "targets" if "targets" in measures else "autosomes"
+        note = f"Share of the known bases of the {where} at each depth or deeper."
         charts.append(("Coverage", note, _coverage(measures["coverage"])))
     if measures["template_length"]["pairs"]:
         note = "Template length of proper pairs; the last bar holds all longer ones."

@@ -152,19 +152,19 @@ def _add_record(
 
 
 @njit(cache=True, nogil=True)
-def depth_of(difference: NDArray[np.int32], unknown: NDArray[np.int64], histogram: NDArray[np.int64]) -> None:
-    """Turns differences into depths in place and counts known bases by depth.
+def depth_of(difference: NDArray[np.int32], left_out: NDArray[np.int64], histogram: NDArray[np.int64]) -> None:
+    """Turns differences into depths in place and counts bases by depth.
 
-    unknown    (runs, 2) int64: starts and ends of the runs of unknown bases, sorted
+    left_out   (runs, 2) int64: starts and ends of the runs of bases that do not count, sorted
     histogram  (DEEPEST + 1) int64
     """
     depth, run = np.int32(0), 0
     for position in range(len(difference) - 1):
         depth += difference[position]
         difference[position] = depth
-        while run < len(unknown) and unknown[run, 1] <= position:
+        while run < len(left_out) and left_out[run, 1] <= position:
             run += 1
-        if run == len(unknown) or position < unknown[run, 0]:
+        if run == len(left_out) or position < left_out[run, 0]:
             histogram[min(depth, DEEPEST)] += 1
 
 

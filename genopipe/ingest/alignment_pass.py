@@ -28,6 +28,7 @@ from genopipe.ingest.alignment_counts import (
     depth_of,
     spans_depth,
 )
+from genopipe.ingest.counted import Targets, left_out
 from genopipe.ingest.sites import Sites
 from genopipe.model import Contig, Genome
 from genopipe.progress import log, progress
@@ -42,7 +43,7 @@ class AlignmentCounts:
 
     flags      (8) int64: rows of `alignment_counts.READS` and so on
     template   (LONGEST_TEMPLATE + 1) int64: proper pairs by template length
-    depth      by contig name, (DEEPEST + 1) int64: known bases by depth
+    depth      by contig name, (DEEPEST + 1) int64: bases that count, by depth
     allele     (sites, 5) int64: bases A, C, G, T and others at each common site
     gene       by gene, (2 + thresholds) int64: coding bases, their depths together, those at each of `THRESHOLDS`
     """
@@ -56,11 +57,15 @@ class AlignmentCounts:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is measured besides depth: common sites, and transcripts whose coding bases stand for their genes."""
+    """What is measured besides depth: common sites, and transcripts whose coding bases stand for their genes.
+
+    With `targets`, the depth of the bases in them is measured in place of that of whole contigs.
+    """
 
     genome: Genome
     sites: Sites | None = None
     transcripts: Sequence[Transcript] = ()
+    targets: Targets | None = None
 
 
 def count_alignments(path: Path, wanted: Wanted, *, threads: int = 1) -> AlignmentCounts:
@@ -142,7 +147,7 @@ class _Contigs:
         contig, one, counts, wanted = self._contig, self._one, self._counts, self._wanted
         self._contig = None
         histogram = counts.depth.setdefault(contig.name, np.zeros(DEEPEST + 1, np.int64))
-        depth_of(one.difference, unknown_runs(wanted.genome, contig), histogram)
+        depth_of(one.difference, left_out(wanted.genome, contig, wanted.targets), histogram)
         if wanted.sites is not None:
             counts.allele[wanted.sites.contig == self._number[contig.name]] = one.allele
         for transcript in _here(wanted.transcripts, contig):
@@ -153,20 +158,6 @@ class _Contigs:
 
 def _here(transcripts: Sequence[Transcript], contig: Contig) -> Iterator[Transcript]:
     return (transcript for transcript in transcripts if transcript.contig == contig.name)
-
-
-def unknown_runs(genome: Genome, contig: Contig) -> NDArray[np.int64]:
-    """(runs, 2) int64: starts and ends of the unknown bases of a contig, on the contig."""
-    first = np.searchsorted(genome.unknown_end, contig.start, side="right")
-    last = np.searchsorted(genome.unknown_start, contig.start + contig.length)
-    runs = np.stack([genome.unknown_start[first:last], genome.unknown_end[first:last]], 1) - contig.start
-    return np.clip(runs, 0, contig.length)
-
-
-def known_bases(genome: Genome, contig: Contig) -> int:
-    """Bases of a contig that are A, C, G or T."""
-    runs = unknown_runs(genome, contig)
-    return contig.length - int((runs[:, 1] - runs[:, 0]).sum())
 
 
 def _other_length(path: Path, name: str, length: int, ours: Contig) -> BadInput:

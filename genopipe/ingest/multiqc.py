@@ -27,6 +27,11 @@ _ALIGNMENTS = {
     "duplicates_percent": ("Duplicates", "Duplicates, in percent", "{:,.1f}"),
     "foreign_percent": ("Foreign", "Reads of somebody else, in percent", "{:,.2f}"),
 }
+_CAPTURED = {
+    "mean_depth": ("Depth", "Mean depth of the targets", "{:,.1f}"),
+    "at_20x_percent": ("20x", "Bases of the targets at 20x or more, in percent", "{:,.1f}"),
+}
+"""What is told in place of those where depth was measured over the targets of a capture kit."""
 
 
 def write_reads(folder: Path, measures: dict[str, Any]) -> None:
@@ -55,7 +60,8 @@ def write_alignments(folder: Path, measures: dict[str, Any]) -> None:
     }
     if measures["contamination"]:
         values["foreign_percent"] = _percent(measures["contamination"]["fraction"])
-    document = _table("genopipe_alignments", _ALIGNMENTS, {measures["sample"]: values})
+    columns = _ALIGNMENTS | _CAPTURED if "targets" in measures else _ALIGNMENTS
+    document = _table("genopipe_alignments", columns, {measures["sample"]: values})
     write_json(folder / f"{measures['sample']}.aligned{ENDING}", document)
 
 

@@ -61,6 +61,14 @@ def test_a_measure_beyond_a_limit_is_told(tmp_path: Path, changed: dict[str, Any
     assert verdicts(tmp_path, aligned(**changed))[metric] == verdict
 
 
+def test_coverage_of_targets_is_named_as_such(tmp_path: Path) -> None:
+    captured = judge([write(tmp_path, aligned(targets={"bases": 900}, coverage={"mean": 7.0, "fraction_10x": 0.5}))], gates_with())
+    [stop] = captured.of("stop")
+    assert stop.told().startswith("S1: mean depth of the targets is 7, limit 8 (")
+    assert [one.name for one in captured.of("warn")] == ["bases of the targets at 10x"]
+    assert "targets" not in "".join(one.name for one in judge([write(tmp_path, aligned())], gates_with()).verdicts)
+
+
 def test_a_swapped_sample_is_told_with_what_was_found(tmp_path: Path) -> None:
     pair = {"first": "C", "second": "M", "found": "unrelated", "said": "parent-child", "agrees": False}
     family = {"measures": "family", "conflicts": 1, "pairs": [pair, pair | {"second": "F", "agrees": True}]}

@@ -15,9 +15,10 @@ from genopipe.ingest.aligned import measure_aligned, representative_transcripts,
 from genopipe.ingest.alignment_pass import Wanted, count_alignments
 from genopipe.ingest.sites import Sites
 from genopipe.model import Contig, Genome
-from tests.ingest.documents import read_valid
+from tests.ingest.documents import read_valid, valid
 
 LENGTH = {"chr1": 3000, "chrX": 1000, "chrY": 1000}
+UNKNOWN = {("chr1", i) for i in range(100)}
 
 
 def genome(unknown: tuple[int, int] = (0, 100)) -> Genome:
@@ -105,6 +106,52 @@ def test_depth_is_that_of_a_count_base_by_base(tmp_path: Path, seed: int) -> Non
     for name, length in LENGTH.items():
         expected = np.bincount([min(depth[name, i], 1000) for i in range(100 if name == "chr1" else 0, length)], minlength=1001)
         assert np.array_equal(found.depth[name], expected), name
+
+
+def random_targets(seed: int) -> dict[str, np.ndarray]:
+    """Intervals of chr1 and X in any order, some over each other, some empty; none on Y."""
+    draw = np.random.default_rng(seed)
+    start = {name: draw.integers(0, LENGTH[name] - 60, 12) for name in ("chr1", "chrX")}
+    return {name: np.stack((one, one + draw.integers(0, 60, 12)), axis=1) for name, one in start.items()}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_depth_of_targets_is_that_of_each_of_their_bases_once(tmp_path: Path, seed: int) -> None:
+    bam, targets = write_bam(tmp_path / "a.bam", random_records(seed)), random_targets(seed)
+    depth, found = slow_depth(bam), count_alignments(bam, Wanted(genome((0, 700)), targets=targets))
+    for name in LENGTH:
+        bases = {i for start, end in targets.get(name, ()) for i in range(start, end) if name != "chr1" or i >= 700}
+        expected = np.bincount([min(depth[name, i], 1000) for i in bases], minlength=1001)
+        assert np.array_equal(found.depth[name], expected), name
+
+
+def test_the_measures_of_a_captured_sample_go_by_its_targets(tmp_path: Path) -> None:
+    bam, targets = write_bam(tmp_path / "a.bam", random_records()), random_targets(1)
+    found = valid(measure_aligned(bam, "S1", tmp_path, wanted=Wanted(genome(), targets=targets)), "aligned")
+    depth, bases = slow_depth(bam), {(name, i) for name, spans in targets.items() for start, end in spans for i in range(start, end)}
+    seen = {name: [depth[base] for base in bases if base[0] == name and base not in UNKNOWN] for name in LENGTH}
+    assert found["targets"] == {"bases": sum(map(len, seen.values()))}
+    assert found["coverage"]["mean"] == round(sum(seen["chr1"]) / len(seen["chr1"]), 3)
+    assert found["sex"]["x_depth_ratio"] == round(float(np.mean(seen["chrX"])) / found["coverage"]["mean"], 3)
+    assert found["sex"]["found"] is None
+    page = (tmp_path / "S1.aligned.html").read_text()
+    assert "mean depth of the targets" in page
+    assert "autosomal" not in page
+
+
+def test_a_panel_without_autosomes_is_measured_where_it_is_and_tells_no_sex(tmp_path: Path) -> None:
+    bam = write_bam(tmp_path / "a.bam", random_records())
+    found = measure_aligned(bam, "S1", tmp_path, wanted=Wanted(genome(), targets={"chrX": np.array([[200, 600]])}), sex="male")
+    depth = slow_depth(bam)
+    assert found["coverage"]["mean"] == round(sum(depth["chrX", i] for i in range(200, 600)) / 400, 3)
+    assert (found["sex"]["x_depth_ratio"], found["sex"]["agrees"]) == (None, None)
+
+
+def test_targets_on_contigs_without_reads_count_as_not_covered(tmp_path: Path) -> None:
+    bam = write_bam(tmp_path / "a.bam", [record for record in random_records() if record["contig"] == 1])
+    targets = {"chr1": np.array([[50, 150], [120, 200]]), "chrX": np.array([[0, 1000]])}
+    found = measure_aligned(bam, "S1", tmp_path, wanted=Wanted(genome(), targets=targets))
+    assert (found["coverage"]["bases"], found["coverage"]["mean"], found["targets"]["bases"]) == (100, 0.0, 1100)
 
 
 def test_alleles_at_sites_are_those_of_good_bases(tmp_path: Path) -> None:
