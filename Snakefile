@@ -60,6 +60,6 @@ onsuccess:
     provenance.write_run_record(
         PLAN.folder,
         parameters=PLAN.parameters,
-        inputs=[CASE.path, *(path for sample in CASE.samples for path in CASE.read_files(sample))],
+        inputs=[CASE.path, *(path for sample in CASE.samples for path in CASE.read_files(sample)), *PLAN.other_inputs],
         timings=PLAN.folder / "timings",
     )

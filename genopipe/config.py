@@ -99,6 +99,8 @@ class Case:
     run_folder: Path | None = None
     sample_sheet: Path | None = None
     panels: tuple[str, ...] = ()
+    targets: Path | None = None
+    structural: Path | None = None
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -118,9 +120,9 @@ class Case:
 def load_case(path: Path, *, with_reads: bool = True) -> Case:
     """The case of a case file, checked, with paths resolved against the file's folder.
 
-    Without reads, `reads:` and `run_folder:` are not looked at: what begins with calls needs neither. Raises BadConfiguration
-    (file, line, key) for anything unknown, missing, contradicting or not there. The FASTQ files must exist; the reference and the
-    evidence set are checked by the stages that open them.
+    Without reads, `reads:` and `run_folder:` are not looked at, nor whether `targets:` and `structural:` exist: what begins with calls
+    needs none of them. Raises BadConfiguration (file, line, key) for anything unknown, missing, contradicting or not there. The FASTQ
+    files must exist; the reference and the evidence set are checked by the stages that open them.
     """
     path = Path(path)
     document, lines = read_yaml(path, "case")
@@ -150,10 +152,13 @@ def load_case(path: Path, *, with_reads: bool = True) -> Case:
         run_folder=base / document["run_folder"] if "run_folder" in document else None,
         sample_sheet=_sample_sheet(document, base),
         panels=tuple(document.get("panels", ())),
+        targets=base / document["targets"] if "targets" in document else None,
+        structural=base / document["structural"] if "structural" in document else None,
     )
     _check_people(case, lines)
     if with_reads:
         _check_reads(case, lines)
+        _check_files(case, lines)
     return case
 
 
@@ -328,6 +333,17 @@ def _check_reads(case: Case, lines: Lines) -> None:
                 "Add them under `reads:` or remove the person.",
                 "family",
             )
+
+
+def _check_files(case: Case, lines: Lines) -> None:
+    """The targets and the structural variants are there, and these are not called like what `genopipe joint` writes."""
+    fault = _faults_of(case.path, lines)
+    for key, what, path in (("targets", "a BED file", case.targets), ("structural", "a VCF", case.structural)):
+        if path is not None and not path.is_file():
+            raise fault(f"{key}: no file {path}", what, "Check the path; it is relative to this file.", key)
+    if case.structural is not None and case.structural.name == f"{case.case}.vcf.gz":
+        came = f"structural: {case.structural.name} is what the family's small variants will be called"
+        raise fault(came, "another name, so that the archive can tell them apart", "Rename it.", "structural")
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,15 @@ def test_a_case_is_read_with_paths_relative_to_its_file(folder: Path) -> None:
     assert case.ehr is not None and case.ehr.patient == "Patient/abc"
 
 
+def test_targets_and_structural_variants_are_files_beside_the_case(folder: Path) -> None:
+    path = write(folder, GOOD + "targets: kit.bed\nstructural: sv.vcf\n")
+    assert load_case(path, with_reads=False).structural == folder / "sv.vcf"
+    for name in ("kit.bed", "sv.vcf"):
+        (folder / name).touch()
+    case = load_case(path)
+    assert (case.targets, case.structural) == (folder / "kit.bed", folder / "sv.vcf")
+
+
 def test_an_archive_may_be_a_bucket(folder: Path) -> None:
     assert load_case(write(folder, GOOD)).archive == folder / "archive"
     assert load_case(write(folder, GOOD.replace("archive: archive", "archive: s3://genomes/nicu"))).archive == "s3://genomes/nicu"
@@ -144,6 +153,15 @@ FAULTS = {
         r"case.yaml:13: sample S1 has lanes with and without r2",
     ),
     "broken YAML": (("[HP:0000252]", "[HP:0000252"), r"case.yaml:\d+: .*wanted well-formed YAML"),
+    "no targets": (
+        ("archive: archive", "archive: archive\ntargets: kit.bed"),
+        r"case.yaml:17: targets: no file .*kit.bed; wanted a BED file",
+    ),
+    "no structural variants": (("archive: archive", "structural: sv.vcf"), r"case.yaml:16: structural: no file .*sv.vcf; wanted a VCF"),
+    "structural variants named like the family's VCF": (
+        ("archive: archive", "structural: NICU-0001.vcf.gz"),
+        r"case.yaml:16: structural: NICU-0001.vcf.gz is what the family's small variants will be called",
+    ),
     "two pedigrees": (("archive: archive", "archive: archive\npedigree: family.ped"), r"both `family` and `pedigree`"),
 }
 
@@ -152,6 +170,7 @@ FAULTS = {
 def test_a_fault_is_named_with_its_line(folder: Path, name: str) -> None:
     (old, new), message = FAULTS[name]
     assert old in GOOD
+    (folder / "NICU-0001.vcf.gz").touch()
     with pytest.raises(BadConfiguration, match=message):
         load_case(write(folder, GOOD.replace(old, new, 1)))
 

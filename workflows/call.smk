@@ -32,6 +32,7 @@ rule call_variants:
         index=f"{OUT}/align/{{sample}}.bam.bai",
         model=f"{OUT}/call/{{sample}}.model.json",
         reference=CASE.reference / "reference.json",
+        targets=CASE.targets or [],
         passed=ancient(f"{OUT}/gates/{{sample}}.alignments.json"),
     output:
         vcf=f"{OUT}/call/{{sample}}.vcf.gz",
@@ -47,9 +48,10 @@ rule call_variants:
     params:
         reference=CASE.reference,
         sex=lambda wildcards: PLAN.sex_option(wildcards.sample),
+        targets=PLAN.targets_option,
     shell:
-        "genopipe call --reference {params.reference:q} -i {input.bam:q} --model {input.model:q} {params.sex} --threads {threads}"
-        " --gvcf {output.gvcf:q} -o {output.vcf:q} 2> {log:q}"
+        "genopipe call --reference {params.reference:q} -i {input.bam:q} --model {input.model:q} {params.sex} {params.targets}"
+        " --threads {threads} --gvcf {output.gvcf:q} -o {output.vcf:q} 2> {log:q}"
 
 
 rule genotype_family:

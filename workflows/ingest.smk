@@ -54,6 +54,7 @@ rule measure_alignments:
         bam=f"{OUT}/align/{{sample}}.bam",
         reference=CASE.reference / "reference.json",
         evidence=CASE.evidence,
+        targets=CASE.targets or [],
     output:
         multiext(f"{OUT}/ingest/{{sample}}", ".aligned.json", ".aligned.html", ".genes.tsv", ".fingerprint.tsv"),
     log:
@@ -64,10 +65,11 @@ rule measure_alignments:
     params:
         reference=CASE.reference,
         sex=lambda wildcards: PLAN.sex_option(wildcards.sample),
+        targets=PLAN.targets_option,
         folder=f"{OUT}/ingest",
     shell:
         "genopipe ingest aligned {input.bam:q} --reference {params.reference:q} --evidence {input.evidence:q}"
-        " --sample {wildcards.sample} {params.sex} -o {params.folder:q} 2> {log:q}"
+        " --sample {wildcards.sample} {params.sex} {params.targets} -o {params.folder:q} 2> {log:q}"
 
 
 rule compare_family:

@@ -31,6 +31,7 @@ rule rank_findings:
         case=CASE.path,
         reference=CASE.reference / "reference.json",
         pgx=[f"{OUT}/pgx/pgx.json"] if CASE.pgx else [],
+        structural=CASE.structural or [],
         passed=[f"{OUT}/gates/{gate}.json" for stage in ("ingest", "align", "call") for gate in PLAN.gate_names(stage)],
     output:
         multiext(f"{OUT}/interpret/", "findings.json", "findings.tsv", "findings.vcf.gz", "phenopacket.json", "report.html"),
@@ -44,8 +45,9 @@ rule rank_findings:
         reference=CASE.reference,
         issued=PLAN.issued,
         pgx=f"--pgx {quote(OUT)}/pgx/pgx.json" if CASE.pgx else "",
+        structural=PLAN.structural_option,
         folder=f"{OUT}/interpret",
     shell:
         "genopipe interpret --variants {input.vcf:q} --case {input.case:q} --evidence {params.evidence:q}"
         " --reference {params.reference:q} --uncallable {input.uncallable:q} --reads {input.bam:q} --issued {params.issued} {params.pgx}"
-        " -o {params.folder:q} 2> {log:q}"
+        " {params.structural} -o {params.folder:q} 2> {log:q}"

@@ -63,7 +63,7 @@ def write_case_record(case: Path, archived: Sequence[Entry], findings: Path | No
         "reference": reference,
         "evidence": {key: evidence.get(key) for key in ("name", "digest", "assembly")},
         "files": {"variants": _variants_of(subject, archived, case, document), "findings": _digest_of(archived, "findings.json")},
-        "steps": list(_steps(archived)),
+        "steps": list(_steps(archived, document.get("inputs", {}).get("structural"))),
     }
     path = folder / f"{subject.case}{CASE_FILE}"
     with whole_file(path) as partial:
@@ -141,11 +141,15 @@ def _kind(entry: Entry) -> str | None:
     return next((kind for kind, ends in _ENDS.items() if entry["name"].endswith(ends)), None)
 
 
-def _steps(archived: Sequence[Entry]) -> Iterator[dict[str, Any]]:
-    """Each step whose inputs and outputs are both archived, sample by sample, then for the family."""
+def _steps(archived: Sequence[Entry], structural: str | None) -> Iterator[dict[str, Any]]:
+    """Each step whose inputs and outputs are both archived, sample by sample, then for the family.
+
+    `structural` is the digest of structural variants, which no step of ours made; None where there are none.
+    """
     for sample in sorted({entry["sample"] for entry in archived if entry["sample"]}):
         yield from _steps_of([entry for entry in archived if entry["sample"] == sample], _STEPS[:2])
-    yield from _steps_of(archived, _STEPS[2:])
+    yield from _steps_of([entry for entry in archived if entry["digest"] != structural], _STEPS[2:3])
+    yield from _steps_of(archived, _STEPS[3:])
 
 
 def _steps_of(archived: Sequence[Entry], steps: Sequence[tuple[str, str, str]]) -> Iterator[dict[str, Any]]:

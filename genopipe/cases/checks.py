@@ -1,5 +1,5 @@
-"""What would stop a case hours later, looked for before its first step: pedigree, phenotype, evidence set, panels, archive, site
-key.
+"""What would stop a case hours later, looked for before its first step: pedigree, phenotype, targets, structural variants, evidence
+set, panels, archive, site key.
 
 Each check is the one that the stage itself makes, so that both tell the same; only what the stages to come need is looked at.
 """
@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from genopipe.cases.measures import targets_on
 from genopipe.cases.plan import STAGES, Plan
 from genopipe.ehr.identifiers import read_site_key
 from genopipe.errors import BadConfiguration, BadEnvironment, BadInput
+from genopipe.formats.genome import load_genome
 from genopipe.interpret.evidence import open_set
 from genopipe.interpret.ontology import load_ontology
+from genopipe.interpret.structural import check_structural
 from genopipe.interpret.subject import Subject, check_terms, load_subject
 from genopipe.interpret.tiers import Panels
 from genopipe.store import check_access
@@ -26,10 +29,14 @@ def check_case(plan: Plan, last: str | None = None) -> None:
     _check_working_folder()
     subject = load_subject(plan.case.path)
     _check_samples(plan, subject)
+    if plan.case.targets and "align" in to_come:
+        targets_on(load_genome(plan.case.reference), plan.case.targets)
     if "interpret" in to_come:
         evidence = open_set(plan.case.evidence)
         check_terms(subject, load_ontology(evidence))
         Panels(evidence, subject.panels)
+        if plan.case.structural:
+            check_structural(plan.case.structural, subject.proband, load_genome(plan.case.reference))
     if "archive" in to_come:
         _check_archive(plan)
     if "ehr" in to_come:

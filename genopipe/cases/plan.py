@@ -92,6 +92,21 @@ class Plan:
         return f"--sex {sex}" if sex in ("female", "male") else ""
 
     @property
+    def other_inputs(self) -> list[Path]:
+        """The files beside the reads that the run record names."""
+        return [path for path in (self.case.targets, self.case.structural) if path is not None]
+
+    @property
+    def targets_option(self) -> str:
+        """What measures and calls a captured sample is told of its kit; nothing of a whole genome."""
+        return f"--targets {quote(str(self.case.targets))}" if self.case.targets else ""
+
+    @property
+    def structural_option(self) -> str:
+        """Where `genopipe interpret` finds structural variants; nothing where the case has none."""
+        return f"--structural {quote(str(self.case.structural))}" if self.case.structural else ""
+
+    @property
     def gates(self) -> dict[str, Gate]:
         """The quality gates: the defaults with the limits of the site, then of the case."""
         return gates_with(self.settings.value["gates"], self.case.gates)
@@ -193,7 +208,7 @@ def _check_paths(case: Case, folder: Path) -> None:
     """Raises BadConfiguration for a path with braces, which Snakemake takes for wildcards wherever they stand."""
     reads = [path for files in case.reads for path in (files.r1, files.r2)]
     others = (case.path, case.reference, case.evidence, case.pedigree, case.archive, case.pgx, case.run_folder, case.sample_sheet)
-    for path in (*others, *reads, folder):
+    for path in (*others, case.targets, case.structural, *reads, folder):
         if path is not None and {"{", "}"} & set(str(path)):
             raise BadConfiguration(
                 f"braces in the path {path}", wanted="paths without { and }", do="Rename it, or link to it.", path=case.path

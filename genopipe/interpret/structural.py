@@ -54,11 +54,21 @@ def with_structural(variants: Variants, path: Path, *, genome: Genome | None) ->
     Also, how many of the proband's ALTs could not be taken, by what they are. Raises BadInput for a file that is no VCF, has no GT,
     lacks the proband, or is of another build.
     """
+    parts, left_out = _read(path, variants.samples, genome)
+    return _together(variants, arrays(variants.samples, parts), n_records=1 + int(variants.record.max(initial=-1))), left_out
+
+
+def check_structural(path: Path, proband: str, genome: Genome | None) -> None:
+    """Reads a VCF of structural variants to its end. Raises as `with_structural`."""
+    _read(path, [proband], genome)
+
+
+def _read(path: Path, samples: Sequence[str], genome: Genome | None) -> tuple[list[Part], Counter[str]]:
+    """Its parts, and what could not be taken."""
     with reading(path) as file:
         check_header(file, genome, path)
         left_out: Counter[str] = Counter()
-        parts = list(_parts(file, variants.samples, genome, path, left_out))
-    return _together(variants, arrays(variants.samples, parts), n_records=1 + int(variants.record.max(initial=-1))), left_out
+        return list(_parts(file, samples, genome, path, left_out)), left_out
 
 
 def _parts(file: pysam.VariantFile, samples: Sequence[str], genome: Genome | None, path: Path, left_out: Counter[str]) -> Iterator[Part]:
