@@ -37,6 +37,7 @@ from gpu_data import READ_LENGTH, simulate
 from genopipe import __version__
 from genopipe.device import Card, gpu_present
 from genopipe.kernels import extend, far, on_gpu, packed_on_gpu
+from genopipe.kernels.far import FarPileup
 from genopipe.kernels.fastq_on_gpu import parse
 from genopipe.kernels.packed_alignments import Levels, Placed, Sequenced
 from genopipe.kernels.pileup import Pileup
@@ -194,13 +195,13 @@ def active_regions(bench: Bench) -> Row:
     piled = replace(gpu_lanes.piled(reads, reference), indel=indel)
     mark = np.where(rng.random(len(reference)) < 0.001, 1, 0).astype(np.uint8)
     there = Alignments(*(bench.xp.asarray(getattr(reads, name)) for name in reads.__dataclass_fields__))
-    given = (there, replace(piled, indel=bench.xp.asarray(indel), depth=bench.xp.asarray(piled.depth)))
-    given += (bench.xp.asarray(reference), bench.xp.asarray(mark), REGION_LIMITS)
-    taken = bench.seconds(lambda: far.regions_of(bench.card, *given))
+    there_piled = replace(piled, indel=bench.xp.asarray(indel), depth=bench.xp.asarray(piled.depth))
+    given = (FarPileup(bench.card, there_piled, there, bench.xp.asarray(reference)), bench.xp.asarray(mark), reference, REGION_LIMITS)
+    taken = bench.seconds(lambda: far.regions_of(*given))
     # marks are read three times, of an indel its row, name and bases, and its key is sorted
     counted = {"bytes_per_second": float(3 * len(reference) + n * (32 + 8 + 8 + 4 * 8 * 3))}
     row = bench.row("active regions", len(reference), "bases", taken, counted=counted)
-    ours = [bench.card.host(array).tolist() for array in far.regions_of(bench.card, *given)]
+    ours = [array.tolist() for array in far.regions_of(*given)]
     lanes = lambda: regions_of(reads, piled, reference, mark, REGION_LIMITS)  # noqa: E731
     return bench.beside_lanes(row, len(reference), lanes, lambda wanted: ours == [each.tolist() for each in wanted]) | {"lanes_threads": 1}
 

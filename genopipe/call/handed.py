@@ -64,10 +64,15 @@ class _Shared:
             bounds.append((start, end))
         if os.fstat(self._file).st_size <= end:
             os.ftruncate(self._file, end + 1)
-        memory = np.frombuffer(mmap.mmap(self._file, end + 1), np.uint8)
-        for buffer, (start, end) in zip(buffers, bounds, strict=True):
-            memory[start:end] = np.frombuffer(buffer.raw(), np.uint8)
+        for buffer, (start, _) in zip(buffers, bounds, strict=True):
+            self._write(buffer.raw(), start)
         return _Laid(pickled, bounds)
+
+    def _write(self, data: memoryview, start: int) -> None:
+        """Without a mapping, of which each page would be looked up at its first use."""
+        while data:
+            n = os.pwrite(self._file, data, start)
+            data, start = data[n:], start + n
 
     def take(self, laid: _Laid) -> Any:
         """What was laid down; its arrays may be written to, and nobody else sees that."""

@@ -16,17 +16,14 @@ from numpy.typing import NDArray
 
 from genopipe.device import Gpu
 from genopipe.device.sources import Source
-from genopipe.kernels import on_gpu, recalibration, regions
+from genopipe.kernels import on_gpu, recalibration
 from genopipe.kernels.on_gpu import EXTEND, blocks
 from genopipe.kernels.packed_alignments import columns_for
 from genopipe.kernels.pileup import Pileup, no_pileup
-from genopipe.kernels.regions import BASES, CLIPS, CROWDS, NOWHERE, Active, Limits, starts
+from genopipe.kernels.regions import LONG, NOWHERE, Active, Indels, Limits, starts, with_regions
 from genopipe.model import Alignments
 
-_NUMBERS = ("LONG", "REPEAT_SIGHT", "REPEAT_REACH", "LONGEST_UNIT", "SHORTEST_REPEAT")
-REGIONS = Source(
-    EXTEND.path.with_name("regions.cu"), (("NOWHERE", f"{NOWHERE}ll"), *((name, getattr(regions, name)) for name in sorted(_NUMBERS)))
-)
+REGIONS = Source(EXTEND.path.with_name("regions.cu"), (("LONG", LONG), ("NOWHERE", f"{NOWHERE}ll")))
 RECALIBRATION = Source(
     EXTEND.path.with_name("recalibration.cu"), tuple((name, getattr(recalibration, name)) for name in ("MOST_CYCLES", "N_CONTEXTS"))
 )
@@ -123,55 +120,33 @@ def mark_sites(piled: FarPileup, *, min_support: int, shares: tuple[float, float
         return piled.gpu.host(_marks(piled, min_support, shares))
 
 
-def active_regions(piled: FarPileup, limits: Limits) -> Active:
-    """Regions and sites, on the host; see `regions.active_regions`."""
-    gpu = piled.gpu
-    with gpu.stream():
+def active_regions(piled: FarPileup, reference: NDArray[np.uint8], limits: Limits) -> Active:
+    """Regions and sites, on the host, where `reference` is too; see `regions.active_regions`."""
+    with piled.gpu.stream():
         mark = _marks(piled, int(limits.min_support), (float(limits.min_snv_share), float(limits.min_clip_share)))
-        found = regions_of(gpu, piled.reads, piled.there, piled.reference, mark, limits)
-        return Active(*map(gpu.host, found))
+        return regions_of(piled, mark, reference, limits)
 
 
-def regions_of(gpu: Gpu, reads: Alignments, piled: Pileup, reference: Any, mark: Any, limits: Limits) -> Active:
-    """The regions and sites of arrays of the device, as such; see `regions.regions_of`."""
-    xp, indel, n = gpu.xp, piled.indel, len(piled.indel)
-    stretch = (reads.base, reads.base_start, reference, np.int64(len(reference)))
-    key, turn, support = xp.empty((4, n), np.uint64), xp.empty(n, np.int64), xp.empty(n, np.int64)
+def regions_of(piled: FarPileup, mark: Any, reference: NDArray[np.uint8], limits: Limits) -> Active:
+    """The same of sites that are marked on the device. What reads show is told there; of the little that is left the host makes regions."""
+    gpu, there, reads, n = piled.gpu, piled.there, piled.reads, len(piled.there.indel)
+    xp, stretch = gpu.xp, (reads.base, reads.base_start, piled.reference, np.int64(len(reference)))
+    key, turn, support = xp.empty((4, n), np.uint64), xp.empty(n, np.int64), xp.empty((2, n), np.int64)
     order = xp.zeros(0, np.int64)
     if n:
-        given = (indel, np.int64(n), reads.name_hash, *stretch, np.int64(piled.start))
+        given = (there.indel, np.int64(n), reads.name_hash, *stretch, np.int64(piled.start))
         gpu.launch(REGIONS, "left_align", blocks(n), *given, key, turn)
-        order = xp.lexsort(key).astype(np.int64)
-        gpu.launch(REGIONS, "count_fragments", blocks(n), order, np.int64(n), indel, key, *stretch, limits.min_support, support)
-    row, site, clip = xp.flatnonzero(support), xp.flatnonzero(mark & BASES), xp.flatnonzero(mark & CLIPS)
-    n_rows, n_sites, n_clips = len(row), len(site), len(clip)
-    length = indel[order[row], 3]
-    inserted_start = starts(xp, length * (length > 0))
-    event, inserted = xp.empty((n_rows, 4), np.int64), xp.empty(int(inserted_start[-1]), np.uint8)
-    span = xp.empty((n_rows + n_clips + len(CROWDS) * n_sites, 2), np.int64)
-    if n_rows:
-        shown = (order[row], support[row], np.int64(n_rows), indel, np.int64(n), key, turn, *stretch, piled.depth)
+        order = xp.lexsort(key)
+        gpu.launch(REGIONS, "count_fragments", blocks(n), order, np.int64(n), there.indel, key, *stretch, limits.min_support, support)
+    marked, (fragments, n_inserted) = gpu.fetched([mark, support])()
+    row = np.flatnonzero(fragments)
+    first = starts(n_inserted[row])
+    told = xp.empty((len(row), 4), np.int64), xp.empty(int(first[-1]), np.uint8), xp.empty((len(row), 2), np.int64)
+    if len(row):
+        shown = (xp.asarray(np.stack((row, first[:-1]))), np.int64(len(row)), order, support, there.indel, np.int64(n), key, turn)
         share = (limits.min_support, limits.min_indel_share)
-        gpu.launch(REGIONS, "describe", blocks(n_rows), *shown, *share, inserted_start, event, inserted, span)
-    if n_clips:
-        gpu.launch(REGIONS, "span_clips", blocks(n_clips), clip, np.int64(n_clips), *stretch[2:], span[n_rows:])
-    if n_sites:
-        crowds = xp.asarray(np.array(CROWDS, np.int64)), np.int64(len(CROWDS))
-        gpu.launch(REGIONS, "span_crowds", blocks(n_sites), site, np.int64(n_sites), *crowds, span[n_rows + n_clips :])
-    region, inside = _merged(gpu, span, site, limits)
-    event[:, 0] += piled.start
-    return Active(event, inserted, region + piled.start, site + piled.start, mark[site] & BASES, inside.astype(np.bool_))
-
-
-def _merged(gpu: Gpu, span: Any, site: Any, limits: Limits) -> tuple[Any, Any]:
-    """Regions of spans, and which sites they take in."""
-    xp = gpu.xp
-    region, inside, found = xp.empty((len(span), 2), np.int64), xp.zeros(len(site), np.uint8), xp.zeros(1, np.int64)
-    if len(span):
-        order = xp.lexsort(xp.ascontiguousarray(span.T[::-1])).astype(np.int64)
-        given = (span, order, np.int64(len(span)), site, np.int64(len(site)), limits.reach, limits.longest)
-        gpu.launch(REGIONS, "merge", (1, 1), *given, region, found, inside)
-    return region[: int(found[0])], inside
+        gpu.launch(REGIONS, "describe", blocks(len(row)), *shown, *stretch, there.depth, *share, *told)
+    return with_regions(Indels(*gpu.fetched(told)()), marked, reference, piled.start, limits=limits)
 
 
 def over(reads: FarAlignments, piled: FarPileup, span: NDArray[np.int64]) -> tuple[Alignments, Pileup]:
@@ -190,9 +165,11 @@ def over(reads: FarAlignments, piled: FarPileup, span: NDArray[np.int64]) -> tup
 
 def _over(gpu: Gpu, reads: Alignments, piled: FarPileup, span: NDArray[np.int64]) -> Any:
     """(reads) uint8: whether each lies over a span."""
-    xp, n, stretch = gpu.xp, len(reads), (np.int64(piled.start), np.int64(len(piled.reference)))
-    covered, wanted = xp.zeros(len(piled.reference), np.int32), xp.zeros(n, np.uint8)
-    if len(span) and n:
-        gpu.launch(REGIONS, "cover", blocks(len(span)), xp.asarray(span), np.int64(len(span)), *stretch, covered)
-        gpu.launch(REGIONS, "reads_over", blocks(n), np.int64(n), reads.position, reads.end, starts(xp, covered), *stretch, wanted)
+    xp, n, wanted = gpu.xp, len(reads), gpu.xp.zeros(len(reads), np.uint8)
+    low, high = span[np.argsort(span[:, 0], kind="stable")].T
+    filled = low < high
+    if filled.any() and n:
+        told = xp.asarray(np.stack((low[filled], np.maximum.accumulate(high[filled])))), np.int64(np.count_nonzero(filled))
+        stretch = np.int64(piled.start), np.int64(len(piled.reference))
+        gpu.launch(REGIONS, "reads_over", blocks(n), np.int64(n), reads.position, reads.end, *told, *stretch, wanted)
     return wanted

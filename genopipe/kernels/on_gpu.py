@@ -273,7 +273,7 @@ def likelihoods(
 def count_once(gpu: Gpu, reads: Alignments) -> tuple[Any, Any]:
     """Qualities in which overlapping mates count once, and the row of each read's overlapping mate; see `pileup.count_once`."""
     xp, n = gpu.xp, len(reads)
-    order = xp.argsort(reads.name_hash, kind="stable").astype(np.int64)
+    order = xp.argsort(reads.name_hash, kind="stable")
     quality, mate = reads.quality.copy(), xp.full(n, -1, np.int64)
     placed = (reads.name_hash, reads.position, reads.end, reads.cigar, reads.cigar_start, reads.base, reads.base_start)
     if n:
@@ -296,10 +296,8 @@ def pile(gpu: Gpu, reads: Alignments, reference: Any, start: int) -> pileup.Pile
     indel = xp.empty((int(indel_end[-1]), 4), np.int64)
     placed = (reads.position, reads.flag, reads.mapping_quality, reads.cigar, reads.cigar_start, reads.base, reads.base_start)
     tables = xp.asarray(np.stack((pileup.FIT, pileup.MIXED, pileup.MISFIT)).view(np.uint64))
-    seen = (quality, mate, reads.end, reference, *stretch, tables, indel_end - indels)
-    gpu.launch(
-        PILEUP, "walk", blocks(n_reads), np.int64(n_reads), *placed, *seen, count, depth, deleted, clipped, fit.view(np.uint64), indel
-    )
+    seen = (quality, mate, reads.end, reference, *stretch, tables, indel_end, indels)
+    gpu.launch(PILEUP, "walk", blocks(n_reads), np.int64(n_reads), *placed, *seen, count, depth, deleted, clipped, fit, indel)
     return pileup.Pileup(start, count, depth, deleted, clipped, fit, indel, quality, mate)
 
 

@@ -112,13 +112,13 @@ TYPES = Columns(np.int64, np.int64, np.uint16, np.uint8, np.uint64, np.uint32, n
 
 def columns_for(xp: Any, n_operations: Any, n_bases: Any) -> Columns:
     """Columns with room for reads of so many operations and bases each."""
-    n, starts = len(n_bases), []
-    for sizes in (n_operations, n_bases):
-        start = xp.zeros(n + 1, np.int64)
-        start[1:] = xp.cumsum(sizes, dtype=np.int64)
-        starts.append(start)
-    size = dict.fromkeys(("base", "quality"), int(starts[1][-1])) | {"cigar": int(starts[0][-1])}
-    given = {"cigar_start": starts[0], "base_start": starts[1]}
+    n, sizes = len(n_bases), (n_operations, n_bases)
+    start = xp.zeros((2, n + 1), np.int64)
+    for i in range(2):
+        start[i, 1:] = xp.cumsum(sizes[i], dtype=np.int64)
+    of_operations, of_bases = start[:, -1].tolist()  # at once: a device is waited for
+    size = {"base": of_bases, "quality": of_bases, "cigar": of_operations}
+    given = {"cigar_start": start[0], "base_start": start[1]}
     return Columns._make(given[name] if name in given else xp.empty(size.get(name, n), dtype) for name, dtype in TYPES._asdict().items())
 
 

@@ -71,22 +71,23 @@ count_indels(i64 n_reads, const i64 *position, const u32 *cigar, const i64 *ciga
     n_indels[row] = found;
 }
 
-// tables (3, 256): costs of a base that fits, is mixed, is misfit, by quality; indel_at (reads): the first row of each read in `indel`
+// tables (3, 256): costs of a base that fits, is mixed, is misfit, by quality; indel_end, n_indels (reads): the rows of each read in `indel`
 extern "C" __global__ void __launch_bounds__(128)
 walk(i64 n_reads, const i64 *position, const unsigned short *flag, const u8 *mapping_quality, const u32 *cigar, const i64 *cigar_start,
      const u8 *base, const i64 *base_start, const u8 *quality, const i64 *mate, const i64 *end, const u8 *reference, i64 start, i64 n,
-     const u64 *tables, const i64 *indel_at, int *count, int *depth, int *deleted, int *clipped, u64 *fit, i64 *indel) {
+     const u64 *tables, const i64 *indel_end, const int *n_indels, int *count, int *depth, int *deleted, int *clipped, i64 *fit, i64 *indel) {
     const i64 row = (i64)blockIdx.x * blockDim.x + threadIdx.x;
     if (row >= n_reads) return;
-    i64 at = position[row] - start, offset = base_start[row], *next_indel = indel + 4 * indel_at[row];
+    i64 at = position[row] - start, offset = base_start[row], *next_indel = indel + 4 * (indel_end[row] - n_indels[row]);
     const int strand = flag[row] >> 4 & 1;
     const u8 cap = mapping_quality[row];
     const bool second = mate[row] >= 0 && mate[row] < row;
     const i64 shared_from = second ? at : 0, shared_to = second ? end[mate[row]] - start : 0;
     const auto add_fit = [&](i64 site, int first, int last, int q) {
-        atomicAdd(&fit[3 * site], tables[256 * first + q]);
-        atomicAdd(&fit[3 * site + 1], tables[256 + q]);
-        atomicAdd(&fit[3 * site + 2], tables[256 * last + q]);
+        u64 *costs = (u64 *)fit + 3 * site;
+        atomicAdd(costs, tables[256 * first + q]);
+        atomicAdd(costs + 1, tables[256 + q]);
+        atomicAdd(costs + 2, tables[256 * last + q]);
     };
     for (i64 k = cigar_start[row]; k < cigar_start[row + 1]; k++) {
         const u32 kind = cigar[k] & 15;

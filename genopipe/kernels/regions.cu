@@ -1,5 +1,5 @@
 // Active regions of a stretch, and the reads over them. The specification is regions.py; results are equal bit for bit. One thread takes an
-// indel of a read, a site, a span or a read; merging is the work of one thread, as each step goes by the one before, and spans are few.
+// indel of a read, or a read. What little is left of a stretch then, the host makes regions of.
 //
 // Arrays are those of model.Alignments, pileup.Pileup and regions.Active; the reference is the `n` bases from `start`.
 
@@ -39,12 +39,12 @@ left_align(const i64 *indel, i64 n_indels, const u64 *name_hash, READS, STRETCH,
     turn[i] = turns;
 }
 
-// support (indels): out, for the rows of `order`, by which the columns of `key` are sorted
+// support (2, indels): out, fragments and inserted bases, for the rows of `order`, by which the columns of `key` are sorted
 extern "C" __global__ void __launch_bounds__(128)
 count_fragments(const i64 *order, i64 n_indels, const i64 *indel, const u64 *key, READS, STRETCH, i64 min_support, i64 *support) {
     const i64 i = THREAD;
     if (i >= n_indels) return;
-    support[i] = 0;
+    support[i] = support[n_indels + i] = 0;
     const u64 *digits = key + n_indels, *lengths = digits + n_indels, *places = lengths + n_indels;
     const auto same = [&](i64 a, i64 b) { return digits[a] == digits[b] && lengths[a] == lengths[b] && places[a] == places[b]; };
     const i64 row = order[i];
@@ -59,24 +59,26 @@ count_fragments(const i64 *order, i64 n_indels, const i64 *indel, const u64 *key
     for (i64 j = max(at - 1, 0ll); j < min(at + max(-length, 0ll) + 1, n); j++)
         if (reference[j] > 3) return;
     support[i] = fragments;
+    support[n_indels + i] = max(length, 0ll);
 }
 
-// event (rows, 4), bases from inserted_start (rows) of `inserted`, span (rows, 2): out
+// told (2, rows): rows of `order` and `support`, and where the inserted bases of each begin; event (rows, 4), inserted, span (rows, 2): out
 extern "C" __global__ void __launch_bounds__(128)
-describe(const i64 *order, const i64 *support, i64 n_rows, const i64 *indel, i64 n_indels, const u64 *key, const i64 *turn, READS, STRETCH,
-         const int *depth, i64 min_support, double min_share, const i64 *inserted_start, i64 *event, u8 *inserted, i64 *span) {
+describe(const i64 *told, i64 n_rows, const i64 *order, const i64 *support, const i64 *indel, i64 n_indels, const u64 *key, const i64 *turn,
+         READS, STRETCH, const int *depth, i64 min_support, double min_share, i64 *event, u8 *inserted, i64 *span) {
     const i64 i = THREAD;
     if (i >= n_rows) return;
-    const i64 row = order[i], at = (i64)key[3 * n_indels + row], length = indel[4 * row + 3], end = at + max(-length, 0ll);
+    const i64 row = order[told[i]], fragments = support[told[i]];
+    const i64 at = (i64)key[3 * n_indels + row], length = indel[4 * row + 3], end = at + max(-length, 0ll);
     const u8 *source = base + base_start[indel[4 * row]] + indel[4 * row + 2];
-    u8 *unit = inserted + inserted_start[i];
+    u8 *unit = inserted + told[n_rows + i];
     for (i64 j = 0; j < length; j++) unit[j] = turned(source, length, turn[row], j);
     event[4 * i] = at;
     event[4 * i + 1] = end - at;
     event[4 * i + 2] = max(length, 0ll);
-    event[4 * i + 3] = support[i];
+    event[4 * i + 3] = fragments;
     span[2 * i] = span[2 * i + 1] = NOWHERE;
-    if (support[i] < min_support || support[i] < min_share * depth[max(at - 1, 0ll)]) return;
+    if (fragments < min_support || fragments < min_share * depth[max(at - 1, 0ll)]) return;
     const u32 period = (u32)max(length, -length);
     const u8 *repeated = length > 0 ? unit : reference + at;
     u32 shift = 0;
@@ -85,96 +87,19 @@ describe(const i64 *order, const i64 *support, i64 n_rows, const i64 *indel, i64
     span[2 * i + 1] = end + shift + 3;
 }
 
-// span (clips, 2): out
+// wanted (reads): out, whether a read lies over a span; told (2, spans): where each begins, in order, and how far those until it reach
 extern "C" __global__ void __launch_bounds__(128)
-span_clips(const i64 *clip, i64 n_clips, STRETCH, i64 *span) {
-    const i64 i = THREAD;
-    if (i >= n_clips) return;
-    const i64 at = clip[i], first = max(at - REPEAT_SIGHT, 0ll), last = min(at + REPEAT_SIGHT, n);
-    i64 low = at, high = at;
-    for (i64 unit = 1; unit <= LONGEST_UNIT; unit++) {
-        i64 begin = first;
-        for (i64 k = first; k <= last - unit; k++) {
-            if (k < last - unit && reference[k] == reference[k + unit] && reference[k] < 4) continue;
-            const bool is_near = begin - REPEAT_REACH <= at && at <= k + unit + REPEAT_REACH;
-            if (is_near && k - begin >= max(2 * unit, SHORTEST_REPEAT - unit) && k + unit - begin > high - low) {
-                low = begin;
-                high = k + unit;
-            }
-            begin = k + 1;
-        }
-    }
-    span[2 * i] = low - 3;
-    span[2 * i + 1] = high + 4;
-}
-
-// span (sites, crowds, 2): out; crowd (crowds, 2)
-extern "C" __global__ void __launch_bounds__(128)
-span_crowds(const i64 *site, i64 n_sites, const i64 *crowd, i64 n_crowds, i64 *span) {
-    const i64 i = THREAD;
-    if (i >= n_sites) return;
-    for (i64 c = 0; c < n_crowds; c++) {
-        const i64 last = i + crowd[2 * c] - 1;
-        const bool is_crowd = last < n_sites && site[last] - site[i] < crowd[2 * c + 1];
-        span[2 * (n_crowds * i + c)] = is_crowd ? site[i] : NOWHERE;
-        span[2 * (n_crowds * i + c) + 1] = is_crowd ? site[last] + 1 : NOWHERE;
-    }
-}
-
-__device__ __forceinline__ i64 lower(const i64 *site, i64 n_sites, i64 at) {
-    i64 low = 0, high = n_sites;
-    while (low < high) {
-        const i64 middle = (low + high) / 2;
-        if (site[middle] < at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-// region (spans, 2), how many there are, and inside (sites), which was 0: out, of spans that are taken by `order`; one thread
-extern "C" __global__ void __launch_bounds__(128)
-merge(const i64 *span, const i64 *order, i64 n_spans, const i64 *site, i64 n_sites, i64 reach, i64 longest, i64 *region, i64 *n_regions,
-      u8 *inside) {
-    if (THREAD > 0) return;
-    i64 found = 0;
-    for (i64 k = 0; k < n_spans && span[2 * order[k]] != NOWHERE; k++) {
-        const i64 low = span[2 * order[k]], high = span[2 * order[k] + 1];
-        i64 *last = region + 2 * (found - 1);
-        if (found > 0 && low <= last[1] + reach && max(high, last[1]) - last[0] <= longest) {
-            last[1] = max(high, last[1]);
-        } else {
-            last[2] = low;
-            last[3] = high;
-            found++;
-        }
-    }
-    for (i64 r = 0; r < found; r++) {
-        const i64 first = lower(site, n_sites, region[2 * r] - reach), behind = lower(site, n_sites, region[2 * r + 1] + reach);
-        for (i64 k = first; k < behind; k++) inside[k] = 1;
-        if (first == behind) continue;
-        region[2 * r] = min(region[2 * r], site[first] - 1);
-        region[2 * r + 1] = max(region[2 * r + 1], site[behind - 1] + 2);
-    }
-    *n_regions = found;
-}
-
-// covered (n), which was 0: out, 1 where a span lies; spans may lie over each other
-extern "C" __global__ void __launch_bounds__(128)
-cover(const i64 *span, i64 n_spans, i64 start, i64 n, int *covered) {
-    const i64 i = THREAD;
-    if (i >= n_spans) return;
-    for (i64 at = max(span[2 * i] - start, 0ll); at < min(span[2 * i + 1] - start, n); at++) atomicExch(&covered[at], 1);
-}
-
-// wanted (reads): out, whether a read lies over a covered base; until (n + 1): covered bases before each
-extern "C" __global__ void __launch_bounds__(128)
-reads_over(i64 n_reads, const i64 *position, const i64 *end, const i64 *until, i64 start, i64 n, u8 *wanted) {
+reads_over(i64 n_reads, const i64 *position, const i64 *end, const i64 *told, i64 n_spans, i64 start, i64 n, u8 *wanted) {
     const i64 read = THREAD;
     if (read >= n_reads) return;
-    const i64 first = min(max(position[read] - start, 0ll), n), last = min(max(end[read] - start, 0ll), n);
-    wanted[read] = first < last && until[last] > until[first];
+    const i64 first = max(position[read], start), last = min(end[read], start + n);
+    i64 low = 0, high = n_spans;
+    while (low < high) {
+        const i64 middle = (low + high) / 2;
+        if (told[middle] < last) low = middle + 1;
+        else high = middle;
+    }
+    wanted[read] = first < last && low > 0 && told[n_spans + low - 1] > first;
 }
 
 // Fills the columns of some reads; cigar_start, base_start (rows + 1) are given. settled: out, the qualities that count once.

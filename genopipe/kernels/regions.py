@@ -68,6 +68,15 @@ class Active(NamedTuple):
     inside: Any
 
 
+class Indels(NamedTuple):
+    """Indels that are to be tried: event and inserted as in `Active`, but by positions of the stretch; span (indels, 2) int64 is what each
+    opens a region for, or `NOWHERE`."""
+
+    event: NDArray[np.int64]
+    inserted: NDArray[np.uint8]
+    span: NDArray[np.int64]
+
+
 class Shown(NamedTuple):
     """Indels of reads as they are sorted: key (4, indels) uint64 are name hash, inserted bases, length and position; the inserted bases of
     the read are turned `turn` (indels) int64 times to the right."""
@@ -82,7 +91,7 @@ def active_regions(reads: Alignments, piled: Pileup, reference: NDArray[np.uint8
         from genopipe.kernels import far
 
         if isinstance(piled, far.FarPileup):
-            return far.active_regions(piled, limits)
+            return far.active_regions(piled, reference, limits)
     shares = float(limits.min_snv_share), float(limits.min_clip_share)
     return regions_of(reads, piled, reference, mark_sites(piled, reference, min_support=int(limits.min_support), shares=shares), limits)
 
@@ -96,24 +105,29 @@ def regions_of(reads: Alignments, piled: Pileup, reference: NDArray[np.uint8], m
     order, support = np.lexsort(shown.key), np.empty(n, np.int64)
     _count(order, indel, shown, *stretch, limits.min_support, support)
     row = np.flatnonzero(support)
-    site, clip = np.flatnonzero(mark & BASES), np.flatnonzero(mark & CLIPS)
-    inserted_start = starts(np, np.maximum(indel[order[row], 3], 0))
+    inserted_start = starts(np.maximum(indel[order[row], 3], 0))
     event, inserted = np.empty((len(row), 4), np.int64), np.empty(inserted_start[-1], np.uint8)
-    span = np.empty((len(row) + len(clip) + len(CROWDS) * len(site), 2), np.int64)
+    span = np.empty((len(row), 2), np.int64)
     _describe(order[row], support[row], indel, shown, *stretch, piled.depth, limits, inserted_start, event, inserted, span)
-    _span_clips(clip, reference, span[len(row) :])
-    _span_crowds(site, CROWDS, span[len(row) + len(clip) :])
+    return with_regions(Indels(event, inserted, span), mark, reference, piled.start, limits=limits)
+
+
+def with_regions(shown: Indels, mark: NDArray[np.uint8], reference: NDArray[np.uint8], start: int, *, limits: Limits) -> Active:
+    """The regions that these indels open, and the sites and clips that are marked over `reference`, which begins at `start`."""
+    n_shown, site, clip = len(shown.span), np.flatnonzero(mark & BASES), np.flatnonzero(mark & CLIPS)
+    span = np.empty((n_shown + len(clip) + len(CROWDS) * len(site), 2), np.int64)
+    span[:n_shown] = shown.span
+    _span_clips(clip, reference, span[n_shown:])
+    _span_crowds(site, CROWDS, span[n_shown + len(clip) :])
     region, inside = np.empty_like(span), np.zeros(len(site), np.bool_)
     n_regions = _merge(span[np.lexsort(span.T[::-1])], site, limits.reach, limits.longest, region, inside)
-    event[:, 0] += piled.start
-    return Active(event, inserted, region[:n_regions] + piled.start, site + piled.start, mark[site] & np.uint8(BASES), inside)
+    indel = shown.event + np.array([start, 0, 0, 0])
+    return Active(indel, shown.inserted, region[:n_regions] + start, site + start, mark[site] & np.uint8(BASES), inside)
 
 
-def starts(xp: Any, size: Any) -> Any:
+def starts(size: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where each of so many begins, one more."""
-    start = xp.zeros(len(size) + 1, np.int64)
-    start[1:] = xp.cumsum(size, dtype=np.int64)
-    return start
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
 
 
 @inner

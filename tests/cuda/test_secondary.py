@@ -89,7 +89,7 @@ def test_every_file_has_the_bytes_of_the_cpu(gpu: Gpu, sample: Sample, monkeypat
     without = {name: content for name, content in wanted.items() if not name.startswith(".bam")}
     assert wanted[".vcf.gz"] and run("gpu", "gpu", keep=True) == wanted
     assert {"fastq_reads", "candidates", "extend_narrow", "choose", "fill"} <= on_device
-    assert {"unpack", "put_right", "walk", "merge", "take", "pairhmm_forward"} <= on_device
+    assert {"unpack", "put_right", "walk", "describe", "take", "pairhmm_forward"} <= on_device
     assert run("held", "cpu", keep=False) == without
     on_device.clear()
     room.append(4)
