@@ -71,6 +71,30 @@ def test_a_terminated_command_ends_like_an_interrupted_one(tmp_path: Path) -> No
     assert list((tmp_path / "qc").iterdir()) == []
 
 
+IGNORING = """
+import signal, sys, time
+from genopipe import cli
+
+class Told:
+    def __del__(self):
+        signal.raise_signal(getattr(signal, sys.argv[1]))
+
+def command(**options):
+    Told()
+    time.sleep(60)
+
+cli.genopipe = command
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("told", ["SIGTERM", "SIGINT"])
+def test_an_interrupt_where_python_ignores_errors_is_not_lost(told: str) -> None:
+    """In a finalizer, or the callback of a library; imports have such too."""
+    done = subprocess.run([sys.executable, "-c", IGNORING, told], capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
 @pytest.mark.parametrize("output", ["-", "/dev/stdout", "/dev/null", "pipe"])
 def test_an_output_that_is_no_file_is_a_wrong_command_line(output: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")

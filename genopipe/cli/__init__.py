@@ -92,6 +92,7 @@ def main() -> None:
     for stopped in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(stopped) is signal.SIG_DFL:  # nohup has it ignored
             signal.signal(stopped, signal.default_int_handler)
+    sys.unraisablehook = _told_again
     try:
         genopipe(prog_name="genopipe", standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -112,6 +113,15 @@ def main() -> None:
         if debug:
             raise
         _stop(f"error: {_operating_system_error(error)}", 1)
+
+
+def _told_again(ignored: sys.UnraisableHookArgs) -> None:
+    """An interrupt that comes in a finalizer, or in the callback of a library, is ignored by Python: it comes again a moment later."""
+    if not issubclass(ignored.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(ignored)
+        return
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
 def _interrupted() -> None:
