@@ -16,6 +16,7 @@ from __future__ import annotations
 import configparser
 import io
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -174,7 +175,7 @@ def _found(entry: Any) -> Found:
 def _brief(error: Exception) -> str:
     """The first line of what the client says, without addresses or signatures."""
     lines = str(error).splitlines()
-    return lines[0].split("http")[0][:120].strip(" :(") if lines else type(error).__name__
+    return " ".join(re.sub(r"\(?https?://\S+", "", lines[0]).split())[:200] if lines else type(error).__name__
 
 
 def _settings() -> dict[str, Any]:
