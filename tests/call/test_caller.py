@@ -22,6 +22,7 @@ from genopipe.call.window_text import window_text
 from genopipe.errors import BadConfiguration, BadEnvironment, BadInput
 from genopipe.formats.genome import build_genome, load_genome
 from tests.call.conftest import Person, build_world, called, change, truth_of, write_reads
+from tests.counted_forks import forks_and_lines
 
 
 def text_of(path):
@@ -60,30 +61,15 @@ def test_threads_do_not_change_a_byte(threads, world, donor_bam, donor_calls, tm
     assert outputs.coverage.read_bytes() == donor_calls.coverage.read_bytes()
 
 
-FORKING = """
-import os, sys
-fork = os.fork
-
-def counting():
-    print("a fork among", len(os.listdir("/proc/self/task")), file=sys.stderr)
-    return fork()
-
-os.fork = counting
-from genopipe.cli import main
-main()
-"""
-
-
 def test_workers_start_where_no_thread_is_and_things_are_told_once(world, donor_bam, tmp_path):
     """A thread may hold a lock that would stay locked in a forked process for ever; Python warns of it from 3.12 on."""
     told = []
-    for threads in ("1", "3"):
-        command = ["call", "--reference", world.reference, "-i", donor_bam, "-o", tmp_path / "x.vcf.gz", "--threads", threads]
-        done = subprocess.run([sys.executable, "-c", FORKING, *command], capture_output=True, text=True, check=True)
-        told.append([re.sub(r"^\d\d:\d\d:\d\d |, [\d,]+ a second.*", "", line) for line in done.stderr.splitlines()])
-    forks = [line for line in told[1] if line.startswith("a fork")]
-    assert len(forks) == 6 and set(forks) == {"a fork among 1"}
-    assert told[0] == [line for line in told[1] if not line.startswith("a fork")]
+    for threads, n_forks in ((1, 0), (3, 6)):
+        given = ["--reference", world.reference, "-i", donor_bam, "-o", tmp_path / "x.vcf.gz", "--threads", threads]
+        forks, lines = forks_and_lines("call", *given)
+        assert forks == ["a fork among 1"] * n_forks
+        told.append([re.sub(r"^\d\d:\d\d:\d\d |, [\d,]+ a second.*", "", line) for line in lines])
+    assert told[0] == told[1]
     assert [line.split()[0] for line in told[0]] == ["learnt", "calling:", "9"]
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from genopipe.align.workers import Workers
 from genopipe.cli import genopipe
 from genopipe.formats.held_alignments import AlignmentStore
 from genopipe.simulate.family import simulate_family
+from tests.counted_forks import forks_and_lines
 
 
 @pytest.fixture(scope="module")
@@ -61,26 +60,10 @@ def test_without_bam_the_rest_is_the_same(folder: Path) -> None:
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
-FORKING = """
-import os, sys
-fork = os.fork
-
-def counting():
-    print("a fork among", len(os.listdir("/proc/self/task")), file=sys.stderr)
-    return fork()
-
-os.fork = counting
-from genopipe.cli import main
-main()
-"""
-
-
 def test_workers_start_where_no_thread_is_left(folder: Path) -> None:
     """Aligning has ended its threads, one of which might hold a lock for ever in a process that is forked."""
-    command = [sys.executable, "-c", FORKING, "secondary", *given(folder), "-o", str(folder / "forked"), "--no-bam", "--threads", "3"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    forks = [line for line in done.stderr.splitlines() if line.startswith("a fork")]
-    assert len(forks) == 9 and set(forks) == {"a fork among 1"}
+    forks, _ = forks_and_lines("secondary", *given(folder), "-o", folder / "forked", "--no-bam", "--threads", 3)
+    assert forks == ["a fork among 1"] * 9
 
 
 def test_too_little_memory_is_told_before_work_starts(folder: Path) -> None:
