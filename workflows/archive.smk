@@ -49,5 +49,5 @@ rule archive_case:
         pgx=f"{quote(OUT)}/pgx/pgx.json" if CASE.pgx else "",
         samples=lambda wildcards, input: " ".join(f"--merge {quote(receipt)}" for receipt in input.samples),
     shell:
-        "genopipe archive put {input.vcf:q} {input.findings:q} {params.pgx} {input.structural:q} --archive {params.archive:q} --case {input.case:q}"
+        "genopipe archive put {input.vcf:q} {input.findings:q} {input.structural:q} {params.pgx} --archive {params.archive:q} --case {input.case:q}"
         " --reference {params.reference:q} --profile {params.profile} {params.samples} --receipt {output:q} 2> {log:q}"
