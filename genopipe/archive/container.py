@@ -57,6 +57,7 @@ class Recipe:
     size         (members) int64: plain bytes of each member
     end_of_file  BGZF: whether the mark of the end is there
     corrections  a file as `genopipe.archive.corrections` or, of gzip, `gzip_corrections` writes; None where the encoder makes all
+    padding      of gzip: zero bytes behind the last member
     """
 
     kind: str
@@ -65,6 +66,7 @@ class Recipe:
     size: NDArray[np.int64]
     end_of_file: bool
     corrections: Path | None = None
+    padding: int = 0
 
 
 def own_recipe(size: int) -> Recipe:
@@ -203,24 +205,26 @@ def _unwrap_gzip(path: Path, source: BinaryIO, found: Unwrapped) -> Iterator[byt
     while reader.more():
         header = reader.header()
         if not header:
-            return
+            break
         headers.append(header)
         sizes.append(0)
         for piece in reader.member(trial if len(headers) == 1 else None):
             sizes[-1] += len(piece)
             yield piece
     if len(headers) <= MOST_MEMBERS:
-        found.recipe = partial(Recipe, "gzip", header=tuple(headers), size=np.array(sizes, np.int64), end_of_file=False)
+        size = np.array(sizes, np.int64)
+        found.recipe = partial(Recipe, "gzip", header=tuple(headers), size=size, end_of_file=False, padding=reader.padding)
         found.sample = [(bytes(trial.plain), bytes(trial.deflated))]
         found.recipes = [found.recipe(encoder=encoder) for encoder in trial.fitting(sizes[0])]
 
 
 class MemberReader:
-    """Reads the members of a gzip file one after another."""
+    """Reads the members of a gzip file one after another; `padding` counts the zeros behind the last, once they were seen."""
 
     def __init__(self, path: Path, source: BinaryIO) -> None:
         self.path, self.source = path, source
         self.rest = b""
+        self.padding = 0
 
     def more(self) -> bool:
         self._fill(1)
@@ -279,10 +283,11 @@ class MemberReader:
         return end
 
     def _only_zeros(self) -> bool:
-        zeros = not self.rest.strip(b"\0")
-        while zeros and (piece := self.source.read(PIECE_BYTES)):
-            zeros = not piece.strip(b"\0")
-        return zeros
+        piece = self.rest
+        while piece and not piece.strip(b"\0"):
+            self.padding += len(piece)
+            piece = self.source.read(PIECE_BYTES)
+        return not piece
 
     def _fill(self, n: int) -> None:
         while len(self.rest) < n and (piece := self.source.read(1 << 16)):
@@ -330,6 +335,8 @@ def _wrap_gzip(pieces: _Pieces, recipe: Recipe) -> Iterator[bytes]:
                 checksum = zlib.crc32(plain, checksum)
                 yield deflated
             yield TAIL.pack(checksum, int(size) & 0xFFFFFFFF)
+    for first in range(0, recipe.padding, PIECE_BYTES):
+        yield bytes(min(recipe.padding - first, PIECE_BYTES))
 
 
 def _streamed(pieces: _Pieces, size: int, encoder: Encoder) -> Iterator[tuple[bytes, bytes]]:

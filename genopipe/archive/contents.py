@@ -69,6 +69,7 @@ def describe_recipe(recipe: Recipe, store: Store) -> dict[str, Any]:
         "sizes": _described_sizes(recipe.size, store),
         "end_of_file": recipe.end_of_file,
         **({"corrections": store.put_file(recipe.corrections)} if recipe.corrections else {}),
+        **({"padding": recipe.padding} if recipe.padding else {}),
     }
 
 
@@ -79,7 +80,7 @@ def described_recipe(container: dict[str, Any], shop: Workshop) -> Recipe:
     header = tuple(map(bytes.fromhex, container["header"]))
     size = _sizes(container["sizes"], shop.store)
     corrections = shop.local(container["corrections"]) if "corrections" in container else None
-    return Recipe(container["kind"], encoder, header, size, container["end_of_file"], corrections)
+    return Recipe(container["kind"], encoder, header, size, container["end_of_file"], corrections, container.get("padding", 0))
 
 
 def object_roles(content: dict[str, Any], container: dict[str, Any] | None) -> dict[str, str]:

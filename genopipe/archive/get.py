@@ -14,19 +14,30 @@ from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
 from genopipe.archive.plain_bam import NotBam
 from genopipe.archive.workshop import Workshop, file_and_folder
-from genopipe.errors import BadInput
+from genopipe.errors import BadConfiguration, BadInput
 from genopipe.formats.htslib import HtslibFailed
 from genopipe.progress import Progress, progress
 from genopipe.store import Location
+
+GZIPPED = (".gz", ".bgz")
+"""How names end that say that a file is compressed."""
 
 
 def get_file(root: Location, wanted: str, out: Path) -> Manifest:
     """Writes an archived file to `out`, whole and checked, or not at all; what comes back, bytes or content, the manifest says.
 
-    Raises BadInput for an unknown name and for damage, BadEnvironment when the encoder here writes other bytes than at the put.
+    Raises BadInput for an unknown name and for damage, BadEnvironment when the encoder here writes other bytes than at the put,
+    BadConfiguration where `out` says that the file is compressed, and it is not.
     """
     archive = Archive.existing(root)
     manifest = archive.find(wanted)
+    if out.name.endswith(GZIPPED) and not (manifest.container or manifest.name.endswith(GZIPPED)):
+        raise BadConfiguration(
+            f"{manifest.name} is archived as it is, not as gzip",
+            wanted=f"a name that does not end in {' or '.join(GZIPPED)}",
+            do="Choose another name; compress the file afterwards where that is wanted.",
+            key="-o",
+        )
     total = manifest.size if manifest.exactness == "bytes" else None
     with progress("restored", total=total, unit="bytes") as counter:
         write_file(archive, manifest, out, counter)

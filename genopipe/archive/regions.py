@@ -21,13 +21,14 @@ from isal import igzip
 
 from genopipe.archive.alignments import decoded_pool, mended_part, plain_alignments, unpacked_header
 from genopipe.archive.containers import Index, read_part
+from genopipe.archive.get import GZIPPED
 from genopipe.archive.manifests import Manifest
 from genopipe.archive.opened import Archive
 from genopipe.archive.plain_bam import PlainBam, Records
 from genopipe.archive.realigned import arranged, plain_realigned, recalled_part
 from genopipe.archive.references import link_reference, part_reference
 from genopipe.archive.workshop import Workshop, file_and_folder
-from genopipe.errors import BadInput
+from genopipe.errors import BadConfiguration, BadInput
 from genopipe.formats.bam_stream import contigs_of
 from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.htslib import (
@@ -45,8 +46,11 @@ _SPAN = re.compile(r"(.+):([\d,]+)-([\d,]+)")
 def get_region(root: Location, wanted: str, out: Path, *, region: str, form: str) -> None:
     """Writes the records of an archived BAM that overlap `region` ("chr21", "chr21:1-2000") as "bam", "cram" or "fastq".
 
-    Raises BadInput for a file that is no alignment, a region that is not in it, and damage.
+    Raises BadInput for a file that is no alignment, a region that is not in it, and damage, BadConfiguration for a name of another format.
     """
+    named = next((each for each, suffixes in _SUFFIXES.items() if out.name.endswith(suffixes)), form)
+    if named != form:
+        raise _named_otherwise(out, form)
     archive = Archive.existing(root)
     manifest = archive.find(wanted)
     if manifest.content["kind"] not in _PLAIN:
@@ -148,6 +152,26 @@ def _write_cram(plain: Iterator[bytes], target: Path) -> None:
     encode_cram(plain, target, reference=None, profile="fast")
 
 
+def _write_fastq(plain: Iterator[bytes], target: Path) -> None:
+    if not target.name.endswith(GZIPPED):
+        write_fastq(plain, target)
+        return
+    text = target.with_name("reads.fastq")
+    write_fastq(plain, text)
+    with open(text, "rb") as source, BgzfWriter(target) as writer:
+        while piece := source.read(PIECE_BYTES):
+            writer.write(piece)
+
+
+def _named_otherwise(out: Path, form: str) -> BadConfiguration:
+    return BadConfiguration(
+        f"records in {form.upper()} do not belong into a file called {out.name}",
+        wanted=f"a name that ends in {' or '.join(_SUFFIXES[form])}",
+        do="Choose another name, or another --as.",
+        key="-o",
+    )
+
+
 def _no_alignments(manifest: Manifest) -> BadInput:
     return BadInput(
         f"{manifest.name} is not kept as alignments",
@@ -157,4 +181,5 @@ def _no_alignments(manifest: Manifest) -> BadInput:
 
 
 _PLAIN = {"alignments": plain_alignments, "realigned": plain_realigned, "cram": _decoded_whole}
-_FORMS = {"bam": _write_bam, "cram": _write_cram, "fastq": write_fastq}
+_FORMS = {"bam": _write_bam, "cram": _write_cram, "fastq": _write_fastq}
+_SUFFIXES = {"fastq": (".fastq", ".fq", *GZIPPED), "bam": (".bam",), "cram": (".cram",), "sam": (".sam",)}

@@ -88,11 +88,12 @@ def test_an_unknown_encoder_has_no_recipe(tmp_path: Path) -> None:
     assert found.recipes == []
 
 
-def test_padding_after_the_last_member_has_no_recipe(tmp_path: Path) -> None:
-    (tmp_path / "x.gz").write_bytes(gzip.compress(TEXT) + bytes(512))
-    plain, found = unwrapped(tmp_path / "x.gz")
-    assert plain == TEXT
-    assert found.recipes == []
+@pytest.mark.parametrize("padding", [1, 512, (1 << 20) + 1])
+def test_padding_after_the_last_member_is_made_again(tmp_path: Path, padding: int) -> None:
+    """As tapes leave it."""
+    (tmp_path / "x.gz").write_bytes(gzip.compress(TEXT) + gzip.compress(b"more") + bytes(padding))
+    assert unwrapped(tmp_path / "x.gz")[0] == TEXT + b"more"
+    assert restored(tmp_path / "x.gz", tmp_path)
 
 
 def test_a_recipe_for_other_content_fails(tmp_path: Path) -> None:

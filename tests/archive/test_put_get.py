@@ -29,7 +29,7 @@ from genopipe.archive.put import put_files
 from genopipe.archive.references import Reference
 from genopipe.archive.representations import PutOptions
 from genopipe.archive.verify import verify
-from genopipe.errors import BadEnvironment, BadInput
+from genopipe.errors import BadConfiguration, BadEnvironment, BadInput
 from genopipe.formats.htslib import HtslibFailed
 from genopipe.store import FolderStore
 
@@ -308,6 +308,18 @@ def test_unknown_names_are_told_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"nothing is archived as 'nota.txt'.*Did you mean 'note.txt'\?"):
         get_file(tmp_path / "A", "nota.txt", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_not_compressed_does_not_go_under_a_name_that_says_so(tmp_path: Path) -> None:
+    for name, content in (("x.txt", b"plain"), ("y.txt", gzip.compress(b"packed")), ("z.gz", b"plain under a wrong name")):
+        (tmp_path / name).write_bytes(content)
+        put(tmp_path / "A", tmp_path / name)
+    with pytest.raises(BadConfiguration, match=r"x\.txt is archived as it is, not as gzip"):
+        get_file(tmp_path / "A", "x.txt", tmp_path / "back.gz")
+    assert not (tmp_path / "back.gz").exists()
+    for name in ("y.txt", "z.gz"):
+        get_file(tmp_path / "A", name, tmp_path / "back.gz")
+        assert (tmp_path / "back.gz").read_bytes() == (tmp_path / name).read_bytes()
 
 
 def test_a_get_removes_what_killed_ones_left_and_nothing_that_is_used(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from genopipe.archive.put import put_files
 from genopipe.archive.references import Reference
 from genopipe.archive.regions import get_region
 from genopipe.archive.representations import PutOptions
-from genopipe.errors import BadInput
+from genopipe.errors import BadConfiguration, BadInput
 from genopipe.formats import htslib
 from genopipe.formats.genome import build_genome
 from genopipe.store import FolderStore
@@ -61,6 +61,20 @@ def test_bam_has_the_records_of_the_region(tmp_path: Path, archive: Path, sample
     assert records(tmp_path / "part.bam") == records(original, region.replace(",", ""))
     with pysam.AlignmentFile(str(tmp_path / "part.bam")) as part, pysam.AlignmentFile(str(original)) as whole:
         assert str(part.header) == str(whole.header)
+
+
+@pytest.mark.parametrize("name", ["part.fastq.gz", "part.fq.bgz"])
+def test_reads_of_a_region_are_compressed_where_the_name_says_so(tmp_path: Path, archive: Path, name: str) -> None:
+    get_region(archive, "S1.bam", tmp_path / "part.fastq", region="c1:5001-7000", form="fastq")
+    get_region(archive, "S1.bam", tmp_path / name, region="c1:5001-7000", form="fastq")
+    assert gzip.decompress((tmp_path / name).read_bytes()) == (tmp_path / "part.fastq").read_bytes() != b""
+
+
+@pytest.mark.parametrize(("name", "form"), [("x.fastq", "bam"), ("x.gz", "bam"), ("x.bam", "cram"), ("x.cram", "fastq"), ("x.sam", "bam")])
+def test_a_region_does_not_go_into_a_file_named_otherwise(tmp_path: Path, archive: Path, name: str, form: str) -> None:
+    with pytest.raises(BadConfiguration, match=f"records in {form.upper()} do not belong into a file called {name}"):
+        get_region(archive, "S1.bam", tmp_path / name, region="c1", form=form)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")
