@@ -25,7 +25,7 @@ STAGES = ("ingest", "align", "call", "interpret", "archive", "ehr")
 """The stages in the order data takes; also the names of the workflow's target rules."""
 
 RULES = {
-    "ingest": ("measure_reads", "judge"),
+    "ingest": ("demultiplex", "measure_reads", "judge"),
     "align": ("align_reads", "measure_alignments", "compare_family", "judge"),
     "call": ("fit_model", "call_variants", "genotype_family", "measure_calls", "judge"),
     "interpret": ("name_star_alleles", "rank_findings"),
@@ -136,10 +136,19 @@ class Plan:
         return f"--site-key-file {quote(str(key))}" if key else ""
 
     def start(self) -> None:
-        """Makes the results folder, fixes the date of the results and writes the family as a PED file."""
+        """Makes the results folder, fixes the date of the results, and writes the family as a PED file and a list of the samples."""
         make_folder(self.folder)
+        self._forget_gates()
         _write_new(self.folder / "issued", self.issued + "\n")
+        _write_new(self.folder / "samples", "".join(f"{sample}\n" for sample in self.case.samples))
         _write_new(self.folder / "family.ped", "".join("\t".join(row) + "\n" for row in _pedigree_rows(self.case)))
+
+    def _forget_gates(self) -> None:
+        """Takes away what was decided of people who are no longer in the case."""
+        known = {f"{gate}{suffix}" for stage in STAGES for gate in self.gate_names(stage) for suffix in (".json", ".stopped.json")}
+        for path in (self.folder / "gates").glob("[!.]*.json"):
+            if path.name not in known:
+                path.unlink()
 
 
 def plan_case(configfiles: Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> Plan:

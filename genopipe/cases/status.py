@@ -11,36 +11,59 @@ from pathlib import Path
 from genopipe.cases.gate_report import stops
 
 LAST_FILES = {
-    "ingest": "ingest/[!.]*.qc.json",
-    "align": "align/[!.]*.bam",
+    "ingest": "ingest/{sample}.qc.json",
+    "align": "align/{sample}.bam",
     "call": "call/{case}.vcf.gz",
     "interpret": "interpret/findings.json",
     "archive": "archive/receipt.json",
     "ehr": "ehr/bundle.json",
 }
-"""What stands when a stage is done, by stage."""
+"""What stands when a stage is done, by stage; of a sample, when it is done for all samples of the case."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseStatus:
     """One case: the stages whose results stand, whether a run is under way, whether all its stages are done, why a gate stopped it.
 
-    `unfinished` are the steps that began and did not end: those that run, or at which the last run failed or was killed.
+    `ended` says that a run did all that was asked of it, which `--until` may have made less than all. `unfinished` are the steps that
+    began and did not end: those that run, or at which the last run failed or was killed.
     """
 
     case: str
     done: tuple[str, ...]
     running: bool
     complete: bool
+    ended: bool
     stops: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """How the case stands, as a person says it, and why it does not go on."""
+        at = [f"at {step}" for step in self.unfinished]
+        if self.running:
+            return "\n".join(["running", *at])
+        if self.complete and not self.stops:
+            return "complete"
+        if self.ended and self.done and not (self.stops or at):
+            return f"done up to {self.done[-1]}, as asked"
+        return "\n".join(["stopped", *(self.stops or at)])
 
 
 def case_statuses(results: Path) -> Iterator[CaseStatus]:
     """The status of every case under `results`, by name."""
     for folder in sorted(path.parent for path in results.glob("*/issued")):
-        done = tuple(stage for stage, pattern in LAST_FILES.items() if any(folder.glob(pattern.format(case=folder.name))))
-        yield CaseStatus(folder.name, done, _running(folder), _stages(folder) == done, tuple(stops(folder)), unfinished_steps(folder))
+        done, stages = tuple(_done(folder)), _stages(folder)
+        unfinished = unfinished_steps(folder)
+        yield CaseStatus(folder.name, done, _running(folder), stages == done, stages is not None, tuple(stops(folder)), unfinished)
+
+
+def _done(folder: Path) -> Iterator[str]:
+    named = folder / "samples"
+    samples = named.read_text().split() if named.is_file() else ["[!.]*"]
+    for stage, pattern in LAST_FILES.items():
+        if all(any(folder.glob(pattern.format(case=folder.name, sample=sample))) for sample in samples):
+            yield stage
 
 
 def _stages(folder: Path) -> tuple[str, ...] | None:

@@ -26,7 +26,5 @@ def status(results: Path) -> None:
 
     table = Table("case", *STAGES, "state")
     for case in case_statuses(results):
-        state = "running" if case.running else "complete" if case.complete and not case.stops else "stopped"
-        state = "\n".join([state, *(case.stops or (f"at {step}" for step in case.unfinished if not case.complete))])
-        table.add_row(case.case, *("done" if stage in case.done else "" for stage in STAGES), state)
+        table.add_row(case.case, *("done" if stage in case.done else "" for stage in STAGES), case.state)
     Console().print(table)

@@ -143,3 +143,12 @@ def test_a_gpu_that_is_not_there_is_an_error(folder: Path) -> None:
 def test_one_case_file_is_wanted(files: list[str]) -> None:
     with pytest.raises(BadConfiguration, match=f"{len(files)} case files; wanted one case file"):
         plan_case(files)
+
+
+def test_gates_of_those_who_left_the_case_are_forgotten(folder: Path) -> None:
+    (folder / "results/C1/gates").mkdir(parents=True)
+    gates = {name: folder / "results/C1/gates" / f"{name}.json" for name in ("S1.reads", "S2.reads", "family.stopped", "calls.stopped")}
+    for path in gates.values():
+        path.touch()
+    plan(folder).start()
+    assert [name for name, path in gates.items() if path.exists()] == ["S1.reads", "calls.stopped"]

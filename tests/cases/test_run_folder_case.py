@@ -40,6 +40,10 @@ def test_a_run_that_is_not_complete_is_followed(folder: Path) -> None:
     assert plan(folder).run_options == "--follow"
 
 
+def test_ingest_done_again_demultiplexes_again(folder: Path) -> None:
+    assert "demultiplex" in snakemake_command(plan(folder), first="ingest")
+
+
 @pytest.mark.slow
 def test_the_workflow_demultiplexes_the_reads_of_the_case_and_no_others(folder: Path) -> None:
     planned = plan(folder)

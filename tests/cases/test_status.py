@@ -32,6 +32,25 @@ def test_a_case_is_complete_when_all_its_stages_are_done(tmp_path: Path) -> None
     assert [case.complete for case in case_statuses(tmp_path)] == [True]
 
 
+def test_a_stage_is_done_when_it_is_done_for_everyone(tmp_path: Path) -> None:
+    make(tmp_path, "C1/issued", "C1/ingest/S1.qc.json", "C1/ingest/S2.qc.json", "C1/align/S1.bam")
+    (tmp_path / "C1" / "samples").write_text("S1\nS2\n")
+    assert [case.done for case in case_statuses(tmp_path)] == [("ingest",)]
+    make(tmp_path, "C1/align/S2.bam")
+    assert [case.done for case in case_statuses(tmp_path)] == [("ingest", "align")]
+
+
+def test_a_run_that_was_asked_for_less_has_ended(tmp_path: Path) -> None:
+    """It left its record, and no step behind it; the one that dies in the next run is told again."""
+    make(tmp_path, "C1/issued", "C1/ingest/S1.qc.json", "C1/logs/ingest.S1.log", "C1/timings/ingest.S1.tsv")
+    (tmp_path / "C1" / "run.json").write_text('{"parameters": {"stages": ["ingest", "align"]}}')
+    assert [case.state for case in case_statuses(tmp_path)] == ["done up to ingest, as asked"]
+    make(tmp_path, "C1/logs/align.S1.log")
+    assert [case.state for case in case_statuses(tmp_path)] == ["stopped\nat align.S1"]
+    make(tmp_path, "C1/align/S1.bam")
+    assert [case.state for case in case_statuses(tmp_path)] == ["complete"]
+
+
 def test_a_step_that_began_and_did_not_end_is_told(tmp_path: Path) -> None:
     """One that failed has a log alone; one that failed when it was done again has a log younger than its timing."""
     make(tmp_path, "C1/issued", *(f"C1/logs/{step}.log" for step in ("align.S1", "align.S2", "ingest.S1", "snakemake")))
