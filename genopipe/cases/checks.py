@@ -19,6 +19,7 @@ from genopipe.interpret.ontology import load_ontology
 from genopipe.interpret.structural import check_structural
 from genopipe.interpret.subject import Subject, check_terms, load_subject
 from genopipe.interpret.tiers import Panels
+from genopipe.progress import log
 from genopipe.store import check_access
 
 
@@ -39,6 +40,8 @@ def check_case(plan: Plan, last: str | None = None) -> None:
             check_structural(plan.case.structural, subject.proband, load_genome(plan.case.reference))
     if "archive" in to_come:
         _check_archive(plan)
+    if plan.case.ehr is not None and plan.case.archive is None:
+        log.warning("%s: `ehr:` without `archive:`: no pointers are written, as nothing is archived", plan.case.path)
     if "ehr" in to_come:
         key = plan.settings.value["site_key_file"]
         read_site_key(Path(key) if key else None)

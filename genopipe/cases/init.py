@@ -33,7 +33,14 @@ proband:
   sex: unknown                  # female | male | unknown
   phenotypes: []                # HPO terms seen, such as [HP:0001250, HP:0001252]
   excluded: []                  # HPO terms looked for and not found
+  # onset: P3D                  # age at onset, an ISO 8601 duration
 {family}{reads}archive: archive                # a folder or s3://bucket/prefix; remove this line to archive nothing
+# targets: kit.bed              # BED of the capture kit, for an exome or a panel
+# structural: sv.vcf.gz         # structural variants of the family, from another caller
+# panels: [epilepsy]            # panels or gene lists of the evidence set whose genes alone are ranked
+# pgx: pharmcat                 # folder of a PharmCAT release: star alleles of the proband
+# gates: {{mean_coverage: {{warn_below: 30, stop_below: 15}}}}   # limits other than the site's and the defaults
+# ehr: {{patient: Patient/abc, service_request: ServiceRequest/def, base: null}}   # pointer records; needs the archive
 """
 
 PARENTS = (("mother", "female"), ("father", "male"))

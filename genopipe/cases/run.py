@@ -25,6 +25,9 @@ from genopipe.errors import BadEnvironment, GenopipeError
 from genopipe.outputs import PARTIAL
 from genopipe.progress import log
 
+NICENESS = {"stat": 0, "urgent": 5, "routine": 10}
+"""What the steps of a case add to their niceness, by its priority: where cases share a machine, the system lets the urgent one go first."""
+
 
 class StageFailed(GenopipeError):
     """A step of the workflow failed; `came` ends with what the step itself told."""
@@ -87,7 +90,7 @@ def run_case(plan: Plan, command: Sequence[str]) -> None:
     with _only_run(plan.folder):
         _remove_partial_files(plan.folder)
         try:
-            code = run_watched(command, plan.folder)
+            code = run_watched(["nice", "-n", str(NICENESS[plan.case.priority]), *command], plan.folder)
         except KeyboardInterrupt:
             _remove_partial_files(plan.folder)
             raise

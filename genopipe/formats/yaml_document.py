@@ -168,7 +168,7 @@ def _unknown_key(fault: Any, broken: Mapping[str, Any], lines: Lines, path: Path
 
 def _wanted(part: Mapping[str, Any], kind: str) -> str:
     if "$ref" in part:
-        part = _part(kind, part["$ref"].split("/")[1:])
+        part = _part(kind, part["$ref"].split("/")[1:]) | part
     if "enum" in part:
         return "one of " + ", ".join(map(str, part["enum"]))
     text = str(part.get("description", f"a {part.get('type', 'value')}")).rstrip(".")

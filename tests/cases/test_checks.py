@@ -94,3 +94,9 @@ def test_a_working_folder_that_cannot_be_written_is_told(folder: Path, monkeypat
     monkeypatch.setattr("os.access", lambda path, mode: False)
     with pytest.raises(GenopipeError, match=r"the working folder cannot be written; wanted write permission, for `\.snakemake`"):
         check_case(planned(folder))
+
+
+def test_pointers_without_an_archive_are_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "case.yaml").write_text(CASE.replace("archive: archive\n", ""))
+    check_case(planned(folder))
+    assert "case.yaml: `ehr:` without `archive:`: no pointers are written" in caplog.text

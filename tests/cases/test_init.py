@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,19 @@ def test_a_family_of_four_has_two_parents_and_reads_of_another(tmp_path: Path) -
     assert [(one.sample, one.relation) for one in case.family] == [("B", "mother"), ("C", "father")]
     assert case.samples == ("A", "B", "C")
     assert "# - {sample: D, lane: 1, r1: D_L001_R1_001.fastq.gz}   # of neither parent" in (tmp_path / "case.yaml").read_text()
+
+
+def test_every_key_that_may_be_added_stands_in_a_comment(tmp_path: Path) -> None:
+    """With the comment signs gone the file is still a case; `pedigree`, `sample_sheet` and the like stand in place of other keys."""
+    (tmp_path / "A_R1.fq").touch()
+    write_case(tmp_path, tmp_path / "case.yaml")
+    text = re.sub(r"^( *)# (\w+:)", r"\1\2", (tmp_path / "case.yaml").read_text(), flags=re.MULTILINE)
+    (tmp_path / "case.yaml").write_text(text)
+    for name in ("kit.bed", "sv.vcf.gz"):
+        (tmp_path / name).touch()
+    case = load_case(tmp_path / "case.yaml")
+    assert case.targets and case.structural and case.panels and case.pgx and case.ehr and case.proband.onset
+    assert set(case.gates) == {"mean_coverage"}
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from genopipe.cases.plan import Plan, plan_case
-from genopipe.cases.run import snakemake_command
+from genopipe.cases.run import run_case, snakemake_command
 from genopipe.errors import BadConfiguration, BadEnvironment
 
 CASE = """\
@@ -152,3 +154,10 @@ def test_gates_of_those_who_left_the_case_are_forgotten(folder: Path) -> None:
         path.touch()
     plan(folder).start()
     assert [name for name, path in gates.items() if path.exists()] == ["S1.reads", "calls.stopped"]
+
+
+@pytest.mark.parametrize("priority, added", [("stat", 0), ("urgent", 5), ("routine", 10)])
+def test_a_case_yields_to_more_urgent_ones(folder: Path, priority: str, added: int) -> None:
+    (folder / "case.yaml").write_text(f"{CASE}priority: {priority}\n")
+    run_case(plan(folder), [sys.executable, "-c", "import os; open('nice', 'w').write(str(os.nice(0)))"])
+    assert int((folder / "nice").read_text()) == min(os.nice(0) + added, 19)
