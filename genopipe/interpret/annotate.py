@@ -41,6 +41,11 @@ class Assertion:
         """Pathogenic or likely pathogenic with at least one star."""
         return self.significance in ("pathogenic", "likely_pathogenic") and self.stars >= 1
 
+    @property
+    def established(self) -> bool:
+        """Pathogenic, not only likely so, by several submitters, an expert panel or a guideline."""
+        return self.significance == "pathogenic" and self.stars >= 2
+
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:

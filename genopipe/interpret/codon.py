@@ -57,6 +57,11 @@ class Known:
         return self.significance in ("pathogenic", "likely_pathogenic")
 
     @property
+    def established(self) -> bool:
+        """As of `annotate.Assertion`."""
+        return self.significance == "pathogenic" and self.stars >= 2
+
+    @property
     def benign(self) -> bool:
         return self.significance in ("benign", "likely_benign")
 
@@ -181,7 +186,7 @@ def around(place: tuple[int, str, str], effect: Effect, known: Iterable[Known]) 
     others = [one for one in known if one.place != place]
     pathogenic = [one for one in others if one.pathogenic]
     missense = [one for one in others if one.effect.kind == "missense"]
-    best = sorted((one for one in missense if one.pathogenic), key=lambda one: (-one.stars, one.place))
+    best = sorted((one for one in missense if one.pathogenic), key=lambda one: (not one.established, -one.stars, one.place))
     in_codon = [one for one in best if effect.kind == "missense" and one.effect.codon == effect.codon]
     near = [one for one in missense if effect.codon >= 0 and 0 < abs(one.effect.codon - effect.codon) <= NEAR]
     return Around(

@@ -70,7 +70,6 @@ class Consequence:
     impact: str
     mane: bool = False
     canonical: bool = False
-    escapes_decay: bool = False
     hgvs_c: str | None = None
     hgvs_p: str | None = None
 
@@ -275,7 +274,7 @@ def _term_by_place(transcript: Transcript, position: int, ref: str, alt: str) ->
 
 
 def name_changes(variants: Variants, picked: dict[int, dict[str, Consequence]], transcripts: Sequence[Transcript], genome: Genome) -> None:
-    """Adds HGVS names, and whether a transcript with an early stop would escape nonsense-mediated decay."""
+    """Adds HGVS names."""
     by_id: Mapping[str, Transcript] = {transcript.id: transcript for transcript in transcripts}
     models: dict[str, Model] = {}
     for row, genes in picked.items():
@@ -288,18 +287,4 @@ def name_changes(variants: Variants, picked: dict[int, dict[str, Consequence]], 
             model = models[hit.transcript]
             change = change_of(int(variants.position[row]), variants.ref[row], variants.alt[row])
             protein = protein_name(model, change, mitochondrial=variants.key[row] == "MT")
-            genes[gene] = replace(hit, hgvs_c=coding_name(model, change), hgvs_p=protein, escapes_decay=_escapes_decay(model, change.start))
-
-
-def _escapes_decay(model: Model, position: int) -> bool:
-    """True in the last exon and in the last 50 bases of the one before it, or in a single exon.
-
-    Source: Abou Tayoun et al., Human Mutation 2018.
-    """
-    region = model.region(position)
-    if len(model.exons) == 1 or region is None:
-        return True
-    if region >= 2 * (len(model.exons) - 1):
-        return True
-    offset, _ = model.offset(position)
-    return offset >= model.exon_start[-1] - 50
+            genes[gene] = replace(hit, hgvs_c=coding_name(model, change), hgvs_p=protein)

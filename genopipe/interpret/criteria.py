@@ -4,14 +4,15 @@ Data decides: BA1, BS1, BS2, PM2 (population frequency), PVS1 and PM4/BP3 (conse
 variants of the gene), PP3, BP4 and BP7 (predictors), PS2 or PM6 and PM3 (the family). A criterion whose evidence a run lacks is listed as
 not evaluated, with the reason.
 
-Sources: Richards et al. 2015; Abou Tayoun et al. 2018 (PVS1); ClinGen SVI on PM2 (2020), PS2/PM6 and PM3; Ghosh et al. 2018 (BA1); Pejaver
-et al. 2022 (PP3, BP4); Walker et al. 2023 (splicing, BP7).
+Sources: Richards et al. 2015; Abou Tayoun et al. 2018 (PVS1); ClinGen SVI on PM2 (2020), PS2/PM6 and PM3; Ghosh et al. 2018 (BA1);
+Kelly et al. 2018 (PM2 of dominant disorders); McCormick et al. 2020 (mitochondria); Pejaver et al. 2022 (PP3, BP4); Walker et al. 2023
+(splicing, BP7).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from dataclasses import dataclass, field
 from math import isnan
 
@@ -20,23 +21,34 @@ from genopipe.interpret.codon import Around, Known
 from genopipe.interpret.consequence import Consequence
 from genopipe.interpret.inheritance import Pattern
 from genopipe.interpret.predictors import MISSENSE, NAMES, SPLICING, Prediction
+from genopipe.interpret.protein_loss import SPLICED, Loss
 
 LOF_INTOLERANT_LOEUF, LOF_INTOLERANT_PLI = 0.35, 0.9
 """gnomAD's own limits for genes that do not bear losing a copy."""
-LEAST_LOST = 3
-"""Pathogenic loss-of-function variants of a gene from which on losing it is a known cause. Source: Abou Tayoun et al. 2018."""
-COMMON, FREQUENT, FREQUENT_MITOCHONDRIAL, RARE = 0.05, 0.015, 0.005, 0.0001
+LEAST_LOST, LEAST_SHARE_LOST = 3, 0.1
+"""Pathogenic loss-of-function variants of a gene from which on losing it is a known cause, and their share of its pathogenic variants.
+Source: Abou Tayoun et al. 2018.
+"""
+LARGE_PART = 0.1
+"""Share of a protein whose loss counts as strong. Source: Abou Tayoun et al. 2018."""
+COMMON, FREQUENT = 0.05, 0.015
+COMMON_MITOCHONDRIAL, FREQUENT_MITOCHONDRIAL = 0.01, 0.005
+RARE = {"AD": 0.00004, "XD": 0.00004, "MT": 0.00002}
+"""Frequency below which a variant is rare, by mode."""
+RARE_RECESSIVE = 0.0001
 MOST_HOMOZYGOTES, MOST_HOMOZYGOTES_DOMINANT = 2, 5
 """Homozygotes in a population that a recessive or X-linked, and a dominant, disorder of full penetrance leaves room for."""
-FITTING_PHENOTYPE = 0.5
+FITTING_PHENOTYPE, CHANCE = 0.5, 0.12
+"""Fit of the phenotype from which on it is that of the gene, and up to which it is no better than chance."""
 LEAST_NEAR = 4
 """Pathogenic missense variants nearby, and no benign one, that make a hot spot."""
 LEAST_KNOWN, MOST_HARMLESS, MAINLY = 10, 0.05, 0.75
 """Pathogenic variants of a gene from which on their kinds are told, the share of benign missense for PP2, the share of the main kind."""
 LOSS_OF_FUNCTION = ("frameshift_variant", "stop_gained", "splice_donor_variant", "splice_acceptor_variant", "transcript_ablation")
 BROKEN = ("exon_loss_variant", "feature_truncation")
-"""Of structural variants: a part of the gene is lost, and whether the frame is kept is not told."""
-IN_FRAME = ("inframe_insertion", "inframe_deletion")
+"""Of structural variants: a part of the gene is lost."""
+HARMFUL = ("pathogenic", "likely pathogenic")
+IN_FRAME = ("inframe_insertion", "inframe_deletion", "protein_altering_variant")
 _DEEP = re.compile(r"\d(?:\+(\d+)|-(\d+))[ACGT]>[ACGT]$")
 
 
@@ -45,7 +57,11 @@ class Circumstances:
     """What is known about one variant in one case.
 
     `frequency` is NaN and `homozygotes` -1 where no table has it; `covered` says whether one could. `residues` counts the amino acids that
-    a change in frame adds or removes, `in_repeat` is None where no reference tells; `excepted` is True for ClinGen's exceptions to BA1.
+    a change in frame adds or removes, `in_repeat` is None where no reference tells; `excepted` is True for ClinGen's exceptions to BA1,
+    `established` for what ClinVar has as pathogenic by several submitters: its disorder may be too frequent for the limits of BS1 and BS2,
+    as sickle cell disease is. `loss` is what the protein loses, None where no sequence tells; `critical` says that ClinVar knows pathogenic
+    variants in that part. `partner` is the class of the other variant of a pair, empty without one. `modes` are those the gene is known
+    for, all of them where only the gene is known, none where it is known for no disease.
     """
 
     consequence: Consequence
@@ -54,7 +70,6 @@ class Circumstances:
     mitochondrial: bool
     pattern: Pattern | None
     parentage_checked: bool
-    partner_pathogenic: bool
     loeuf: float | None
     pli: float | None
     phenotype: float
@@ -64,11 +79,28 @@ class Circumstances:
     residues: int = 0
     in_repeat: bool | None = None
     excepted: bool = False
+    established: bool = False
+    loss: Loss | None = None
+    critical: bool = False
+    modes: Set[str] = frozenset()
+    partner: str = ""
 
     @property
     def term(self) -> str:
         """The gravest term."""
         return self.consequence.terms[0] if self.consequence.terms else ""
+
+    @property
+    def fits_gene(self) -> bool:
+        """True where the gene is known for the mode, X-linked ones taken alike, and for something that the patient shows."""
+        family = self.pattern.family if self.pattern is not None else ""
+        return self.phenotype > CHANCE and not {family, *(("XD", "XR") if family in ("XD", "XR") else ())}.isdisjoint(self.modes)
+
+    @property
+    def rare(self) -> bool:
+        """True where a frequency table reaches it, and it is not there or rarer than the mode allows."""
+        limit = RARE.get(self.pattern.family if self.pattern is not None else "", RARE_RECESSIVE)
+        return self.covered and not self.frequency >= limit
 
 
 def classify(about: Circumstances) -> Classification:
@@ -101,50 +133,75 @@ def not_evaluated(kinds: Collection[str], *, genome: bool, parents: bool) -> dic
 
 
 def _loss_of_function(about: Circumstances) -> Criterion | None:
-    cause, terms = _mechanism(about), about.consequence.terms
-    lost, broken = (any(term in of_kind for term in terms) for of_kind in (LOSS_OF_FUNCTION, BROKEN))
-    if cause is None or not (lost or broken or "start_lost" in terms):
+    cause = _mechanism(about)
+    found = _strength_of_loss(about) if cause is not None else None
+    if found is None:
         return None
-    strength, tail = "very strong", ""
-    if broken:
-        strength, tail = "strong", ", though a part of it is lost and the frame may be kept"
-    elif not lost:
-        strength, tail = "moderate", ", though translation may begin at a later start codon"
-    elif about.consequence.escapes_decay:
-        strength, tail = "strong", ", though near the end of the transcript"
+    strength, tail = found
     return criterion("PVS1", strength, "very strong", f"loss of function in a gene {cause}{tail}")
+
+
+def _strength_of_loss(about: Circumstances) -> tuple[str, str] | None:
+    """How much a loss of function counts, and why no more. Source: Abou Tayoun et al. 2018, figure 1."""
+    terms, loss = about.consequence.terms, about.loss
+    if "transcript_ablation" in terms:
+        return "very strong", ""
+    if "start_lost" in terms or (loss is not None and loss.first_codon):
+        tail = ", though translation may begin at a later start codon"
+        return ("moderate", tail) if about.critical or loss is None else ("supporting", f"{tail} and nothing harmful is known before it")
+    if "feature_elongation" in terms:
+        return ("strong", ", if the copy lies in tandem") if loss is not None and loss.decay else None
+    broken = any(term in BROKEN for term in terms)
+    if not broken and not any(term in LOSS_OF_FUNCTION for term in terms):
+        return None
+    if loss is None:
+        untold = broken or any(term in SPLICED for term in terms)
+        return ("strong", ", though a part of it is lost and the frame may be kept") if untold else ("very strong", "")
+    if loss.decay:
+        return "very strong", ""
+    if not loss.share:
+        return None
+    told = f", though the transcript stays and {100 * loss.share:.0f} % of the protein is lost"
+    if about.critical:
+        return "strong", f"{told}, a part in which ClinVar knows pathogenic variants"
+    return "strong" if loss.share > LARGE_PART else "moderate", told
 
 
 def _mechanism(about: Circumstances) -> str | None:
     """Why losing the gene is a known cause of disease; None where it is not."""
-    if about.loeuf is not None and about.loeuf < LOF_INTOLERANT_LOEUF:
-        return f"that does not bear it (LOEUF {about.loeuf:.2f})"
-    if about.pli is not None and about.pli >= LOF_INTOLERANT_PLI:
-        return f"that does not bear it (pLI {about.pli:.2f})"
-    if about.around.n_lost >= LEAST_LOST:
-        return f"of which ClinVar knows {about.around.n_lost} other loss-of-function variants as pathogenic"
+    lost, known = about.around.n_lost, about.around.n_lost + about.around.n_missense
+    by_clinvar = lost > LEAST_SHARE_LOST * known
+    if about.modes and (by_clinvar or known < LEAST_KNOWN):
+        if about.loeuf is not None and about.loeuf < LOF_INTOLERANT_LOEUF:
+            return f"that does not bear it (LOEUF {about.loeuf:.2f})"
+        if about.pli is not None and about.pli >= LOF_INTOLERANT_PLI:
+            return f"that does not bear it (pLI {about.pli:.2f})"
+    if lost >= LEAST_LOST and by_clinvar:
+        return f"of which ClinVar knows {lost} other loss-of-function variants as pathogenic"
     return None
 
 
 def _new(about: Circumstances) -> Criterion | None:
-    if about.pattern is None or not about.pattern.new:
+    """PS2 or PM6, where the gene is known for that mode and the phenotype is that of the gene, by the points of ClinGen SVI."""
+    if about.pattern is None or not about.pattern.new or not about.fits_gene:
         return None
     fitting = about.phenotype >= FITTING_PHENOTYPE
     if about.parentage_checked:
         strength = "moderate" if fitting else "supporting"
         return criterion("PS2", strength, "strong", "new in the child; the genotypes confirm both parents")
-    return criterion("PM6", "supporting", "moderate", "new in the child; parentage is assumed")
+    return criterion("PM6", "supporting", "moderate", "new in the child; parentage is assumed") if fitting else None
 
 
 def _frequency(about: Circumstances) -> Criterion | None:
-    frequency = 0.0 if isnan(about.frequency) else about.frequency
     if about.excepted:
         return None
-    if frequency > COMMON:
+    frequency = 0.0 if isnan(about.frequency) else about.frequency
+    common, frequent = (COMMON_MITOCHONDRIAL, FREQUENT_MITOCHONDRIAL) if about.mitochondrial else (COMMON, FREQUENT)
+    if frequency > common:
         return Criterion("BA1", -8, f"found in {100 * frequency:.1f} % of a population")
-    if frequency > (FREQUENT_MITOCHONDRIAL if about.mitochondrial else FREQUENT):
+    if frequency > frequent and not about.established:
         return criterion("BS1", "strong", "strong", f"found in {100 * frequency:.1f} % of a population, too often for a rare disease")
-    if about.covered and frequency < RARE:
+    if about.rare:
         told = "absent from the frequency tables" if frequency == 0 else f"found in {100 * frequency:.4f} % only"
         return criterion("PM2", "supporting", "moderate", told)
     return None
@@ -152,7 +209,7 @@ def _frequency(about: Circumstances) -> Criterion | None:
 
 def _homozygotes(about: Circumstances) -> Criterion | None:
     """BS2, not beside BA1, which already stands alone."""
-    if about.pattern is None or about.mitochondrial or about.excepted or about.frequency > COMMON:
+    if about.pattern is None or about.mitochondrial or about.excepted or about.established or about.frequency > COMMON:
         return None
     most = MOST_HOMOZYGOTES_DOMINANT if about.pattern.family == "AD" else MOST_HOMOZYGOTES
     if about.homozygotes <= most:
@@ -162,12 +219,18 @@ def _homozygotes(about: Circumstances) -> Criterion | None:
 
 
 def _partner(about: Circumstances) -> Criterion | None:
-    if about.pattern is None or not about.partner_pathogenic or about.pattern.family not in ("AR", "XR"):
+    """PM3 by the points of ClinGen SVI: the other copy of the gene carries a (likely) pathogenic variant, or this one again."""
+    pattern = about.pattern
+    if pattern is None or not about.fits_gene:
         return None
-    if about.pattern.in_trans:
-        return criterion("PM3", "moderate", "moderate", "on the other copy of the gene is a known pathogenic variant")
-    if len(about.pattern.rows) == 2:
-        return criterion("PM3", "supporting", "moderate", "beside a known pathogenic variant, phase unknown")
+    if pattern.mode == "AR_hom" and about.rare and about.phenotype >= FITTING_PHENOTYPE:
+        return criterion("PM3", "supporting", "moderate", "both copies of the gene carry it, in a patient whose phenotype fits")
+    if not pattern.mode.endswith("_comphet") or about.partner not in HARMFUL:
+        return None
+    if pattern.in_trans:
+        return criterion("PM3", "moderate", "moderate", f"on the other copy of the gene is a {about.partner} variant")
+    if about.partner == "pathogenic":
+        return criterion("PM3", "supporting", "moderate", "beside a pathogenic variant, phase unknown")
     return None
 
 
@@ -192,10 +255,10 @@ def _same_place(about: Circumstances) -> Criterion | None:
         return None
     same, other = about.around.same_change, about.around.same_codon
     if same is not None and not about.prediction.spliced:
-        strength = "strong" if same.stars >= 2 else "moderate"
+        strength = "strong" if same.established else "moderate"
         return criterion("PS1", strength, "strong", f"the same amino acid change by another base change is {_called(same)}")
     if other is not None:
-        strength = "moderate" if other.stars >= 2 else "supporting"
+        strength = "moderate" if other.established else "supporting"
         return criterion("PM5", strength, "moderate", f"another change of the same amino acid is {_called(other)}")
     return None
 

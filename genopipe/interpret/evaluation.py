@@ -5,7 +5,7 @@ Made once the hits of a case are known, as only their genes are looked up in Cli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import lru_cache
 
@@ -21,8 +21,10 @@ from genopipe.interpret.findings import Hit, Interpretation, Request
 from genopipe.interpret.gene_names import load_gene_names
 from genopipe.interpret.hgvs import Change, change_of
 from genopipe.interpret.inheritance import Pattern
+from genopipe.interpret.protein_loss import Loss, loss_of
 from genopipe.interpret.repeats import in_repeat
 from genopipe.interpret.sequence import bases_of
+from genopipe.interpret.structural import kind_of
 from genopipe.interpret.variants import Variants
 from genopipe.interpret.vrs import allele_id
 
@@ -54,18 +56,27 @@ class Evaluation:
         self.readings = {name: Reading(transcript, self.bases) for name, transcript in self.transcripts.items()}
         self.known = known_in(request.evidence, list(self.transcripts.values()), self.bases)
 
-    def classified(self, hit: Hit, pattern: Pattern, partners: Mapping[int, Hit], phenotype: float) -> Hit:
-        """The hit with its class and identifier; `partners` are the other hits of the gene."""
+    def classified(self, hits: Sequence[Hit], pattern: Pattern, *, phenotype: float, modes: Set[str]) -> tuple[Hit, ...]:
+        """The hits of a pattern with their classes and identifiers; `modes` as in `Circumstances`."""
+        about = [self._circumstances(hit, pattern, phenotype=phenotype, modes=modes) for hit in hits]
+        classes = [_class_of(hit, classify(of_hit).verdict) for hit, of_hit in zip(hits, about, strict=True)]
+        partners = classes[::-1] if len(hits) == 2 else [""] * len(hits)
+        return tuple(
+            replace(hit, acmg=classify(replace(of_hit, partner=partner)), id=self._id(hit.row))
+            for hit, of_hit, partner in zip(hits, about, partners, strict=True)
+        )
+
+    def _circumstances(self, hit: Hit, pattern: Pattern, *, phenotype: float, modes: Set[str]) -> Circumstances:
         row, change = hit.row, self._change(hit)
         loeuf, pli = self.constraint.get(hit.consequence.gene, (None, None))
-        about = Circumstances(
+        loss = self._loss(hit, change)
+        return Circumstances(
             consequence=hit.consequence,
             frequency=hit.frequency,
             covered=bool(self.knowledge.covered[row]),
             mitochondrial=pattern.family == "MT",
             pattern=pattern,
             parentage_checked=self.confirmed,
-            partner_pathogenic=any(partners[other].known_pathogenic for other in pattern.rows if other != row),
             loeuf=loeuf,
             pli=pli,
             phenotype=phenotype,
@@ -75,8 +86,11 @@ class Evaluation:
             residues=abs(len(change.inserted) - (change.end - change.start)) // 3,
             in_repeat=self._in_repeat(row, change),
             excepted=self._place(row) in self.excepted,
+            established=hit.clinvar is not None and hit.clinvar.established,
+            loss=loss,
+            critical=loss is not None and self._critical(hit, loss),
+            modes=modes,
         )
-        return replace(hit, acmg=classify(about), id=self._id(row))
 
     def _place(self, row: int) -> tuple[str, int, str, str]:
         variants = self.variants
@@ -91,6 +105,24 @@ class Evaluation:
             return Around()
         return around(self._place(hit.row)[1:], self.readings[transcript.id].effect(change), self.known[transcript.id])
 
+    def _loss(self, hit: Hit, change: Change) -> Loss | None:
+        """What the protein loses, where the sequence of its transcript is known."""
+        reading, variants = self.readings.get(hit.consequence.transcript), self.variants
+        if reading is None or reading.model is None or not reading.transcript.coding:
+            return None
+        if not hit.structural:
+            return loss_of(reading.model, change, hit.consequence.terms, mitochondrial=reading.mitochondrial)
+        span = Change(int(variants.position[hit.row]) + 1, int(variants.end[hit.row]), "")
+        return loss_of(reading.model, span, hit.consequence.terms, kind=kind_of(variants.alt[hit.row]))
+
+    def _critical(self, hit: Hit, loss: Loss) -> bool:
+        """Whether ClinVar knows a pathogenic variant in the lost part of the protein."""
+        name = hit.consequence.transcript
+        model, own = self.readings[name].model, self._place(hit.row)[1:]
+        assert model is not None
+        offsets = (model.offset(one.place[0])[0] for one in self.known[name] if one.pathogenic and one.place != own)
+        return any(loss.start <= offset < loss.end for offset in offsets)
+
     def _in_repeat(self, row: int, change: Change) -> bool | None:
         if self.bases is None or self.variants.structural[row]:
             return None
@@ -103,6 +135,11 @@ class Evaluation:
         contig = next(contig for contig in genome.contigs if contig.name == variants.contig[row])
         place = int(variants.position[row]), variants.ref[row], variants.alt[row]
         return allele_id(contig.refget, *place, fetch=bases_of(genome, contig.name), length=contig.length)
+
+
+def _class_of(hit: Hit, verdict: str) -> str:
+    """ClinVar's class, where it is (likely) pathogenic with a star, else the verdict."""
+    return hit.clinvar.significance.replace("_", " ") if hit.clinvar is not None and hit.clinvar.pathogenic else verdict
 
 
 def unevaluated(result: Interpretation) -> dict[str, str]:

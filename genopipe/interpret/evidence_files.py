@@ -9,12 +9,12 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genopipe.errors import BadInput
+from genopipe.outputs import temporary_folder
 from genopipe.store import file_digest
 
 _COLUMNS: dict[str, pa.DataType] = {"path": pa.string(), "content": pa.binary()}
@@ -50,9 +50,9 @@ def _files(folder: Path) -> list[Path]:
 @contextmanager
 def laid_out(table: Path) -> Iterator[Path]:
     """A temporary folder with the files of a table of `write_files`."""
-    with TemporaryDirectory(prefix="genopipe-") as name:
+    with temporary_folder() as name:
         for row in pq.read_table(table).to_pylist():
-            path = Path(name) / row["path"]
+            path = name / row["path"]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(row["content"])
-        yield Path(name)
+        yield name

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from genopipe.interpret.acmg import Classification
 from genopipe.interpret.annotate import Assertion
 from genopipe.interpret.consequence import Consequence
-from genopipe.interpret.criteria import FITTING_PHENOTYPE
+from genopipe.interpret.criteria import CHANCE, FITTING_PHENOTYPE
 from genopipe.interpret.evidence import EvidenceSet
 from genopipe.interpret.hgvs import Change
 from genopipe.interpret.inheritance import Pattern
@@ -30,7 +30,7 @@ GRAVE_CANDIDATE = 0.25
 """With a (likely) pathogenic variant, by points or in ClinVar, a fitting gene is a candidate from this variant score on, that of a mode the
 gene is known for with incomplete penetrance: a parent without signs does not clear such a variant.
 """
-CERTAIN_CANDIDATE, CHANCE = 0.7, 0.12
+CERTAIN_CANDIDATE = 0.7
 """And from this variant score on, that of a mode that fits the family and the gene, where the phenotype fits better than by chance: one
 that is incomplete, as a newborn's is, does not clear such a variant either.
 """

@@ -102,7 +102,6 @@ def _together(variants: Variants, rows: Sequence[int], transcript: Transcript, a
         consequence_of(transcript, terms),
         hgvs_c=coding_name(model, change),
         hgvs_p=protein_name(model, change, mitochondrial=mitochondrial),
-        escapes_decay=alone.escapes_decay,
     )
     return Together(shared, change, named)
 

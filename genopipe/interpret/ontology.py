@@ -24,8 +24,19 @@ from genopipe.interpret.evidence import EvidenceSet
 from genopipe.interpret.gene_names import load_gene_names
 from genopipe.progress import log
 
-INHERITANCE = frozenset({"HP:0000006", "HP:0000007", "HP:0001417", "HP:0001419", "HP:0001423", "HP:0001427", "HP:0001450"})
-"""Autosomal dominant, autosomal recessive, X-linked, X-linked recessive, X-linked dominant, mitochondrial."""
+INHERITANCE = {
+    "HP:0000006": frozenset({"AD"}),
+    "HP:0000007": frozenset({"AR"}),
+    "HP:0001417": frozenset({"XR", "XD"}),
+    "HP:0001419": frozenset({"XR"}),
+    "HP:0001423": frozenset({"XD"}),
+    "HP:0001427": frozenset({"MT"}),
+    "HP:0001450": frozenset({"YL"}),
+    "HP:0032113": frozenset({"AD", "AR"}),
+    "HP:0034340": frozenset({"AD"}),
+    "HP:0034341": frozenset({"AR"}),
+}
+"""Terms for the modes of inheritance; semidominant and pseudoautosomal ones at the end."""
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]

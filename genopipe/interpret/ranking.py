@@ -29,16 +29,16 @@ from genopipe.formats.gff import Transcript
 from genopipe.interpret.annotate import Knowledge, annotate
 from genopipe.interpret.codon import by_id
 from genopipe.interpret.consequence import Consequence, consequences
-from genopipe.interpret.criteria import FITTING_PHENOTYPE
+from genopipe.interpret.criteria import CHANCE, FITTING_PHENOTYPE
 from genopipe.interpret.evaluation import LEAST_TRIO_VARIANTS, MOST_CONTRADICTIONS, Evaluation
 from genopipe.interpret.evidence import canonical_assembly
-from genopipe.interpret.findings import CHANCE, Finding, Hit, Interpretation, Request, Trace
+from genopipe.interpret.findings import Finding, Hit, Interpretation, Request, Trace
 from genopipe.interpret.haplotypes import Together, read_together
 from genopipe.interpret.inheritance import LIMIT, Family, Pattern, call_faults, parentage
 from genopipe.interpret.introns import intron_consequences
 from genopipe.interpret.known import places_of_known
 from genopipe.interpret.onset import FACTOR, age_of, too_late
-from genopipe.interpret.ontology import Annotations, Ontology
+from genopipe.interpret.ontology import INHERITANCE, Annotations, Ontology
 from genopipe.interpret.phenotype import PhenotypeScorer, load_scorer
 from genopipe.interpret.predictors import SPLICED, SPLICING, Prediction, chosen_tool, effect_of
 from genopipe.interpret.reasons import reasons
@@ -71,16 +71,6 @@ IN_DBSNP_FACTOR = 0.1
 LEAST_PHENOTYPE = 0.02
 NO_SIGNS = ("HP:0000005", "HP:0012823", "HP:0040279")
 """Modes of inheritance, clinical modifiers and frequencies: terms below these say nothing of what a patient shows."""
-
-_MODES = {
-    "HP:0000006": {"AD"},
-    "HP:0000007": {"AR"},
-    "HP:0001417": {"XR", "XD"},
-    "HP:0001419": {"XR"},
-    "HP:0001423": {"XD"},
-    "HP:0001427": {"MT"},
-    "HP:0001450": {"YL"},
-}
 
 
 def interpret(request: Request) -> Interpretation:
@@ -288,7 +278,8 @@ class _Case:
         score, best = max(scored, key=lambda pair: (pair[0], [-row for row in pair[1].rows]))
         phenotype = self.phenotype.get(gene, 0.0)
         loeuf, _ = self.evaluation.constraint.get(gene, (None, None))
-        chosen = tuple(self.evaluation.classified(hits[row], best, hits, phenotype) for row in best.rows)
+        modes = self._known_modes(gene) if gene in self.annotations.number else frozenset()
+        chosen = self.evaluation.classified([hits[row] for row in best.rows], best, phenotype=phenotype, modes=modes)
         posterior = sum(hit.acmg.without("PP4", "BS4").posterior for hit in chosen) / len(chosen)
         combined = combine(phenotype, score, self.request.score, posterior=posterior) if self.any_phenotype else score
         late = self.late.get(gene)
@@ -318,7 +309,7 @@ class _Case:
     def _known_modes(self, gene: str) -> set[str]:
         """The modes a gene is known for; all where nothing is known."""
         terms = self.annotations.inheritance.get(gene, ())
-        return set().union(*(_MODES[term] for term in terms)) or set(LIMIT)
+        return set().union(*(INHERITANCE[term] for term in terms)) or set(LIMIT)
 
 
 def _check_assembly(request: Request) -> None:

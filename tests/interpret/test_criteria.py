@@ -13,12 +13,16 @@ from genopipe.interpret.consequence import Consequence
 from genopipe.interpret.criteria import Circumstances, classify, not_evaluated
 from genopipe.interpret.inheritance import Pattern
 from genopipe.interpret.predictors import Prediction
+from genopipe.interpret.protein_loss import Loss
 
 STOP = Consequence("G", "g", "T.1", ("stop_gained",), "HIGH")
 MISSENSE = Consequence("G", "g", "T.1", ("missense_variant",), "MODERATE")
 NEW = Pattern("AD_de_novo", (0,), 1.0, "", new=True)
+TWICE = Pattern("AR_hom", (0,), 1.0, "")
 PAIR = Pattern("AR_comphet", (0, 1), 1.0, "", in_trans=True)
-PLAIN = Circumstances(MISSENSE, 0.001, True, False, None, False, False, None, None, 0.9)
+EVERY_MODE = frozenset({"AD", "AR", "XD", "XR", "MT"})
+PLAIN = Circumstances(MISSENSE, 0.001, True, False, None, False, None, None, 0.9, modes=EVERY_MODE)
+DECAY, LARGE, SMALL, NOTHING = (Loss(decay, share, 0, 9) for decay, share in ((True, 0.6), (False, 0.2), (False, 0.1), (False, 0.0)))
 
 
 def codes(about: Circumstances) -> list[str]:
@@ -32,21 +36,38 @@ def codes(about: Circumstances) -> list[str]:
         (replace(PLAIN, consequence=STOP, loeuf=0.2), ["PVS1"]),
         (replace(PLAIN, consequence=STOP, loeuf=0.9), []),
         (replace(PLAIN, consequence=STOP, loeuf=None, pli=0.99), ["PVS1"]),
-        (replace(PLAIN, consequence=replace(STOP, escapes_decay=True), loeuf=0.2), ["PVS1_strong"]),
+        (replace(PLAIN, consequence=STOP, loeuf=0.2, modes=frozenset()), []),
         (replace(PLAIN, consequence=replace(STOP, terms=("transcript_ablation",)), loeuf=0.2), ["PVS1"]),
         (replace(PLAIN, consequence=replace(STOP, terms=("exon_loss_variant",)), loeuf=0.2), ["PVS1_strong"]),
         (replace(PLAIN, consequence=replace(STOP, terms=("feature_truncation",)), loeuf=0.9), []),
         (replace(PLAIN, consequence=replace(STOP, terms=("stop_lost",))), ["PM4"]),
         (replace(PLAIN, pattern=NEW), ["PM6_supporting"]),
+        (replace(PLAIN, pattern=NEW, phenotype=0.4), []),
+        (replace(PLAIN, pattern=NEW, parentage_checked=True, modes=frozenset({"AR"})), []),
+        (replace(PLAIN, pattern=replace(NEW, mode="XD_de_novo"), parentage_checked=True, modes=frozenset({"XR"})), ["PS2_moderate"]),
         (replace(PLAIN, pattern=NEW, parentage_checked=True), ["PS2_moderate"]),
-        (replace(PLAIN, pattern=NEW, parentage_checked=True, phenotype=0.1), ["PS2_supporting"]),
+        (replace(PLAIN, pattern=NEW, parentage_checked=True, phenotype=0.4), ["PS2_supporting"]),
+        (replace(PLAIN, pattern=NEW, parentage_checked=True, phenotype=0.1), []),
         (replace(PLAIN, frequency=nan), ["PM2_supporting"]),
         (replace(PLAIN, frequency=nan, covered=False), []),
+        (replace(PLAIN, frequency=0.00009), ["PM2_supporting"]),
+        (replace(PLAIN, frequency=0.00009, pattern=replace(NEW, new=False)), []),
+        (replace(PLAIN, frequency=0.00003, pattern=replace(NEW, new=False)), ["PM2_supporting"]),
+        (replace(PLAIN, frequency=0.00003, pattern=Pattern("MT", (0,), 1.0, ""), mitochondrial=True), []),
         (replace(PLAIN, frequency=0.06), ["BA1"]),
         (replace(PLAIN, frequency=0.02), ["BS1"]),
         (replace(PLAIN, frequency=0.006, mitochondrial=True), ["BS1"]),
-        (replace(PLAIN, pattern=PAIR, partner_pathogenic=True), ["PM3"]),
-        (replace(PLAIN, pattern=replace(PAIR, in_trans=False), partner_pathogenic=True), ["PM3_supporting"]),
+        (replace(PLAIN, frequency=0.011, mitochondrial=True), ["BA1"]),
+        (replace(PLAIN, pattern=PAIR, partner="pathogenic"), ["PM3"]),
+        (replace(PLAIN, pattern=PAIR, partner="likely pathogenic"), ["PM3"]),
+        (replace(PLAIN, pattern=PAIR, partner="uncertain significance"), []),
+        (replace(PLAIN, pattern=PAIR, partner="pathogenic", modes=frozenset({"AD"})), []),
+        (replace(PLAIN, pattern=PAIR, partner="pathogenic", phenotype=0.1), []),
+        (replace(PLAIN, pattern=replace(PAIR, in_trans=False), partner="pathogenic"), ["PM3_supporting"]),
+        (replace(PLAIN, pattern=replace(PAIR, in_trans=False), partner="likely pathogenic"), []),
+        (replace(PLAIN, pattern=TWICE), []),
+        (replace(PLAIN, pattern=TWICE, frequency=nan), ["PM2_supporting", "PM3_supporting"]),
+        (replace(PLAIN, pattern=TWICE, frequency=nan, phenotype=0.4), ["PM2_supporting"]),
         (replace(PLAIN, pattern=PAIR), []),
         (replace(PLAIN, consequence=replace(STOP, terms=("start_lost",)), loeuf=0.2), ["PVS1_moderate"]),
         (replace(PLAIN, consequence=replace(STOP, terms=("start_lost",)), loeuf=0.9), []),
@@ -59,6 +80,38 @@ def codes(about: Circumstances) -> list[str]:
     ],
 )
 def test_what_meets_which_criterion(about: Circumstances, expected: list[str]) -> None:
+    assert codes(about) == expected
+
+
+@pytest.mark.parametrize(
+    ("term", "loss", "critical", "expected"),
+    [
+        ("frameshift_variant", DECAY, False, ["PVS1"]),
+        ("frameshift_variant", LARGE, False, ["PVS1_strong"]),
+        ("frameshift_variant", SMALL, False, ["PVS1_moderate"]),
+        ("frameshift_variant", SMALL, True, ["PVS1_strong"]),
+        ("frameshift_variant", None, False, ["PVS1"]),
+        ("splice_donor_variant", DECAY, False, ["PVS1"]),
+        ("splice_donor_variant", SMALL, False, ["PVS1_moderate"]),
+        ("splice_donor_variant", NOTHING, False, []),
+        ("splice_donor_variant", replace(SMALL, first_codon=True), False, ["PVS1_supporting"]),
+        ("splice_donor_variant", None, False, ["PVS1_strong"]),
+        ("exon_loss_variant", DECAY, False, ["PVS1"]),
+        ("exon_loss_variant", LARGE, False, ["PVS1_strong"]),
+        ("exon_loss_variant", SMALL, False, ["PVS1_moderate"]),
+        ("feature_truncation", None, False, ["PVS1_strong"]),
+        ("feature_elongation", DECAY, False, ["PVS1_strong"]),
+        ("feature_elongation", LARGE, False, []),
+        ("feature_elongation", None, False, []),
+        ("transcript_amplification", None, False, []),
+        ("start_lost", replace(SMALL, first_codon=True), False, ["PVS1_supporting"]),
+        ("start_lost", replace(SMALL, first_codon=True), True, ["PVS1_moderate"]),
+        ("start_lost", None, False, ["PVS1_moderate"]),
+    ],
+)
+def test_how_much_a_loss_of_function_counts(term: str, loss: Loss | None, critical: bool, expected: list[str]) -> None:
+    """The leaves of Abou Tayoun 2018, figure 1."""
+    about = replace(PLAIN, consequence=replace(STOP, terms=(term,)), loeuf=0.2, loss=loss, critical=critical)
     assert codes(about) == expected
 
 
@@ -114,14 +167,16 @@ def test_splicing(changes: dict[str, Any], expected: list[str]) -> None:
     assert codes(replace(PLAIN, **changes)) == expected
 
 
-def known(stars: int, residue: str) -> Known:
-    return Known((10, "A", "C"), "VCV1", "pathogenic", stars, Effect("missense", 3, residue))
+def known(stars: int, residue: str, significance: str = "pathogenic") -> Known:
+    return Known((10, "A", "C"), "VCV1", significance, stars, Effect("missense", 3, residue))
 
 
 @pytest.mark.parametrize(
     ("around", "expected"),
     [
         (Around(same_change=known(2, "W")), ["PS1"]),
+        (Around(same_change=known(2, "W", "likely_pathogenic")), ["PS1_moderate"]),
+        (Around(same_codon=known(2, "W", "likely_pathogenic")), ["PM5_supporting"]),
         (Around(same_change=known(1, "W")), ["PS1_moderate"]),
         (Around(same_change=known(1, "W"), same_codon=known(3, "F")), ["PS1_moderate"]),
         (Around(same_codon=known(2, "F")), ["PM5"]),
@@ -149,6 +204,14 @@ def test_the_same_amino_acid_change_says_nothing_where_splicing_changes() -> Non
 def test_loss_of_function_is_a_cause_where_clinvar_knows_three_others(n_lost: int, expected: list[str]) -> None:
     """Of a recessive gene, which healthy people bear losing one copy of."""
     assert codes(replace(PLAIN, consequence=STOP, loeuf=1.2, around=Around(n_lost=n_lost))) == expected
+
+
+@pytest.mark.parametrize(
+    ("n_missense", "n_lost", "expected"), [(0, 0, ["PVS1"]), (9, 0, ["PVS1"]), (10, 0, []), (90, 10, []), (90, 11, ["PVS1"])]
+)
+def test_loss_is_no_cause_where_clinvar_knows_other_kinds_of_variants(n_missense: int, n_lost: int, expected: list[str]) -> None:
+    """Abou Tayoun 2018: more than a tenth of the pathogenic variants; such as BRAF, which healthy people do not lose either."""
+    assert codes(replace(PLAIN, consequence=STOP, loeuf=0.1, around=Around(n_missense=n_missense, n_lost=n_lost))) == expected
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,8 @@ def test_nothing_found_is_said_plainly(setting: Setting, tmp_path: Path) -> None
 def test_a_variant_known_as_pathogenic_is_kept_and_shown(setting: Setting, tmp_path: Path) -> None:
     place = places(setting)
     records = [(place["known"], ["0/1", "0/1", "0/0"]), (place["missense"], ["0/1", "0/0", "0/1"])]
-    result = result_of(setting, write_family_vcf(tmp_path / "v.vcf", ["KID", "MUM", "DAD"], records), tmp_path)
+    case = case_file(tmp_path, setting, phenotypes="[HP:0008066]")
+    result = interpret(request(setting, write_family_vcf(tmp_path / "v.vcf", ["KID", "MUM", "DAD"], records), case))
     (finding,) = result.findings
     assert finding.pattern is not None
     assert finding.pattern.mode == "AR_comphet"
