@@ -6,11 +6,13 @@ import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from genopipe.archive import encoders
+from genopipe.archive import encoders, rekeep
 from genopipe.archive.audit import entries
+from genopipe.archive.forget import forget
 from genopipe.archive.get import get_file
 from genopipe.archive.manifests import Manifest, canonical
 from genopipe.archive.opened import Archive
@@ -100,3 +102,46 @@ def test_a_file_that_no_encoder_makes_any_more_is_told_and_stays(tmp_path: Path,
     assert "no encoder here makes a.json.gz again" in str(fault)
     assert archive.manifests() == before
     assert FolderStore(tmp_path / "A").has(before[0].objects[0]["digest"])
+
+
+@pytest.mark.parametrize("profile", ["fast", "archive"])
+def test_repack_moves_reads_into_alignments_that_came_after_them(tmp_path: Path, sample: Path, reference: Path, profile: str) -> None:
+    """The same files of another sample follow; reads that the alignments have not all, and those of a sample without, keep their own."""
+    reads = [sample / "S1_R1.fastq.gz", sample / "S1_R2.fastq.gz"]
+    (tmp_path / "other.fastq").write_bytes(gzip.decompress(reads[0].read_bytes()) + b"@more\nACGT\n+\nIIII\n")
+    options = PutOptions("S1", Reference.load(reference), profile)
+    for file in (reads[0], tmp_path / "other.fastq", sample / "S1.bam"):
+        put_files(tmp_path / "A", reads if file == reads[0] else [file], options)
+    put_files(tmp_path / "A", reads, PutOptions("S2", None, profile))
+    (tmp_path / "third.fastq").write_text("".join(f"@r{i}\nACGT\n+\nIIII\n" for i in range(50)))
+    put_files(tmp_path / "A", [tmp_path / "third.fastq"], PutOptions("S3", None, profile))
+    archive = Archive.existing(tmp_path / "A")
+    before = sum(found.size for _, found in archive.store.stored())
+    done = repack(archive)
+    assert done.faults == []
+    assert before - sum(found.size for _, found in archive.store.stored()) == done.before - done.after > 0
+    kept = {(m.sample, m.name): m.content for m in archive.manifests()}
+    alignments = kept["S1", "S1.bam"]["cram"]
+    assert {key for key, content in kept.items() if content.get("pool", content)["cram"] == alignments} == {
+        ("S1", "S1.bam"),
+        *((name, path.name) for path in reads for name in ("S1", "S2")),
+    }
+    assert list(verify(tmp_path / "A", deep=True)) == []
+    assert repack(archive).files == 0
+
+
+def test_a_sample_that_is_forgotten_while_it_is_repacked_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for sample in ("S1", "S2"):
+        (tmp_path / "qc.json").write_text(json.dumps([sample] * 20_000))
+        put_files(tmp_path / "A", [tmp_path / "qc.json"], PutOptions(sample))
+    archive = Archive.existing(tmp_path / "A")
+
+    def forgotten_then_switched(*arguments: Any) -> None:
+        forget(Archive.existing(tmp_path / "A"), "S1", reason="consent withdrawn")
+        switch(*arguments)
+
+    switch = rekeep._switch
+    monkeypatch.setattr(rekeep, "_switch", forgotten_then_switched)
+    assert repack(archive).faults == []
+    assert [(m.sample, m.revision) for m in archive.manifests()] == [("S2", 2)]
+    assert set(archive.store.digests()) == {entry["digest"] for m in archive.manifests() for entry in m.objects}
