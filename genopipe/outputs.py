@@ -2,7 +2,7 @@
 
 A writer gets a path beside the target, fills it, and only a clean end renames it (same folder, so the rename is atomic). On any exception,
 an interrupt included, the partial file goes away and an older target stays as it was. A full disk or a folder that cannot be written
-becomes one `BadEnvironment`.
+becomes one `BadEnvironment`. What is temporary is noted before it is there, so that a program that ends at once can still remove it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ from genopipe.errors import BadConfiguration, BadEnvironment, GenopipeError
 
 PARTIAL = ".partial-"
 """How the name of a file that is being written begins."""
+
+_TEMPORARY: set[Path] = set()
 
 _REMEDIES = {
     errno.ENOSPC: ("the disk is full", "free space for the output", "Free space or choose another output folder, then run again."),
@@ -84,14 +89,46 @@ def whole_file(target: str | os.PathLike[str], *, folder: Path | None = None) ->
     target = Path(target)
     make_folder(target.parent)
     partial = (folder or target.parent) / f"{PARTIAL}{os.getpid()}-{target.name}"
+    with temporary(partial), writing(target):
+        yield partial
+        with open(partial, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(partial, target)
+
+
+@contextmanager
+def temporary_folder(folder: str | os.PathLike[str] | None = None, *, prefix: str = "genopipe-") -> Iterator[Path]:
+    """A new folder, in `folder` or where the system has temporary files; it is gone afterwards."""
+    path = Path(folder or tempfile.gettempdir()) / f"{prefix}{secrets.token_hex(8)}"
+    with temporary(path):
+        with writing(path.parent):
+            path.mkdir(mode=0o700)
+        yield path
+
+
+@contextmanager
+def temporary(path: Path) -> Iterator[None]:
+    """The file or folder `path`, which is to be made, is gone afterwards."""
+    _TEMPORARY.add(path)
     try:
-        with writing(target):
-            yield partial
-            with open(partial, "rb") as written:
-                os.fsync(written.fileno())
-            os.replace(partial, target)
+        yield
     finally:
-        partial.unlink(missing_ok=True)
+        _remove(path)
+        _TEMPORARY.discard(path)
+
+
+def remove_temporary() -> None:
+    """Removes what there is of everything temporary, for a program that ends at once."""
+    for path in list(_TEMPORARY):
+        with suppress(OSError):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_json(target: str | os.PathLike[str], document: Mapping[str, Any]) -> None:

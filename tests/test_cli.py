@@ -71,28 +71,82 @@ def test_a_terminated_command_ends_like_an_interrupted_one(tmp_path: Path) -> No
     assert list((tmp_path / "qc").iterdir()) == []
 
 
-IGNORING = """
-import signal, sys, time
-from genopipe import cli
+COMMAND = """
+import signal, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from genopipe import cli, outputs
+from genopipe.errors import BadInput
+from genopipe.cli import interrupts
 
-class Told:
+def tell():
+    signal.raise_signal(getattr(signal, sys.argv[1]))
+
+class InFinalizer:
     def __del__(self):
-        signal.raise_signal(getattr(signal, sys.argv[1]))
+        tell()
 
-def command(**options):
-    Told()
+def ignored():
+    InFinalizer()
     time.sleep(60)
 
-cli.genopipe = command
+def caught():
+    try:
+        tell()
+    except BaseException:
+        time.sleep(60)
+
+def changed():
+    try:
+        tell()
+    finally:
+        raise RuntimeError("cannot release un-acquired lock")
+
+def lock_lost():
+    lock = threading.Lock()
+    with ThreadPoolExecutor() as pool:
+        pool.submit(lock.acquire)
+        pool.submit(lock.acquire)
+        tell()
+
+def left():
+    outputs._remove = lambda path, remove=outputs._remove: setattr(outputs, "_remove", remove) or tell()
+    with outputs.temporary_folder(Path()):
+        pass
+
+def twice():
+    try:
+        tell()
+    finally:
+        tell()
+        Path("unwound").touch()
+
+def bad_data():
+    try:
+        tell()
+    except KeyboardInterrupt:
+        raise BadInput("a worker ended", wanted="none", do="Nothing.") from None
+
+interrupts.SECONDS_UNTIL_TOLD_AGAIN = 0.2
+cli.genopipe = lambda **_: globals()[sys.argv[2]]()
 cli.main()
 """
 
 
 @pytest.mark.parametrize("told", ["SIGTERM", "SIGINT"])
-def test_an_interrupt_where_python_ignores_errors_is_not_lost(told: str) -> None:
-    """In a finalizer, or the callback of a library; imports have such too."""
-    done = subprocess.run([sys.executable, "-c", IGNORING, told], capture_output=True, text=True, timeout=50, check=False)
+@pytest.mark.parametrize("where", ["ignored", "caught", "changed", "lock_lost", "left", "twice", "bad_data"])
+def test_an_interrupt_ends_the_program_wherever_it_comes(where: str, told: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, told, where], capture_output=True, text=True, timeout=50, check=False, cwd=tmp_path
+    )
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    assert os.listdir(tmp_path) == (["unwound"] if where == "twice" else [])
+
+
+def test_what_a_shell_started_in_the_background_goes_on_when_others_are_interrupted(tmp_path: Path) -> None:
+    command = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n{COMMAND}"
+    done = subprocess.run([sys.executable, "-c", command, "SIGINT", "twice"], capture_output=True, timeout=50, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("output", ["-", "/dev/stdout", "/dev/null", "pipe"])

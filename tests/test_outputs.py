@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from genopipe.errors import BadEnvironment
-from genopipe.outputs import make_folder, whole_file
+from genopipe.outputs import make_folder, remove_temporary, temporary_folder, whole_file
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -87,3 +88,39 @@ def test_a_folder_without_permission_is_an_error(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(locked), *sys.path], capture_output=True, text=True, check=True)
     assert "the folder cannot be written; wanted write permission. Change its permissions" in done.stdout
+
+
+class Interrupt:
+    """Interrupts what runs here before its n-th step."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> Interrupt:
+        self.n -= event in ("call", "line")
+        if self.n == 0:
+            raise KeyboardInterrupt
+        return self
+
+
+def test_an_interrupt_at_any_step_leaves_nothing_that_a_program_cannot_remove(tmp_path: Path) -> None:
+    def work() -> None:
+        with temporary_folder(tmp_path) as folder, whole_file(tmp_path / "out") as partial:
+            (folder / "run").touch()
+            partial.write_text("whole")
+
+    step, traced = 0, sys.gettrace()
+    while not (tmp_path / "out").exists():
+        step += 1
+        try:
+            sys.settrace(Interrupt(step))
+            work()
+        except KeyboardInterrupt:
+            sys.settrace(traced)
+            remove_temporary()
+            if (tmp_path / "out").exists():
+                assert (tmp_path / "out").read_text() == "whole"
+        finally:
+            sys.settrace(traced)
+        assert os.listdir(tmp_path) in ([], ["out"]), step
+    assert step > 100

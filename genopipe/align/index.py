@@ -29,7 +29,7 @@ from genopipe.formats.assembly import regions_to_mask, tell_assembly
 from genopipe.formats.genome import build_genome, load_genome, save_array, unpack_into
 from genopipe.kernels import seed as kernel
 from genopipe.model import Genome
-from genopipe.outputs import make_folder, writing
+from genopipe.outputs import make_folder, temporary, writing
 from genopipe.progress import log, progress
 
 SCHEMA_VERSION = 4
@@ -80,15 +80,12 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
             "the folder exists and is no reference", wanted="a new folder or a reference to replace", do="Choose another.", path=folder
         )
     partial = folder.with_name(f".partial-{os.getpid()}-{folder.name}")
-    try:
-        with writing(folder):
-            partial.mkdir()
-            yield partial
-            if folder.exists():
-                shutil.rmtree(folder)
-            partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with temporary(partial), writing(folder):
+        partial.mkdir()
+        yield partial
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
 
 
 def genome_digest(genome: Genome) -> str:

@@ -11,11 +11,9 @@ ones by run and chunk, so that records of one key, however many, are cut too. A 
 
 from __future__ import annotations
 
-import shutil
 import struct
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -26,9 +24,10 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
+from genopipe import outputs
 from genopipe.align.workers import Workers
 from genopipe.kernels.stretches import address, collected, gathered
-from genopipe.outputs import make_folder, writing
+from genopipe.outputs import writing
 from genopipe.progress import log
 
 CHUNK = 1 << 12
@@ -128,16 +127,9 @@ class Sorter:
         self._bytes = 0
 
 
-@contextmanager
-def temporary_folder(output: Path) -> Iterator[Path]:
+def temporary_folder(output: Path) -> AbstractContextManager[Path]:
     """A folder beside `output` that is gone afterwards."""
-    make_folder(output.parent)
-    with writing(output):
-        folder = Path(tempfile.mkdtemp(prefix=f".sorting-{output.name}-", dir=output.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return outputs.temporary_folder(outputs.make_folder(output.parent), prefix=f".sorting-{output.name}-")
 
 
 def _columns(chunk: Chunk) -> tuple[NDArray[np.int64], ...]:

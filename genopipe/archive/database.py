@@ -8,7 +8,6 @@ on for genomes of new samples, and counted anew where a genome leaves or a sampl
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
@@ -20,6 +19,7 @@ import pyarrow as pa
 
 from genopipe.archive.catalogue import BIN_BITS, Catalogue, bin_name, place_of
 from genopipe.errors import BadEnvironment
+from genopipe.outputs import temporary_folder
 from genopipe.progress import progress
 
 MEMORY = "1GB"
@@ -184,8 +184,8 @@ def _take_variants(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) 
         connection.execute("ALTER TABLE carried RENAME TO former; CREATE TABLE carried AS FROM former LIMIT 0")
     with progress("sorted", total=len(bins), unit="bins") as counter:
         for name, contig, number in sorted(((name, *place_of(name)) for name in bins), key=lambda one: one[1:]):
-            with tempfile.TemporaryDirectory() as folder:
-                sources = [_VARIANTS] if (paths := _listed(connection, catalogue, name, folder=Path(folder))) else []
+            with temporary_folder() as folder:
+                sources = [_VARIANTS] if (paths := _listed(connection, catalogue, name, folder=folder)) else []
                 sources += [_FORMER] if anew else []
                 between = [contig, number << BIN_BITS, (number + 1) << BIN_BITS]
                 values = ([paths] if paths else []) + (between if anew else [])
@@ -196,8 +196,8 @@ def _take_variants(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) 
 
 
 def _take_findings(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        if paths := _listed(connection, catalogue, None, folder=Path(folder)):
+    with temporary_folder() as folder:
+        if paths := _listed(connection, catalogue, None, folder=folder):
             connection.execute(f"INSERT INTO findings {_READ}", [paths])
 
 

@@ -6,7 +6,6 @@ import difflib
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from genopipe.archive.ledger import Ledger
 from genopipe.archive.manifests import READABLE, VERSION, Manifest, canonical, damaged, other_version
 from genopipe.errors import BadInput
-from genopipe.outputs import make_folder
+from genopipe.outputs import make_folder, temporary_folder
 from genopipe.store import SEALED, FolderStore, Location, SealedFiles, inside, open_files, open_store, seal
 
 MARKER = "archive.json"
@@ -96,11 +95,11 @@ class Archive:
         It is locked as long as it is used, so that no collection takes it for what a killed put left.
         """
         parent = make_folder(self.store.root / "partial") if isinstance(self.store, FolderStore) else None
-        with tempfile.TemporaryDirectory(dir=parent) as folder:
+        with temporary_folder(parent) as folder:
             lock = os.open(folder, os.O_RDONLY)
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH)
-                yield Path(folder)
+                yield folder
             finally:
                 os.close(lock)
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +31,7 @@ from genopipe import outputs
 from genopipe.archive.catalogue import DATABASE, Catalogue
 from genopipe.archive.database import bring_up_to_date, connected
 from genopipe.errors import BadInput
+from genopipe.outputs import temporary_folder
 from genopipe.store import SEALED, Location, is_s3, open_store
 
 
@@ -42,9 +42,9 @@ def cohort(location: Location) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises BadInput for an archive without a catalogue, BadEnvironment where another program is writing the database.
     """
     files = open_store(location).files
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         sealed = files.found(SEALED) is not None
-        path = Path(folder) / "cohort.duckdb" if sealed else database_path(location)
+        path = folder / "cohort.duckdb" if sealed else database_path(location)
         _refresh(path, Catalogue(files), location)
         connection = connected(path, read_only=True)
         try:

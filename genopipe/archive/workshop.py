@@ -5,14 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from genopipe.outputs import PARTIAL, make_folder, whole_file
+from genopipe.outputs import PARTIAL, make_folder, temporary_folder, whole_file
 from genopipe.store import Store
 
 _RESTORING = f"{PARTIAL}get-"
@@ -41,13 +40,13 @@ def file_and_folder(out: Path) -> Iterator[tuple[Path, Path]]:
     parent = make_folder(out.parent)
     for left in parent.glob(f"{_RESTORING}*"):
         _remove_left(left)
-    with tempfile.TemporaryDirectory(dir=parent, prefix=_RESTORING) as folder:
+    with temporary_folder(parent, prefix=_RESTORING) as folder:
         lock = os.open(folder, os.O_RDONLY)
         try:
             with suppress(OSError):  # no locks here: then nobody can lock it to remove it either
                 fcntl.flock(lock, fcntl.LOCK_SH)
-            with whole_file(out, folder=Path(folder)) as target:
-                yield target, Path(folder)
+            with whole_file(out, folder=folder) as target:
+                yield target, folder
         finally:
             os.close(lock)
 

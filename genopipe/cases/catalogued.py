@@ -7,7 +7,6 @@ Left out are gVCFs, whose variants stand in the VCF made of them, and `findings.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from genopipe.formats.vcf_genotypes import VcfSamples, open_vcf
 from genopipe.interpret.evidence import canonical_assembly
 from genopipe.interpret.places import placed
 from genopipe.model import Genome
+from genopipe.outputs import temporary_folder
 from genopipe.progress import log, progress
 from genopipe.store import Location
 
@@ -47,9 +47,9 @@ def make_again(location: Location, *, genome: Genome | None) -> int:
     wanted = [manifest for manifest in archive.manifests() if manifest.name.endswith((*VCF_FILE, CASE_FILE))]
     latest = list({(manifest.sample, manifest.name): manifest for manifest in wanted}.values())
     catalogue.clear()
-    with tempfile.TemporaryDirectory() as folder, progress("catalogued", total=len(latest), unit="files") as counter:
+    with temporary_folder() as folder, progress("catalogued", total=len(latest), unit="files") as counter:
         for number, manifest in enumerate(latest):
-            path = Path(folder) / str(number) / manifest.name
+            path = folder / str(number) / manifest.name
             get_file(location, manifest.digest, path)
             catalogue_files(archive, [(manifest, path)], genome=genome)
             path.unlink()
@@ -110,9 +110,9 @@ def _add_case(catalogue: Catalogue, archive: Archive, manifest: Manifest, path: 
     digest = record["files"]["findings"]
     findings, document = None, {}
     if digest is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            get_file(archive.files.place, digest, Path(folder) / "findings.json")
-            document = json.loads((Path(folder) / "findings.json").read_bytes())
+        with temporary_folder() as folder:
+            get_file(archive.files.place, digest, folder / "findings.json")
+            document = json.loads((folder / "findings.json").read_bytes())
             findings = findings_table(document)
     catalogue.add_case(part, {"file": described(manifest), "record": record, "ranked": _ranked(record, document)}, findings)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from genopipe.config import load_settings
 from genopipe.errors import GenopipeError
 from genopipe.kernels import fastq_on_gpu, on_gpu
 from genopipe.kernels.packed_on_gpu import PACKED
+from genopipe.outputs import temporary_folder
 
 GIB = 1 << 30
 CUDA_SOURCES = (on_gpu.SEED, on_gpu.EXTEND, PLACE, PAIR, fastq_on_gpu.FASTQ, PACKED, on_gpu.PILEUP, on_gpu.PAIRHMM)
@@ -115,8 +115,8 @@ def warm_kernels() -> None:
     """Compiles every kernel into the cache on disk by taking a tiny simulated newborn from reads to the archive."""
     from genopipe.cases.demo import small_chain
 
-    with tempfile.TemporaryDirectory() as folder:
-        small_chain(Path(folder))
+    with temporary_folder() as folder:
+        small_chain(folder)
     if device.gpu_present():
         card = device.Card()
         for source in CUDA_SOURCES:

@@ -5,7 +5,6 @@ What aligns and what knows variants is loaded where it is needed: most puts need
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from genopipe.archive.put import put_files
 from genopipe.archive.receipts import entry_of, read_receipt
 from genopipe.archive.representations import Aligner, PutOptions
 from genopipe.formats.bam import ReadGroup
+from genopipe.outputs import temporary_folder
 from genopipe.store import Location
 
 
@@ -29,7 +29,7 @@ def keep(
     for receipt in receipts:
         read_receipt(receipt)
     manifests = put_files(location, list(files), options)
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         kept = list(zip(manifests, files, strict=True))
         if case is not None:
             from genopipe.cases.case_record import write_case_record
@@ -37,7 +37,7 @@ def keep(
             entries = [entry for receipt in receipts for entry in read_receipt(receipt)["files"]] + [entry_of(m) for m in manifests]
             findings = next((path for path in files if path.name == "findings.json"), None)
             name = genome.name if genome is not None else None
-            record = write_case_record(case, entries, findings, reference=name, folder=Path(folder))
+            record = write_case_record(case, entries, findings, reference=name, folder=folder)
             kept += zip(put_files(location, [record], options), [record], strict=True)
         if any(manifest.name.endswith((*VCF_FILE, CASE_FILE)) for manifest, _ in kept):
             from genopipe.cases.catalogued import catalogue_files

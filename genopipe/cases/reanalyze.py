@@ -17,7 +17,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -42,7 +41,7 @@ from genopipe.interpret.evidence import EvidenceSet
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.results import findings_document, write_results
 from genopipe.model import Genome
-from genopipe.outputs import PARTIAL, make_folder, write_json
+from genopipe.outputs import PARTIAL, make_folder, temporary_folder, write_json
 from genopipe.progress import log, progress
 from genopipe.store import Location
 
@@ -82,13 +81,13 @@ def reanalyze(asked: Reanalysis) -> dict[str, Any]:
     reviews = read_reviews(asked.reviews) if asked.reviews is not None else {}
     archive = Archive.existing(asked.archive)
     archive.ledger.refresh()
-    with tempfile.TemporaryDirectory() as tables:
+    with temporary_folder() as tables:
         with cohort(asked.archive) as connection:
             cases = archived_cases(connection, archive, asked.evidence, since=asked.since)
             affected = _affected(connection, asked, cases)
             concerned = [(case, open_case(connection, archive, case.name)) for case in cases if case.name in affected]
             if fresh := [case.name for case, opened in concerned if _known(asked, case, opened, affected) is None]:
-                asked = replace(asked, evidence=narrowed(connection, asked.evidence, fresh, Path(tables)))
+                asked = replace(asked, evidence=narrowed(connection, asked.evidence, fresh, tables))
         with _only_run(asked.folder):
             results, faults = _all_looked_at(asked, archive, concerned, affected)
             return _written(asked, cases, results, faults, reviews)
@@ -172,9 +171,9 @@ def _with_reference(asked: Reanalysis, concerned: Concerned) -> Iterator[Reanaly
     if asked.genome is not None or name is None:
         yield asked
         return
-    with tempfile.TemporaryDirectory(dir=asked.folder, prefix=_REFERENCE) as folder:
-        genome = archived_reference(asked.archive, name, Path(folder))
-        yield asked if genome is None else replace(asked, genome=genome, reference=Path(folder))
+    with temporary_folder(asked.folder, prefix=_REFERENCE) as folder:
+        genome = archived_reference(asked.archive, name, folder)
+        yield asked if genome is None else replace(asked, genome=genome, reference=folder)
 
 
 def _known(asked: Reanalysis, case: ArchivedCase, opened: Opened, affected: Affected) -> dict[str, Any] | None:
@@ -200,8 +199,8 @@ def _key(asked: Reanalysis, case: ArchivedCase, opened: Opened, affected: Affect
 
 def _looked_at(asked: Reanalysis, archive: Archive, case: ArchivedCase, opened: Opened, affected: Affected) -> dict[str, Any]:
     """What a case comes to, kept for runs after this."""
-    with tempfile.TemporaryDirectory() as folder:
-        changes = _changes(asked, case, Restored(opened, archive, Path(folder)))
+    with temporary_folder() as folder:
+        changes = _changes(asked, case, Restored(opened, archive, folder))
     result = {
         "key": _key(asked, case, opened, affected),
         "case": case.name,

@@ -41,6 +41,7 @@ def run_watched(command: Sequence[str], folder: Path) -> int:
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:
     """Waits for the end of an interrupted run. A terminal interrupts every step itself; a signal to this process alone is passed on."""
+    signal.setitimer(signal.ITIMER_REAL, 0)  # it is heard: need not be told again
     try:
         process.wait(SECONDS_BEFORE_PASSING_ON)
     except subprocess.TimeoutExpired:

@@ -10,12 +10,12 @@ import gc
 import importlib
 import logging
 import os
-import signal
 import sys
 
 import click
 
 from genopipe import __version__
+from genopipe.cli.interrupts import interruptible
 from genopipe.errors import GenopipeError
 
 OBJECTS_BETWEEN_COLLECTIONS = 100_000
@@ -89,16 +89,10 @@ def main() -> None:
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's would stand idle, and be in the way of processes that are forked
     debug = "--debug" in sys.argv[1:]
-    for stopped in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(stopped) is signal.SIG_DFL:  # nohup has it ignored
-            signal.signal(stopped, signal.default_int_handler)
-    sys.unraisablehook = _told_again
     try:
-        genopipe(prog_name="genopipe", standalone_mode=False)
+        interruptible(lambda: genopipe(prog_name="genopipe", standalone_mode=False))
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        _interrupted()
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -113,22 +107,6 @@ def main() -> None:
         if debug:
             raise
         _stop(f"error: {_operating_system_error(error)}", 1)
-
-
-def _told_again(ignored: sys.UnraisableHookArgs) -> None:
-    """An interrupt that comes in a finalizer, or in the callback of a library, is ignored by Python: it comes again a moment later."""
-    if not issubclass(ignored.exc_type, KeyboardInterrupt):
-        sys.__unraisablehook__(ignored)
-        return
-    signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.01)
-
-
-def _interrupted() -> None:
-    """Ends at once: an interrupt that came up through `exec` makes CPython end by the signal, whatever code it is asked to exit with."""
-    click.echo("interrupted", err=True)
-    sys.stdout.flush()
-    os._exit(130)
 
 
 def _stop(message: str, code: int) -> None:

@@ -8,7 +8,6 @@ Source: CRAM format specification 3.1, sections 6 and 9 (the end-of-file contain
 from __future__ import annotations
 
 import gzip
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 from genopipe.errors import BadInput
 from genopipe.formats.bam_index import Bam, bad_bam, check_order, read_groups_of, with_digests
 from genopipe.formats.bam_stream import open_stream
+from genopipe.outputs import temporary_folder
 
 MAGIC = b"CRAM"
 _ENDS = (
@@ -74,8 +74,8 @@ def stretch_pieces(bam: Bam, contig: int, start: int, end: int) -> Iterator[byte
     """The BAM records over bases `start` to `end` of a contig as plain bytes. Raises BadInput for records that cannot be decoded."""
     import pysam
 
-    with tempfile.TemporaryDirectory() as folder:
-        plain, fasta = Path(folder, "stretch.bam"), _with_its_names(bam, Path(folder))
+    with temporary_folder() as folder:
+        plain, fasta = Path(folder, "stretch.bam"), _with_its_names(bam, folder)
         try:
             with (
                 pysam.AlignmentFile(str(bam.path), "rc", reference_filename=str(fasta)) as source,

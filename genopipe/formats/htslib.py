@@ -19,6 +19,8 @@ from typing import Any
 
 from isal import igzip
 
+from genopipe.outputs import temporary_folder
+
 _COMMAND = "import sys, pysam; getattr(pysam, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
 _PROFILES = {"fast": "normal", "archive": "archive"}
 PIECE_BYTES = 4 << 20
@@ -41,8 +43,8 @@ def encode_cram(plain_bam: Iterable[bytes], cram: Path, *, reference: Path | Non
     encoding = f"cram,version=3.1,{_PROFILES[profile]}"
     if not reference:
         encoding += ",embed_ref=2" + (",use_lzma=1" if profile == "archive" else "")
-    with tempfile.TemporaryDirectory(dir=cram.parent) as folder:
-        source = ["-T", _linked(reference, Path(folder))] if reference else []
+    with temporary_folder(cram.parent) as folder:
+        source = ["-T", _linked(reference, folder)] if reference else []
         _feed(plain_bam, ["view", "--no-PG", "-C", *source, "--output-fmt", encoding, "-o", cram.name, "-"], cwd=folder)
         os.replace(Path(folder, cram.name), cram)
 

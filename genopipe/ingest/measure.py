@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ from genopipe.ingest.passed_on import Add, passed_on
 from genopipe.ingest.ratios import ratio, ratios
 from genopipe.ingest.report import html_report
 from genopipe.model import UNKNOWN_BASE, Reads
-from genopipe.outputs import PARTIAL, make_folder, whole_file
+from genopipe.outputs import PARTIAL, make_folder, temporary_folder, whole_file
 from genopipe.progress import progress
 from genopipe.threads import threads_of_generator
 
@@ -92,7 +91,7 @@ def measure_fastq(
     if len(paired) > 1:
         raise _mixed(sample)
     with ExitStack() as stack:
-        waiting = Path(stack.enter_context(TemporaryDirectory(prefix=PARTIAL, dir=folder)))
+        waiting = stack.enter_context(temporary_folder(folder, prefix=PARTIAL))
         parts = _batches(lanes, files, waiting)
         if pass_on:
             outputs = _outputs(folder / sample, pass_on.form, paired=True in paired)

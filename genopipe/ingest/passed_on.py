@@ -16,7 +16,6 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -30,7 +29,7 @@ from genopipe.formats.fastq import fastq_writer
 from genopipe.ingest.unaligned import to_cram
 from genopipe.kernels.compiled import allocating, kernel
 from genopipe.model import Reads
-from genopipe.outputs import PARTIAL, whole_file
+from genopipe.outputs import PARTIAL, temporary_folder, whole_file
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +53,8 @@ def passed_on(outputs: Sequence[Path], files: Sequence[BamStream | None], group:
 def _to_records(output: Path, files: Sequence[BamStream | None], group: ReadGroup, threads: int) -> Iterator[Add]:
     header = header_bytes(_header(files, group), [])
     lacking = {file.path for file in files if file and not file.read_groups()}
-    with whole_file(output) as partial, TemporaryDirectory(prefix=PARTIAL, dir=output.parent) as folder:
-        bam = partial if output.suffix == ".bam" else Path(folder) / "reads.bam"
+    with whole_file(output) as partial, temporary_folder(output.parent, prefix=PARTIAL) as folder:
+        bam = partial if output.suffix == ".bam" else folder / "reads.bam"
         with BgzfWriter(bam, threads=threads) as writer:
             writer.write(header)
             writer.flush()

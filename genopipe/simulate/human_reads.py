@@ -6,8 +6,6 @@ wait in a file until the last contig is done; then all are written in the order 
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from genopipe.model import UNKNOWN_BASE
-from genopipe.outputs import make_folder
+from genopipe.outputs import make_folder, temporary_folder
 from genopipe.simulate.draws import Draws, stream_key
 from genopipe.simulate.haplotypes import DEPTH_UNIT, Haplotype
 from genopipe.simulate.human_genome import SHARES
@@ -107,16 +105,13 @@ def simulate_spread_reads(contigs: Iterable[Sequence], n_pairs: int, target: Tar
     """
     contig = np.searchsorted(np.cumsum(SHARES), Draws(seed, "spread").below(sum(SHARES), n_pairs), "right")
     place, kept = np.empty((n_pairs, 4), np.int64), np.empty(n_pairs, bool)
-    folder = Path(tempfile.mkdtemp(prefix=".reads-", dir=make_folder(target.r1.parent)))
-    try:
+    with temporary_folder(make_folder(target.r1.parent), prefix=".reads-") as folder:
         read = np.memmap(folder / "reads", np.uint8, "w+", shape=(n_pairs, 2, 2, READ_LENGTH))
         names = []
         for number, sequence in enumerate(contigs):
             names.append(sequence.plan.name)
             _sequence_contig(sequence, np.flatnonzero(contig == number), number, (read, place, kept), seed=seed)
         _write_mixed(read, place, kept, target, Origin(seed, SAMPLE, names))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 _Waiting = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]]

@@ -18,7 +18,6 @@ import hashlib
 import io
 import json
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from genopipe.errors import BadConfiguration, BadInput
+from genopipe.outputs import temporary_folder
 from genopipe.store.crypt4gh_files import SEGMENT_BYTES, Segments, encrypt, header_of, opened_packets
 from genopipe.store.files import CHUNK_BYTES, Files, Found, Location, damaged, file_digest, size_of
 from genopipe.store.keys import PUBLIC, mark_of, public_keys, secret_keys
@@ -210,8 +210,8 @@ class SealedFiles:
             raise
 
     def _write(self, name: str, source: bytes | Path) -> bool:
-        with tempfile.TemporaryDirectory() as folder:
-            sealed = Path(folder) / "sealed"
+        with temporary_folder() as folder:
+            sealed = folder / "sealed"
             with open(sealed, "wb") as target, io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as plain:
                 encrypt(plain, target, self._public)
             return self._add(name, size_of(source), sealed)
@@ -221,8 +221,8 @@ class SealedFiles:
         sealed = _NAME.fullmatch(stored)
         assert sealed is not None, "a file that is not encrypted is written by `replace`"
         source, packets = self._unsealed(stored)
-        with tempfile.TemporaryDirectory() as folder, source:
-            anew, digest = Path(folder) / "sealed", hashlib.sha256()
+        with temporary_folder() as folder, source:
+            anew, digest = folder / "sealed", hashlib.sha256()
             with open(anew, "wb") as target:
                 target.write(header_of(packets, self._public))
                 header_bytes = source.tell()
@@ -265,8 +265,8 @@ class SealedObjects(Objects):
         if self.files.is_sealed(name):
             self.files.rekey(name)
             return
-        with tempfile.TemporaryDirectory() as folder:
-            self.files.replace(name, self.local(digest, Path(folder)))
+        with temporary_folder() as folder:
+            self.files.replace(name, self.local(digest, folder))
 
 
 def sealed_mark(public: list[bytes]) -> bytes:
