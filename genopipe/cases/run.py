@@ -7,6 +7,7 @@ keeps two runs of one case apart; the kernel drops it when a run dies, so a kill
 from __future__ import annotations
 
 import fcntl
+import json
 import shutil
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def snakemake_command(
     settings = {key: value for key, value in plan.settings.value.items() if key not in ("cores", "gates") and value is not None}
     settings["issued"] = plan.issued
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile"), "--configfile", str(plan.case.path)]
-    command += ["--config", *(f"{key}={value}" for key, value in sorted(settings.items()))]
+    command += ["--config", *(f"{key}={_as_text(value)}" for key, value in sorted(settings.items()))]
     command += ["--cores", str(plan.settings.value["cores"] or device.default_threads())]
     command += ["--profile", str(_profile(folder, profile or "local")), "--nolock"]
     if first:
@@ -62,6 +63,11 @@ def snakemake_command(
         forced = [stage for stage in STAGES[STAGES.index(first) : end] if stage in plan.stages]
         command += ["--forcerun", *(rule for stage in forced for rule in plan.rules(stage))]
     return [*command, *more, "--", last or "all"]
+
+
+def _as_text(value: object) -> str:
+    """The value as Snakemake reads it back: it takes values for YAML once it has stripped quotes, which the blanks keep on."""
+    return f" {json.dumps(str(value), ensure_ascii=False)} "
 
 
 def _profile(folder: Path, name: str) -> Path:

@@ -103,6 +103,16 @@ FAULTS = {
 }
 
 
+@pytest.mark.parametrize("results", ["Lauf #1/érgebnis", "2026", "no", "a: b", "'quoted' \"both\"", "𝄞"])
+def test_snakemake_is_told_the_same_results_folder(folder: Path, results: str) -> None:
+    """Its own parser takes values for YAML: what follows a `#` would be lost, and a number would be no path."""
+    from snakemake.cli import parse_config
+
+    command = snakemake_command(plan(folder, results=results))
+    config = parse_config(command[command.index("--config") + 1 : command.index("--cores")])
+    assert plan(folder, **config).folder == Path(results) / "C1"
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_a_case_needs_is_looked_for_before_work_starts(folder: Path, name: str) -> None:
     missing, message = FAULTS[name]
