@@ -82,8 +82,9 @@ class Hit:
 class Finding:
     """One gene in the ranked list. Without variants `variant_score` is None and `hits` is empty.
 
-    `tier` is that of `tiers`, None for none; `panels` name the panels that have the gene green; `late` is the gene's earliest known onset,
-    where that is too late for the patient and counted against it.
+    `absent` are the terms that the gene is known for and the patient was found not to have. `tier` is that of `tiers`, None for none;
+    `panels` name the panels that have the gene green; `late` is the gene's earliest known onset, where that is too late for the patient and
+    counted against it.
     """
 
     rank: float
@@ -94,6 +95,7 @@ class Finding:
     pattern: Pattern | None
     hits: tuple[Hit, ...]
     matches: tuple[Match, ...] = ()
+    absent: tuple[str, ...] = ()
     diseases: tuple[str, ...] = ()
     loeuf: float | None = None
     reasons: tuple[str, ...] = ()

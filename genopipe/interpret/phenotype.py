@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from genopipe.interpret.evidence import EvidenceSet
 from genopipe.interpret.ontology import Annotations, Ontology, load_phenotypes
 
-EXCLUDED_WEIGHT = 0.01
-"""The largest part of a score that excluded terms can take away."""
+EXCLUDED_WEIGHT = 0.0001
+"""The largest part of a score that excluded terms can take away: they decide between genes that fit alike."""
 CHANCE_WEIGHT = 3.0
 CHANCE_OF_PERFECT = 0.03
 """What counts against a gene even where it matches perfectly, so that of two perfect ones the narrower stands first."""
@@ -161,6 +161,11 @@ class PhenotypeScorer:
             return ()
         found = [self._match(term, own) for term in sorted(set(observed))]
         return tuple(sorted(found, key=lambda match: (-match.information, match.observed)))
+
+    def shown(self, gene: str, terms: Sequence[int]) -> tuple[str, ...]:
+        """Those of the terms that the gene is known for, by themselves or by something below them."""
+        number = self.annotations.number.get(gene, -1)
+        return tuple(self.ontology.ids[term] for term in sorted(set(terms)) if number in self.annotations.genes_with(term))
 
     def _match(self, term: int, own: NDArray[np.int32]) -> Match:
         best = int(own[np.argmax(self._similarity(term)[own])])

@@ -25,10 +25,12 @@ from pathlib import Path
 import numpy as np
 
 from genopipe.errors import BadInput
+from genopipe.formats.assembly import pseudoautosomal_of
 from genopipe.formats.gff import Transcript
 from genopipe.interpret.annotate import Knowledge, annotate
 from genopipe.interpret.codon import by_id
 from genopipe.interpret.consequence import Consequence, consequences
+from genopipe.interpret.copy_numbers import Usual
 from genopipe.interpret.criteria import CHANCE, FITTING_PHENOTYPE
 from genopipe.interpret.evaluation import LEAST_TRIO_VARIANTS, MOST_CONTRADICTIONS, Evaluation
 from genopipe.interpret.evidence import canonical_assembly
@@ -102,13 +104,13 @@ def interpret(request: Request) -> Interpretation:
     by_gene = dict(zip(annotations.genes, map(float, phenotype), strict=True))
     if request.variants is None:
         findings = [_by_phenotype(gene, score, late.get(gene)) for gene, score in by_gene.items() if panels.allow(gene)]
-        ranked = _explained(_ranked(findings), scorer, observed)
+        ranked = _explained(_ranked(findings), scorer, observed, excluded)
         return Interpretation(request, ontology, ranked, None, {}, tuple(notes), (0, 0))
     case = _Case(request, annotations, phenotype=by_gene, late=late, panels=panels)
     findings = case.findings()
     if request.genome is None:
         notes.append("No reference was given: which amino acid changes is unknown, and only coding exons and splice sites were looked at.")
-    ranked = _explained(_ranked(findings), scorer, observed)
+    ranked = _explained(_ranked(findings), scorer, observed, excluded)
     told = (*notes, *case.notes)
     return Interpretation(request, ontology, ranked, case.variants, case.kept, told, case.parentage, case.trace, case.unseen)
 
@@ -138,7 +140,9 @@ class _Case:
         people = [subject.proband, *(member.sample for member in subject.family if member.sample != subject.proband)]
         self.variants = read_variants(request.variants, people, genome=request.genome, assembly=request.evidence.assembly)
         if request.structural is not None:
-            self.variants, left_out = with_structural(self.variants, request.structural, genome=request.genome)
+            sexes = {member.sample: member.sex for member in subject.family} | {subject.proband: subject.sex}
+            usual = Usual(sexes, pseudoautosomal_of(request.evidence.assembly))
+            self.variants, left_out = with_structural(self.variants, request.structural, genome=request.genome, usual=usual)
             self._note_left_out(left_out)
         self.family = Family(subject, self.variants, assembly=request.evidence.assembly)
         self.parentage = parentage(self.variants, self.family.father, self.family.mother)
@@ -357,10 +361,13 @@ EXPLAINED = 50
 """Findings whose matching terms are worked out; further down nobody reads them."""
 
 
-def _explained(findings: Sequence[Finding], scorer: PhenotypeScorer, observed: Sequence[int]) -> tuple[Finding, ...]:
+def _explained(
+    findings: Sequence[Finding], scorer: PhenotypeScorer, observed: Sequence[int], excluded: Sequence[int]
+) -> tuple[Finding, ...]:
     explained = []
     for place, finding in enumerate(findings):
-        matches = scorer.matches(finding.gene, observed) if place < EXPLAINED else ()
-        matched = replace(finding, matches=matches)
+        matched = finding
+        if place < EXPLAINED:
+            matched = replace(finding, matches=scorer.matches(finding.gene, observed), absent=scorer.shown(finding.gene, excluded))
         explained.append(replace(matched, reasons=reasons(matched, scorer.ontology)))
     return tuple(explained)

@@ -111,6 +111,9 @@ def _of_phenotype(finding: Finding, ontology: Ontology) -> Iterator[str]:
     if exact:
         names = ", ".join(_name(ontology, match.observed) for match in exact[:MOST_MATCHES])
         yield f"{finding.gene} is known for {len(exact)} of the {len(finding.matches)} observed features: {names}."
+    if finding.absent:
+        names = ", ".join(_name(ontology, term) for term in finding.absent[:MOST_MATCHES])
+        yield f"Known of {finding.gene} too, but looked for in the patient and not found: {names}."
     if near:
         pairs = ", ".join(f"{_name(ontology, match.observed)} (known: {_name(ontology, match.found)})" for match in near[:MOST_MATCHES])
         yield f"Related features: {pairs}."

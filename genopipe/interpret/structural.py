@@ -10,13 +10,15 @@ inversion     with one end in the transcript, or two not in the same intron: fea
 breakend      in the transcript: feature_truncation
 insertion     in coding bases: feature_elongation
 
+What is told by FORMAT/CN is read by `copy_numbers`. Breakends of one event, by EVENT or MATEID, lie on one copy.
+
 Sources: The Variant Call Format specification 4.4, structural variants; Sequence Ontology; Ensembl's order of consequences.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from genopipe.errors import BadInput
 from genopipe.formats.contig_names import resolve_contig
 from genopipe.formats.gff import Transcript
 from genopipe.interpret.consequence import Consequence, consequence_of
+from genopipe.interpret.copy_numbers import NOT_CALLED, Usual, by_allele, changed, copy_number_call, told_by_copies
 from genopipe.interpret.normalise import is_sequence
 from genopipe.interpret.transcripts import preference
 from genopipe.interpret.variants import Part, Variants, arrays, check_header
@@ -48,62 +51,97 @@ def kind_of(alt: str) -> str:
     return alt.strip("<>").split(":")[0] if alt.startswith("<") else "BND"
 
 
-def with_structural(variants: Variants, path: Path, *, genome: Genome | None) -> tuple[Variants, Counter[str]]:
+def with_structural(variants: Variants, path: Path, *, genome: Genome | None, usual: Usual | None = None) -> tuple[Variants, Counter[str]]:
     """The variants and those structural ones of `path` that the proband has, in one order; who is not in that file was not called.
 
-    Also, how many of the proband's ALTs could not be taken, by what they are. Raises BadInput for a file that is no VCF, has no GT,
-    lacks the proband, or is of another build.
+    `usual` tells how many copies there usually are; without it nobody's sex is known. Also, how many of the proband's ALTs could not be
+    taken, by what they are. Raises BadInput for a file that is no VCF, has no GT, lacks the proband, or is of another build.
     """
-    parts, left_out = _read(path, variants.samples, genome)
+    parts, left_out = _read(path, variants.samples, genome, usual or Usual())
     return _together(variants, arrays(variants.samples, parts), n_records=1 + int(variants.record.max(initial=-1))), left_out
 
 
 def check_structural(path: Path, proband: str, genome: Genome | None) -> None:
     """Reads a VCF of structural variants to its end. Raises as `with_structural`."""
-    _read(path, [proband], genome)
+    _read(path, [proband], genome, Usual())
 
 
-def _read(path: Path, samples: Sequence[str], genome: Genome | None) -> tuple[list[Part], Counter[str]]:
+def _read(path: Path, samples: Sequence[str], genome: Genome | None, usual: Usual) -> tuple[list[Part], Counter[str]]:
     """Its parts, and what could not be taken."""
     with reading(path) as file:
-        check_header(file, genome, path)
-        left_out: Counter[str] = Counter()
-        return list(_parts(file, samples, genome, path, left_out)), left_out
+        check_header(file, genome, path, called_by=("GT", "CN"))
+        _check_samples(file, samples[0], path)
+        reader = _Reader(samples, present=set(file.header.samples), usual=usual)
+        parts, number, called = [], -1, False
+        for number, record in enumerate(file):
+            called |= "GT" in record.format or "CN" in record.format
+            contig = record.contig if genome is None else resolve_contig(genome, record.contig, path=path).name
+            parts += [reader.part(record, number, contig, found) for found in reader.found(record)]
+    if number >= 0 and not called:
+        raise no_genotypes(path)
+    return parts, reader.left_out
 
 
-def _parts(file: pysam.VariantFile, samples: Sequence[str], genome: Genome | None, path: Path, left_out: Counter[str]) -> Iterator[Part]:
-    """One part an ALT; those of unknown kind or length are counted in `left_out`."""
-    present = set(file.header.samples)
-    if samples[0] not in present:
+def _check_samples(file: pysam.VariantFile, proband: str, path: Path) -> None:
+    if proband not in set(file.header.samples):
         raise BadInput(
-            f"sample {samples[0]} of the case is not in the VCF of structural variants",
+            f"sample {proband} of the case is not in the VCF of structural variants",
             wanted="the proband's sample in it",
             do="Use the family's VCF, or correct the sample in the case.",
             path=path,
         )
-    genotypes, number = False, -1
-    for number, record in enumerate(file):
-        genotypes |= "GT" in record.format
-        for allele in sorted({allele for allele in record.samples[samples[0]].allele_indices or () if allele}):
+
+
+_Found = tuple[str, int, list[Mapping[str, Any]]]
+"""ALT, end, and a call for each sample."""
+
+
+class _Reader:
+    """What the proband has of the records of one file; what is of unknown kind or length is counted in `left_out`."""
+
+    def __init__(self, samples: Sequence[str], *, present: Collection[str], usual: Usual) -> None:
+        self.samples, self.present, self.usual = samples, present, usual
+        self.left_out: Counter[str] = Counter()
+        self.events: dict[Hashable, int] = {}
+
+    def found(self, record: pysam.VariantRecord) -> Iterator[_Found]:
+        if told_by_copies(record, self.samples[0], self.usual):
+            yield from self._by_copies(record)
+            return
+        for allele in sorted({allele for allele in record.samples[self.samples[0]].allele_indices or () if allele}):
             described = _described(record, allele)
             if described is None:
                 continue
             alt, end = described
             if end is None:
-                left_out[alt] += 1
+                self.left_out[alt] += 1
                 continue
-            contig = record.contig if genome is None else resolve_contig(genome, record.contig, path=path).name
-            calls = [_call(record.samples[name], allele) if name in present else NOT_CALLED for name in samples]
-            values = {"end": end, "structural": True, "passed": set(record.filter.keys()) <= {"PASS"}, "new": np.nan, "record": number}
-            columns = {name: np.array([value]) for name, value in (values | {"in_dbsnp": "DB" in record.info}).items()}
-            columns |= {name: np.array([[call[name] for call in calls]]) for name in CALL}
-            ref = pa.array([(record.ref or "N")[0].upper()])
-            yield Part(contig, np.array([record.start]), ref, pa.array([alt]), columns)
-    if number >= 0 and not genotypes:
-        raise no_genotypes(path)
+            calls = [_call(record.samples[name], allele) if name in self.present else NOT_CALLED for name in self.samples]
+            if (event := self._event(record)) and calls[0]["haplotype"] == UNPHASED:
+                calls[0] = {**calls[0], "haplotype": 0, "phase_set": -event}
+            yield alt, end, calls
 
+    def _by_copies(self, record: pysam.VariantRecord) -> Iterator[_Found]:
+        alt, end = changed(record, self.samples[0], self.usual), _end(record, 1)
+        if alt is None or (alt and end is None):
+            self.left_out[(record.alts or ("<CNV>",))[0]] += 1
+        elif alt and end is not None:
+            there = self.present
+            yield alt, end, [copy_number_call(record, name, alt, self.usual) if name in there else NOT_CALLED for name in self.samples]
 
-NOT_CALLED = {name: missing for name, (_, missing) in CALL.items()}
+    def _event(self, record: pysam.VariantRecord) -> int:
+        """A number that the breakends of one event share; 0 for what has no other end."""
+        event, mate = _told(record, "EVENT"), _told(record, "MATEID")
+        if not event and not mate:
+            return 0
+        return self.events.setdefault(event or frozenset({record.id, *mate}), len(self.events) + 1)
+
+    def part(self, record: pysam.VariantRecord, number: int, contig: str, found: _Found) -> Part:
+        alt, end, calls = found
+        values = {"end": end, "structural": True, "passed": set(record.filter.keys()) <= {"PASS"}, "new": np.nan, "record": number}
+        columns = {name: np.array([value]) for name, value in (values | {"in_dbsnp": "DB" in record.info}).items()}
+        columns |= {name: np.array([[call[name] for call in calls]]) for name in CALL}
+        return Part(contig, np.array([record.start]), pa.array([(record.ref or "N")[0].upper()]), pa.array([alt]), columns)
 
 
 def _call(call: Any, allele: int) -> Mapping[str, Any]:
@@ -131,6 +169,7 @@ def _described(record: pysam.VariantRecord, allele: int) -> tuple[str, int | Non
     ref, alt = record.ref or "N", (record.alleles or ("",) * (allele + 1))[allele]
     if alt in _NO_VARIANT:
         return None
+    alt = by_allele(alt)
     if is_sequence(alt.upper()):
         grown = len(alt) - len(ref)
         if abs(grown) < LEAST_LENGTH:
@@ -141,16 +180,22 @@ def _described(record: pysam.VariantRecord, allele: int) -> tuple[str, int | Non
     kind = kind_of(alt)
     if kind == "INS":
         return alt, record.start + 1
-    return alt, _end(record) if kind in KINDS else None
+    return alt, _end(record, allele) if kind in KINDS else None
 
 
-def _end(record: pysam.VariantRecord) -> int | None:
-    """INFO/END, or POS and SVLEN where there is none; None without both."""
-    if record.stop > record.start + 1:
+def _end(record: pysam.VariantRecord, allele: int) -> int | None:
+    """INFO/END, or POS and SVLEN where there is none or every ALT has its own; None without both."""
+    lengths = _told(record, "SVLEN")
+    if record.stop > record.start + 1 and len(lengths) < 2:
         return record.stop
-    told = record.info.get("SVLEN")
-    length = told[0] if isinstance(told, tuple) else told
+    length = lengths[min(allele, len(lengths)) - 1] if lengths else None
     return record.start + 1 + abs(int(length)) if length else None
+
+
+def _told(record: pysam.VariantRecord, key: str) -> tuple[Any, ...]:
+    """The values of a key of INFO; none where the record lacks it, or the header does, of which pysam's `get` complains."""
+    value = record.info[key] if key in record.info else ()  # noqa: SIM401
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _together(small: Variants, large: Variants, *, n_records: int) -> Variants:

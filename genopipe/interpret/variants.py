@@ -119,9 +119,11 @@ def _samples(file: pysam.VariantFile, people: Sequence[str], path: Path) -> tupl
     return tuple(person for person in people if person in present)
 
 
-def check_header(file: pysam.VariantFile, genome: Genome | None, path: Path, *, assembly: str | None = None) -> None:
+def check_header(
+    file: pysam.VariantFile, genome: Genome | None, path: Path, *, assembly: str | None = None, called_by: Sequence[str] = ("GT",)
+) -> None:
     """Raises BadInput for a file without genotypes, or with contigs of another length than the genome's; without one, the assembly's."""
-    if "GT" not in file.header.formats:
+    if not any(key in file.header.formats for key in called_by):
         raise no_genotypes(path)
     if genome is None:
         check_lengths(lengths_in(file), assembly, path)

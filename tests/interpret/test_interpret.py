@@ -203,6 +203,12 @@ def test_a_variant_known_as_pathogenic_is_kept_and_shown(setting: Setting, tmp_p
     assert "PM3" in {criterion.code for criterion in partner.acmg.criteria}
 
 
+def test_what_the_gene_is_known_for_and_the_patient_lacks_is_told(setting: Setting, trio: Path, tmp_path: Path) -> None:
+    case = case_file(tmp_path, setting, phenotypes="[HP:0001250]\n  excluded: [HP:0001252, HP:0000988]")
+    reasons = {finding.gene: finding.reasons for finding in interpret(request(setting, trio, case)).findings}
+    assert "Known of GENA too, but looked for in the patient and not found: Hypotonia." in reasons["GENA"]
+
+
 def test_without_a_reference_the_limits_are_told(setting: Setting, trio: Path, tmp_path: Path) -> None:
     case = case_file(tmp_path, setting)
     result = interpret(Request(load_subject(case), setting.evidence, trio))

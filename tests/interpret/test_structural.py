@@ -11,6 +11,7 @@ import pytest
 
 from genopipe.errors import BadInput
 from genopipe.formats.gff import Transcript
+from genopipe.interpret.copy_numbers import Usual
 from genopipe.interpret.findings import Finding
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.results import write_results
@@ -171,3 +172,89 @@ def test_both_kinds_come_in_one_order(tmp_path: Path) -> None:
     assert len(rows) == len(few) + len({(*line.split("\t")[:2], line.split("\t")[4]) for line in large.splitlines()})
     assert both.structural.tolist() == [row[3].startswith("<") for row in rows]
     assert sorted(both.record[both.structural].tolist())[0] > int(few.record.max())
+
+
+DIALECTS = "##FORMAT=<ID=CN,Number=1,Type=Float,Description=c>\n##INFO=<ID=MATEID,Number=A,Type=String,Description=m>\n"
+DIALECTS += "##INFO=<ID=EVENT,Number=1,Type=String,Description=m>\n##INFO=<ID=MEINFO,Number=4,Type=String,Description=m>\n"
+DIALECTS += "##contig=<ID=chrX,length=20000>\n##contig=<ID=chrY,length=20000>\n##contig=<ID=chrM,length=3000>\n"
+FAMILY_SEX = Usual({"KID": "male", "MUM": "female", "DAD": "male"}, {"X": ((0, 1000),), "Y": ((0, 1000),)})
+
+
+def read_dialect(folder: Path, record: str, usual: Usual = FAMILY_SEX) -> tuple[list[tuple[str, int, list[int], int]], dict[str, int]]:
+    """ALT, end, copies of it in child, mother and father, and the child's ploidy; beside what was left out."""
+    small = structural_vcf(folder / "none.vcf")
+    large = structural_vcf(folder / "large.vcf", *record.split("\n"))
+    large.write_text(large.read_text().replace("#CHROM", DIALECTS + "#CHROM", 1))
+    both, left_out = with_structural(read_variants(small, ["KID", "MUM", "DAD"]), large, genome=None, usual=usual)
+    rows = [(both.alt[i], int(both.end[i]), both.alt_count[i].tolist(), int(both.ploidy[i, 0])) for i in range(len(both))]
+    return rows, dict(left_out)
+
+
+@pytest.mark.parametrize(
+    ("caller", "record", "expected"),
+    [
+        ("copy numbers alone", "chr1 5000 . N <CNV> . PASS END=9000 CN 1 2 1", [("<DEL>", 9000, [1, 0, 1], 2)]),
+        ("no copy is left", "chr1 5000 . N <CNV> . PASS END=9000 GT:CN ./.:0 0/0:1 ./.:.", [("<DEL>", 9000, [2, 1, -1], 2)]),
+        ("more copies", "chr1 5000 . N <CNV> . PASS END=9000 GT:CN ./.:3 ./.:1 ./.:5", [("<DUP>", 9000, [1, 0, 2], 2)]),
+        ("the usual number", "chr1 5000 . N <CNV> . PASS END=9000 GT:CN ./.:2 ./.:1 ./.:3", []),
+        ("a boy's only X", "chrX 5000 . N <CNV> . PASS END=9000 GT:CN ./.:0 ./.:1 ./.:1", [("<DEL>", 9000, [1, 1, 0], 1)]),
+        ("one X is usual for a boy", "chrX 5000 . N <CNV> . PASS END=9000 GT:CN ./.:1 ./.:2 ./.:1", []),
+        ("pseudoautosomal", "chrX 500 . N <CNV> . PASS END=900 GT:CN ./.:1 ./.:2 ./.:2", [("<DEL>", 900, [1, 0, 0], 2)]),
+        ("no Y is usual for a mother", "chrY 5000 . N <CNV> . PASS END=9000 GT:CN ./.:2 ./.:0 ./.:1", [("<DUP>", 9000, [1, -1, 0], 1)]),
+        ("segments of GATK", "chr1 5000 . N <DEL>,<DUP> . . END=9000 GT:CN:GQ 1:1:9 0:2:9 1:1:9", [("<DEL>", 9000, [1, 0, 1], 2)]),
+        ("segments of GATK", "chr1 5000 . N <DEL>,<DUP> . . END=9000 GT:CN:GQ 2:3:9 0:2:9 2:4:9", [("<DUP>", 9000, [1, 0, 2], 2)]),
+        ("DRAGEN", "chr1 5000 . N <DUP> . PASS SVLEN=4000 GT:CN ./1:3 0/0:2 ./1:4", [("<DUP>", 9000, [1, 0, 1], 2)]),
+        ("DELLY, whose CN is an estimate", "chr1 5000 . N <DEL> . PASS END=9000 GT:CN 0/1:2 0/0:2 0/1:2", [("<DEL>", 9000, [1, 0, 1], 2)]),
+        (
+            "both in one record",
+            "chr1 5000 . N <DUP>,<DEL> . PASS SVLEN=4000,-500 GT 1/2 0/1 0/2",
+            [("<DEL>", 5500, [1, 0, 1], 2), ("<DUP>", 9000, [1, 1, 0], 2)],
+        ),
+        ("1000 Genomes", "chr1 5000 . N <CN0>,<CN2> . PASS END=9000 GT 0|1 0|2 1|1", [("<DEL>", 9000, [1, 0, 2], 2)]),
+        ("Sniffles", "chr1 5000 . N <INS> . PASS END=5000;SVLEN=300 GT 1/1 0/1 0/1", [("<INS>", 5000, [2, 1, 1], 2)]),
+        ("mobile elements", "chr1 5000 . N <INS:ME:ALU> . PASS MEINFO=ALU,1,280,+ GT 0/1 0/0 0/1", [("<INS:ME:ALU>", 5000, [1, 0, 1], 2)]),
+    ],
+)  # fmt: skip
+def test_what_callers_write(tmp_path: Path, caller: str, record: str, expected: list[tuple[str, int, list[int], int]]) -> None:
+    assert read_dialect(tmp_path, record) == (expected, {})
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "chr1 5000 . N <CNV> . PASS END=9000 GT:CN ./.:. ./.:2 ./.:2",
+        "chr1 5000 . N <CNV> . PASS SVTYPE=CNV GT:CN ./.:1 ./.:2 ./.:2",
+        "chrM 5000 . N <CNV> . PASS END=9000 GT:CN ./.:1 ./.:2 ./.:2",
+    ],
+)
+def test_a_copy_number_that_tells_nothing_is_counted(tmp_path: Path, record: str) -> None:
+    """None, no end, and mitochondria, of which every cell has its own number."""
+    assert read_dialect(tmp_path, record) == ([], {"<CNV>": 1})
+
+
+def test_a_copy_number_on_x_asks_for_the_sex(tmp_path: Path) -> None:
+    record = "chrX 5000 . N <CNV> . PASS END=9000 GT:CN ./.:1 ./.:1 ./.:1"
+    assert read_dialect(tmp_path, record, Usual()) == ([], {"<CNV>": 1})
+
+
+@pytest.mark.parametrize("named", ["MATEID=b{other}", "EVENT=e"])
+def test_the_two_ends_of_one_event_are_no_two_hits(setting: Setting, tmp_path: Path, named: str) -> None:
+    """An inversion within GENB, written as breakends: it lies on one copy, and is no recessive pair with itself."""
+    (start, _), *_, (_, end) = setting.world.transcripts["GENB"].exons
+    ends = ((start + 20, end - 20, 2), (end - 20, start + 20, 1))
+    rows = [f"chr1 {at} b{3 - i} N N]chr1:{to}] . PASS SVTYPE=BND;{named.format(other=i)} GT 0/1 0/0 0/0" for at, to, i in ends]
+    large = structural_vcf(tmp_path / "large.vcf", *rows)
+    large.write_text(large.read_text().replace("#CHROM", DIALECTS + "#CHROM", 1))
+    alone = case_file(tmp_path, setting, family="")
+    finding = ranked(setting, alone, structural_vcf(tmp_path / "none.vcf"), large)["GENB"]
+    assert len(finding.hits) == 1
+
+
+def test_a_file_of_copy_numbers_needs_no_genotypes(setting: Setting, tmp_path: Path, case: Path, small: Path) -> None:
+    gene = setting.world.transcripts["GENA"]
+    large = structural_vcf(tmp_path / "large.vcf", f"chr1 {gene.start - 9} . N <CNV> . PASS END={gene.end + 9} CN 1 2 2")
+    large.write_text(large.read_text().replace("##FORMAT=<ID=GT,", "##FORMAT=<ID=CN,"))
+    finding = ranked(setting, case, small, large)["GENA"]
+    assert finding.pattern is not None
+    assert finding.pattern.mode == "AD_de_novo"
+    assert finding.hits[0].consequence.terms == ("transcript_ablation",)
