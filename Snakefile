@@ -28,7 +28,8 @@ PLAN = plan_case(workflow.configfiles, config)
 CASE = PLAN.case
 OUT = str(PLAN.folder)
 
-# What leads to the report goes before the archive.
+# Measures and gates of everyone go before any calling, which costs most, and what leads to the report before the archive.
+MEASURED_FIRST = 20
 PRIORITY = 10
 
 

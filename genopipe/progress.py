@@ -17,6 +17,11 @@ log = logging.getLogger("genopipe")
 SECONDS_BETWEEN_LINES = 10.0
 
 
+def counted(n: int, things: str) -> str:
+    """The number with what is counted: 1 contig, 25 contigs."""
+    return f"{n:,} {things.removesuffix('s') if n == 1 else things}"
+
+
 class Progress(Protocol):
     """Counts work done."""
 
@@ -42,7 +47,7 @@ class _Lines:
         seconds = max(now - self.started, 1e-9)
         rate = self.done / seconds
         pace = f"{rate:,.0f} a second" if rate >= 1 else f"in {seconds:,.0f} s"
-        text = f"{self.what}: {self.done:,} {self.unit}, {pace}"
+        text = f"{self.what}: {counted(self.done, self.unit)}, {pace}"
         if self.total and self.done:
             text += f", {100 * self.done / self.total:.0f} %, {max(self.total - self.done, 0) / max(rate, 1e-9):,.0f} s to go"
         log.info(text)

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from genopipe import progress as module
-from genopipe.progress import progress
+from genopipe.progress import counted, progress
 
 
 def test_without_a_terminal_there_are_log_lines(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,6 +22,10 @@ def test_without_a_terminal_there_are_log_lines(caplog: pytest.LogCaptureFixture
     assert "aligning: 50 reads" in caplog.messages[0]
     assert "25 %" in caplog.messages[0]
     assert "aligning: 200 reads" in caplog.messages[-1]
+
+
+def test_one_thing_is_no_plural() -> None:
+    assert [counted(n, "contigs") for n in (0, 1, 2, 1500)] == ["0 contigs", "1 contig", "2 contigs", "1,500 contigs"]
 
 
 def test_idle_work_is_not_told_again(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ rule align_reads:
         f"{OUT}/logs/align.{{sample}}.log",
     benchmark:
         f"{OUT}/timings/align.{{sample}}.tsv"
-    priority: PRIORITY
+    priority: MEASURED_FIRST
     threads: workflow.cores or 1
     resources:
         gpu=int(PLAN.device == "gpu"),

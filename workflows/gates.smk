@@ -11,7 +11,7 @@ rule judge:
         f"{OUT}/logs/gate.{{gate}}.log",
     benchmark:
         f"{OUT}/timings/gate.{{gate}}.tsv"
-    priority: PRIORITY
+    priority: MEASURED_FIRST
     params:
         limits=str(PLAN.gates),
         folder=OUT,

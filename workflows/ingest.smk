@@ -19,7 +19,7 @@ if CASE.run_folder:
             f"{OUT}/logs/demultiplex.log",
         benchmark:
             f"{OUT}/timings/demultiplex.tsv"
-        priority: PRIORITY
+        priority: MEASURED_FIRST
         threads: workflow.cores or 1
         params:
             run=CASE.run_folder,
@@ -41,7 +41,7 @@ rule measure_reads:
         f"{OUT}/logs/ingest.{{sample}}.log",
     benchmark:
         f"{OUT}/timings/ingest.{{sample}}.tsv"
-    priority: PRIORITY
+    priority: MEASURED_FIRST
     params:
         reads=lambda wildcards: PLAN.read_options(wildcards.sample),
         folder=f"{OUT}/ingest",
@@ -61,7 +61,7 @@ rule measure_alignments:
         f"{OUT}/logs/aligned.{{sample}}.log",
     benchmark:
         f"{OUT}/timings/aligned.{{sample}}.tsv"
-    priority: PRIORITY
+    priority: MEASURED_FIRST
     params:
         reference=CASE.reference,
         sex=lambda wildcards: PLAN.sex_option(wildcards.sample),
@@ -81,7 +81,7 @@ rule compare_family:
         f"{OUT}/logs/family.log",
     benchmark:
         f"{OUT}/timings/family.tsv"
-    priority: PRIORITY
+    priority: MEASURED_FIRST
     params:
         pedigree=PLAN.pedigree,
     shell:
@@ -97,6 +97,6 @@ rule measure_calls:
         f"{OUT}/logs/called.log",
     benchmark:
         f"{OUT}/timings/called.tsv"
-    priority: PRIORITY
+    priority: MEASURED_FIRST
     shell:
         "genopipe ingest called {input:q} -o {output:q} 2> {log:q}"

@@ -19,8 +19,11 @@ def init(folder: Path, output: Path) -> None:
     genopipe init reads/ -o NICU-0001.yaml
     """
     from genopipe.cases.init import write_case
+    from genopipe.progress import counted
 
     reads = write_case(folder, output)
     click.echo(
-        f"{output}: {len({files.sample for files in reads})} samples, {len(reads)} lanes. Fill in what the comments ask for.", err=True
+        f"{output}: {counted(len({files.sample for files in reads}), 'samples')}, {counted(len(reads), 'lanes')}."
+        " Fill in what the comments ask for.",
+        err=True,
     )

@@ -34,7 +34,9 @@ def build(fasta: Path, output: Path, name: str | None, alt_file: Path | None, ke
     genopipe reference build GRCh38.fa.gz -o refs/GRCh38 --name GRCh38
     """
     from genopipe.align.index import build_reference
+    from genopipe.progress import counted
 
     name = name or output.resolve().name
     genome = build_reference(fasta, output, name=name, threads=threads, alt_file=alt_file, keep_pseudoautosomal=keep_par)
-    click.echo(f"{output}: {len(genome.contigs)} contigs, {sum(contig.length for contig in genome.contigs):,} bases", err=True)
+    bases = sum(contig.length for contig in genome.contigs)
+    click.echo(f"{output}: {counted(len(genome.contigs), 'contigs')}, {bases:,} bases", err=True)
