@@ -168,8 +168,8 @@ def _protein_change(old: str, new: str, codon: int, *, frameshift: bool, within_
     if new == old:
         return f"{_residue(old, codon)}=" if within_codon else None
     first = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-    if first == 0 or codon == 0:
-        return "Met1?" if first == 0 else None
+    if first == 0:
+        return "Met1?"
     if first >= len(new):
         return None
     if new[first] == "*":

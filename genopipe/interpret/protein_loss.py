@@ -45,6 +45,9 @@ def loss_of(model: Model, change: Change, terms: Collection[str], *, kind: str =
     edit = _structural_edit(model, change, kind) if kind else _edit(model, change, terms)
     if edit is None or not model.whole:
         return None
+    before_stop = model.sequence[model.coding_start : model.coding_end - 3]
+    if "*" in translate(before_stop, mitochondrial=mitochondrial):  # selenocysteine, or no sound gene model
+        return None
     start, end, inserted = edit
     if "start_lost" in terms or (start < model.coding_start + 3 and model.coding_start < end):
         return None if kind else _later_start(model, max(end, model.coding_start + 3), mitochondrial)

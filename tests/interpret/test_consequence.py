@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from genopipe.formats.gff import Transcript
 from genopipe.interpret.consequence import Consequence, consequences, impact_of
-from genopipe.interpret.hgvs import change_of, coding_name, protein_name
+from genopipe.interpret.hgvs import Change, change_of, coding_name, protein_name
 from genopipe.interpret.sequence import bases_of, translate
 from genopipe.interpret.transcripts import Model
 from genopipe.interpret.variants import Variants, read_variants
@@ -137,6 +138,13 @@ def read_protein(old: str, name: str) -> tuple[str, bool]:
     if found[3] == "ins":
         return old[: first + 1] + added + old[first + 1 :], True
     return old[:first] + {"del": "", "dup": old[first:last] * 2, "delins": added}[found[3]] + old[last:], True
+
+
+@pytest.mark.parametrize(("change", "name"), [(Change(11, 14, ""), "p.(Met2del)"), (Change(11, 11, "TGA"), "p.(Met2dup)")])
+def test_a_change_that_leaves_the_start_codon_is_named(change: Change, name: str) -> None:
+    bases = f"{'C' * 10}ATGATGCATGGGTAA{'C' * 10}"
+    transcript = Transcript("T.1", "G", "G", "protein_coding", "c", "+", ((5, 30),), ((10, 25),), 0)
+    assert protein_name(Model(transcript, lambda start, end: bases[start:end]), change) == name
 
 
 def test_random_changes_are_named_so_that_the_name_rebuilds_them(setting: Setting) -> None:

@@ -112,6 +112,12 @@ def test_a_deletion_that_ends_in_an_exon_or_takes_the_first_tells_nothing(settin
     assert loss_of(model, Change(first - 30, until + 20, ""), ["exon_loss_variant"], kind="DEL") is None
 
 
+def test_a_stop_codon_that_is_read_as_selenocysteine_leaves_it_open() -> None:
+    bases = f"{'C' * 10}ATGTGAGCATGGGTAA{'C' * 10}"
+    transcript = Transcript("T.1", "G", "G", "protein_coding", "c", "+", ((5, 30),), ((10, 25),), 0)
+    assert loss_of(Model(transcript, lambda start, end: bases[start:end]), Change(17, 18, ""), ["frameshift_variant"]) is None
+
+
 @pytest.mark.parametrize("gene", ["GENA", "GENB"])
 def test_a_lost_start_is_followed_by_the_next_in_frame(setting: Setting, gene: str) -> None:
     positions = setting.world.coding_positions(gene)
