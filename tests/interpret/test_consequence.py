@@ -143,7 +143,7 @@ def read_protein(old: str, name: str) -> tuple[str, bool]:
 @pytest.mark.parametrize(("change", "name"), [(Change(11, 14, ""), "p.(Met2del)"), (Change(11, 11, "TGA"), "p.(Met2dup)")])
 def test_a_change_that_leaves_the_start_codon_is_named(change: Change, name: str) -> None:
     bases = f"{'C' * 10}ATGATGCATGGGTAA{'C' * 10}"
-    transcript = Transcript("T.1", "G", "G", "protein_coding", "c", "+", ((5, 30),), ((10, 25),), 0)
+    transcript = Transcript("T.1", "G", "G", "protein_coding", "c", "+", ((5, 30),), ((10, 25),), 0, True, True)
     assert protein_name(Model(transcript, lambda start, end: bases[start:end]), change) == name
 
 

@@ -114,7 +114,7 @@ def test_a_deletion_that_ends_in_an_exon_or_takes_the_first_tells_nothing(settin
 
 def test_a_stop_codon_that_is_read_as_selenocysteine_leaves_it_open() -> None:
     bases = f"{'C' * 10}ATGTGAGCATGGGTAA{'C' * 10}"
-    transcript = Transcript("T.1", "G", "G", "protein_coding", "c", "+", ((5, 30),), ((10, 25),), 0)
+    transcript = Transcript("T.1", "G", "G", "protein_coding", "c", "+", ((5, 30),), ((10, 25),), 0, True, True)
     assert loss_of(Model(transcript, lambda start, end: bases[start:end]), Change(17, 18, ""), ["frameshift_variant"]) is None
 
 
