@@ -15,6 +15,12 @@ BASES = b"ACGTNRYSWKMBDHV"
 """The letter of each base code. 0 to 3 are the bases, 4 is an unknown base, the rest are the IUPAC codes of a FASTA or BAM."""
 
 UNKNOWN_BASE = 4
+NO_BASE = 255
+
+CODE = np.full(256, NO_BASE, np.uint8)
+"""The code of each character of a read: lower-case letters mean the same as upper-case ones, a full stop an unknown base."""
+CODE[list(BASES)] = CODE[list(BASES.lower())] = range(len(BASES))
+CODE[ord(".")] = UNKNOWN_BASE
 
 
 @dataclass(frozen=True, slots=True)

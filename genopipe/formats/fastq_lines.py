@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from genopipe.kernels.bits import trailing_zeros
 from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.words import above64, equal64
-from genopipe.model import BASES, UNKNOWN_BASE
+from genopipe.model import BASES, CODE, NO_BASE, UNKNOWN_BASE
 
 INTACT, INCOMPLETE, NO_AT, NO_NAME, NO_PLUS, OTHER_NAME, OTHER_LENGTH, WRONG_BASE, WRONG_QUALITY = range(9)
 """What may be wrong with a record; `INCOMPLETE`: the text ends before it does."""
@@ -31,17 +31,7 @@ LARGEST_QUALITY = 93
 """The quality of '~'."""
 LETTER = np.frombuffer(BASES, np.uint8)
 
-_NO_BASE = np.uint8(255)
 _BLOCK = np.uint64(64)
-
-
-def _code_table() -> NDArray[np.uint8]:
-    table = np.full(256, _NO_BASE, np.uint8)
-    table[list(BASES)] = range(len(BASES))
-    return table
-
-
-_CODE = _code_table()
 
 
 class Filled(NamedTuple):
@@ -172,9 +162,9 @@ def _put_any_bases(text, start, length, base, at):
     """Codes of all letters there are, one after another; False where there is something else."""
     largest = np.uint8(0)
     for i in range(length):
-        base[at + i] = _CODE[text[start + i]]
+        base[at + i] = CODE[text[start + i]]
         largest = max(largest, base[at + i])
-    return largest < _NO_BASE
+    return largest < NO_BASE
 
 
 @inner

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from genopipe.errors import BadInput
 from genopipe.formats import fastq_lines
 from genopipe.formats.inflate import inflated
-from genopipe.model import BASES
+from genopipe.model import BASES, CODE, NO_BASE
 
 GET_AGAIN = "Get the file again from where it was made."
 
 _TEXT_BYTES = 128 << 10
+_LETTERS = bytes(np.flatnonzero(CODE != NO_BASE).tolist())
 
 
 class Texts:
@@ -148,7 +149,7 @@ class _Described:
         if fault == fastq_lines.OTHER_NAME:
             return self._error(2, f"the '+' line repeats another header than {self._shown(0)}", "a bare '+' or the same header")
         if fault == fastq_lines.WRONG_BASE:
-            return self._error(1, f"the character {_first_outside(self._lines[1], BASES)} is no base", f"the letters {BASES.decode()}")
+            return self._error(1, f"the character {_first_outside(self._lines[1], _LETTERS)} is no base", f"the letters {BASES.decode()}")
         return self._quality_error()
 
     def _quality_error(self) -> BadInput:

@@ -43,7 +43,7 @@ def texts(draw: st.DrawFn) -> str:
     lines = []
     for number in range(draw(st.integers(1, 12))):
         header = f"r{number}" + draw(st.sampled_from(["", "/1", "/2", " 1:N:0:A", "\tx y", "/1 c/2"]))
-        sequence = draw(st.text(BASES.decode(), max_size=70))
+        sequence = draw(st.text(BASES.decode() + BASES.decode().lower() + ".", max_size=70))
         quality = draw(st.text("!#5I~", min_size=len(sequence), max_size=len(sequence)))
         lines += ["@" + header, sequence, "+" + draw(st.sampled_from(["", header])), quality]
     closing = ["", end, end + "\n"] if lines[-1] else [end, end + end]
@@ -190,8 +190,8 @@ def test_a_failed_writer_leaves_nothing(tmp_path: Path) -> None:
         (GOOD + "@x\nAC\n+\nIII\n" + GOOD, 16, "the read has 2 bases and 3 qualities"),
         (GOOD + "@x\nAC\n+\nIII", 16, "the read has 2 bases and 3 qualities"),
         (GOOD + "@x\nACGTACG\n+\nII\n@y\nA\n+\nI\n", 16, "the read has 7 bases and 2 qualities"),
-        (GOOD + "@x\nAcG\n+\nIII\n", 14, "the character 'c' is no base"),
-        (GOOD + "@x\nA.G\n+\nIII\n", 14, "the character '.' is no base"),
+        (GOOD + "@x\nA-G\n+\nIII\n", 14, "the character '-' is no base"),
+        (GOOD + "@x\nAcGu\n+\nIIII\n", 14, "the character 'u' is no base"),
         (GOOD + "@x\nAUG\n+\nIII\n", 14, "the character 'U' is no base"),
         (GOOD + "@x\nACG\n+\nI I\n", 16, "the character ' ' is no quality"),
         (GOOD + "@x\nACG\n+\nI\x7fI\n", 16, "the character '\\x7f' is no quality"),

@@ -28,7 +28,7 @@ def parse(text: str) -> list[Record]:
         name = header.replace("\t", " ").split(" ")[0]
         if len(name) > 2 and name[-2:] in ("/1", "/2"):
             name = name[:-2]
-        records.append(Record(header, name, lines[i + 1], lines[i + 3]))
+        records.append(Record(header, name, lines[i + 1].upper().replace(".", "N"), lines[i + 3]))
     return records
 
 
