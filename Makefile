@@ -1,8 +1,10 @@
-# Two commands for a fresh machine: `make demo` and `make test`. Python 3.11 or newer and make are all they need.
+# Two commands for a fresh machine: `make demo` and `make test`. Python 3.11 to 3.14 and make are all they need.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# CC=true: no compiler is needed. What has no wheel for the newest Python (immutables, for Snakemake) runs as Python.
+INSTALL := CC=true $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test check environment lock benchmark faults clean
 
@@ -21,23 +23,23 @@ check: $(VENV)/test-installed
 environment: $(VENV)/installed
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "genopipe needs Python 3.11 or newer; set PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || { echo "genopipe needs Python 3.11 to 3.14; set PYTHON=python3.13"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing: install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml requirements.lock | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable .
+	$(INSTALL) --constraint requirements.lock --editable .
 	@touch $@
 
 $(VENV)/test-installed: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[test]'
+	$(INSTALL) --constraint requirements.lock --editable '.[test]'
 	@touch $@
 
 # The exact versions of everything, from a fresh environment.
 lock:
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(INSTALL) --editable '.[test]'
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^genopipe' > requirements.lock
 
 benchmark: $(VENV)/test-installed

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import csv
+import os
 import resource
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize(("version", "fits"), [((3, 10), False), ((3, 11), True), ((3, 14), True), ((3, 15), False)])
+def test_make_takes_the_pythons_that_the_package_takes(version: tuple[int, int], fits: bool, tmp_path: Path) -> None:
+    pretender = tmp_path / "python"
+    pretender.write_text(f"""#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = {version}; $2"\n""")
+    pretender.chmod(0o755)
+    command = ["make", "-s", "-C", str(ROOT), f"PYTHON={pretender}", f"VENV={tmp_path}/venv", f"{tmp_path}/venv/bin/python"]
+    made = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ("genopipe needs Python 3.11 to 3.14; set PYTHON=python3.13" in made.stdout) != fits
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (".".join(map(str, version)) in SpecifierSet(project["requires-python"])) == fits
+    assert "Python 3.11 to 3.14 and `make`" in (ROOT / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +39,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", folder / "environment"], check=True)
     python = folder / "environment" / "bin" / "python"
     [wheel] = folder.glob("*.whl")
-    subprocess.run([python, *pip, "install", "--constraint", ROOT / "requirements.lock", wheel], check=True)
+    as_make_does = {**os.environ, "CC": "true"}
+    subprocess.run([python, *pip, "install", "--constraint", ROOT / "requirements.lock", wheel], check=True, env=as_make_does)
     return python.with_name("genopipe")
 
 
