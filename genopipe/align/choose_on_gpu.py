@@ -130,7 +130,7 @@ class Chooser:
     """Chooses places, once it is known how far mates lie apart."""
 
     def __init__(self, placer: Placer, alternative: NDArray[np.bool_], insert: InsertSize) -> None:
-        self._placer, self._gpu, xp = placer, placer.gpu, placer.gpu.xp
+        self.placer, self._gpu, xp = placer, placer.gpu, placer.gpu.xp
         self._alternative = xp.asarray(alternative.view(np.uint8)) if alternative.any() else None
         self._longest = insert.high - insert.low
         self._insert = (np.int64(insert.low), np.int64(insert.high), np.int32(insert.orientation))
@@ -138,7 +138,7 @@ class Chooser:
 
     def choose(self, batch: Batch) -> There:
         """The place of every read."""
-        p, cigar = self._placer.place_there(batch.base, batch.base_start)
+        p, cigar = self.placer.place_there(batch.base, batch.base_start)
         n = len(batch)
         if batch.paired and n:
             cigar = self._rescue(batch, p, cigar)
@@ -154,11 +154,11 @@ class Chooser:
 
     def _rescue(self, batch: Batch, p: Placements, cigar: Any) -> Any:
         """Adds places near the mates; gives the operations with theirs added."""
-        gpu, xp, n, target = self._gpu, self._gpu.xp, len(batch), self._placer.target
+        gpu, xp, n, target = self._gpu, self._gpu.xp, len(batch), self.placer.target
         shape = (n, rescue.ANCHORS)
         reverse, first, last = xp.empty(shape, np.uint8), xp.empty(shape, np.int64), xp.empty(shape, np.int64)
         n_tasks, n_jobs = xp.empty(n, np.int32), xp.empty(n, np.int32)
-        of_reads = (batch.base_start, np.int64(n), *target, *_places(p))
+        of_reads = (batch.base_start, np.int64(n), *target, *places(p))
         gpu.launch(PAIR, "rescue_tasks", blocks(n), *of_reads, *self._insert, reverse, first, last, n_tasks)
         anchor, cell = used_cells(xp, n_tasks, rescue.ANCHORS)
         if not len(cell):
@@ -172,7 +172,7 @@ class Chooser:
         gpu.launch(PAIR, "rescue_add", blocks(n), *given, *columns, p.cigar_at, p.cigar_n, slot, width, n_jobs)
         anchor, cell = used_cells(xp, n_jobs, rescue.ANCHORS)
         job = ((anchor ^ 1).astype(np.int32), slot.ravel()[cell], width.ravel()[cell])
-        return self._placer.extend(batch.base, batch.base_start, p, job=job, cigar=cigar)
+        return self.placer.extend(batch.base, batch.base_start, p, job=job, cigar=cigar)
 
     def _scan(self, batch: Batch, read: Any, reverse: Any, first: Any, last: Any) -> tuple[Any, Any, Any]:
         """Votes, lowest and highest diagonal of each task, as many at a time as memory holds."""
@@ -186,22 +186,27 @@ class Chooser:
         for begin in range(0, n, at_once):
             part = slice(begin, min(begin + at_once, n))
             tasks = (read[part], reverse[part], first[part], last[part], np.int64(part.stop - begin))
-            of_reads = (batch.base, batch.base_start, *self._placer.target)
+            of_reads = (batch.base, batch.base_start, *self.placer.target)
             found = (votes[part], lowest[part], highest[part])
             self._gpu.launch(PAIR, "rescue_scan", blocks(part.stop - begin), *of_reads, *tasks, np.int64(stride), scratch, *found)
         return votes, lowest, highest
 
     def _choice(self, batch: Batch, p: Placements) -> tuple[Any, Any, Any, Any]:
-        xp, n, target = self._gpu.xp, len(batch), self._placer.target
+        xp, n, target = self._gpu.xp, len(batch), self.placer.target
         slot, quality, second, proper = (xp.empty(n, dtype) for dtype in (np.int32, np.uint8, np.int32, np.uint8))
         if not n:
             return slot, quality, second, proper
-        if self._alternative is not None:
-            places = (np.int32(SLOTS), p.n, p.start, p.clip_start, p.clip_end, p.score)
-            self._gpu.launch(PAIR, "leave_out", blocks(n), batch.base_start, np.int64(n), *target, self._alternative, *places)
-        given = (batch.base_start, np.int64(n), *target, *_places(p), batch.chance, np.int32(batch.paired), self._penalty, *self._insert)
+        self.leave_out(batch.base_start, p)
+        given = (batch.base_start, np.int64(n), *target, *places(p), batch.chance, np.int32(batch.paired), self._penalty, *self._insert)
         self._gpu.launch(PAIR, "choose", blocks(n // 2 if batch.paired else n), *given, slot, quality, second, proper)
         return slot, quality, second, proper
+
+    def leave_out(self, base_start: Any, p: Placements) -> None:
+        """Drops the places on alternative contigs of reads that fit elsewhere; see `pairing.leave_out_alternatives`."""
+        n = len(base_start) - 1
+        if self._alternative is not None and n:
+            of_reads = (np.int32(SLOTS), p.n, p.start, p.clip_start, p.clip_end, p.score)
+            self._gpu.launch(PAIR, "leave_out", blocks(n), base_start, np.int64(n), *self.placer.target, self._alternative, *of_reads)
 
     def _taken(self, n: int, p: Placements, choice: tuple[Any, Any, Any, Any], cigar: Any) -> There:
         """The chosen places alone."""
@@ -214,13 +219,13 @@ class Chooser:
         offset[1:] = xp.cumsum(operations, dtype=np.int64)
         out = xp.empty(int(offset[-1]), np.uint32)
         if n:
-            places = (np.int64(n), np.int32(SLOTS), slot, *(getattr(p, name) for name in _KEPT), p.cigar_at, cigar)
-            self._gpu.launch(PAIR, "take_chosen", blocks(n), *places, operations, offset, *kept.values(), out)
+            given = (np.int64(n), np.int32(SLOTS), slot, *(getattr(p, name) for name in _KEPT), p.cigar_at, cigar)
+            self._gpu.launch(PAIR, "take_chosen", blocks(n), *given, operations, offset, *kept.values(), out)
         score = kept.pop("score")
         chosen = {"slot": slot, "quality": quality, "proper": proper, "operations": operations, "offset": offset, "cigar": out}
         return There(Placed(**chosen, **kept), score, second)
 
 
-def _places(p: Placements) -> tuple[Any, ...]:
+def places(p: Placements) -> tuple[Any, ...]:
     """The places as the kernels take them."""
     return np.int32(SLOTS), p.n, p.crowded, p.reverse, p.score, p.start, p.end, p.clip_start, p.clip_end

@@ -33,7 +33,10 @@ OPTICAL_PIXELS = 100
 SINGLE, PAIRS, OPTICAL_PAIRS, HALF_PAIRS = range(4)
 """Columns of the counts of duplicates; the last are reads of pairs whose records name no place of their mate."""
 
-_PARTITIONS = 256
+PARTITIONS = 256
+SPREAD_BY, SPREAD_SHIFT = 0x9E3779B97F4A7C15, 40
+"""The partition of a key is bits SPREAD_SHIFT to SPREAD_SHIFT + 8 of its product with SPREAD_BY."""
+
 _PART_BYTES = 8 << 20
 _ROOM_TO_FIND = 4
 """Finding takes this many times the bytes of the signatures."""
@@ -43,7 +46,7 @@ class Spread(NamedTuple):
     """Rows, those of a partition together, each partition in the order in which its rows came.
 
     rows    (rows)
-    border  (_PARTITIONS + 1) int64: where each partition begins
+    border  (PARTITIONS + 1) int64: where each partition begins
     """
 
     rows: NDArray[Any]
@@ -64,9 +67,9 @@ class Signatures(NamedTuple):
 
 def spread(rows: NDArray[Any], key: NDArray[np.int64]) -> Spread:
     """Rows spread by their keys: those of one key are in one partition."""
-    part = (key.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(40)).astype(np.uint8)
+    part = (key.astype(np.uint64) * np.uint64(SPREAD_BY) >> np.uint64(SPREAD_SHIFT)).astype(np.uint8)
     order = np.argsort(part, kind="stable")
-    return Spread(rows.take(order, axis=0), np.searchsorted(part[order], np.arange(_PARTITIONS + 1)))
+    return Spread(rows.take(order, axis=0), np.searchsorted(part[order], np.arange(PARTITIONS + 1)))
 
 
 def by_ends(signature: NDArray[np.void]) -> Signatures:
@@ -144,22 +147,22 @@ class Finder:
 
     def _from_memory(self) -> tuple[Iterator[_Part], int]:
         """Parts of some partitions each, and the bytes of one."""
-        n_parts = min(max(self._bytes // _PART_BYTES, 1), _PARTITIONS)
-        border = np.linspace(0, _PARTITIONS, n_parts + 1).astype(np.int64).tolist()
+        n_parts = min(max(self._bytes // _PART_BYTES, 1), PARTITIONS)
+        border = np.linspace(0, PARTITIONS, n_parts + 1).astype(np.int64).tolist()
         low, high = (_Held(each) for each in zip(*self._held, strict=True))
         return (partial(_both, low, high, *borders) for borders in pairwise(border)), self._bytes // n_parts
 
     def _from_files(self) -> tuple[Iterator[_Part], int]:
         """Parts of a partition each, and the bytes of the largest."""
         self._spill()
-        low, high = ([self._path(kind, number) for number in range(_PARTITIONS)] for kind in ("low", "high"))
+        low, high = ([self._path(kind, number) for number in range(PARTITIONS)] for kind in ("low", "high"))
         largest = max(path.stat().st_size + other.stat().st_size for path, other in zip(low, high, strict=True))
         return (partial(_both_of_files, *paths) for paths in zip(low, high, strict=True)), largest
 
     def _spill(self) -> None:
         for kind, spreads in zip(("low", "high"), zip(*self._held, strict=True), strict=True):
             held = _Held(spreads)
-            for number in range(_PARTITIONS):
+            for number in range(PARTITIONS):
                 with writing(self._path(kind, number)), open(self._path(kind, number), "ab") as out:
                     out.write(held.part(number, number + 1).data)
         self._held, self._bytes, self._spilled = self._held[:1], 0, True

@@ -43,9 +43,9 @@ SIGNATURE = np.dtype(
 first, second: ordinals of the reads (equal for a lone read, or NO_MATE). quality: sum. place: read group << 1 | strand of the first."""
 
 LIBRARY_SHIFT = 53
-_CONTIG_SHIFT = 33
-MOST_CONTIGS, MOST_LIBRARIES = 1 << (LIBRARY_SHIFT - _CONTIG_SHIFT), 1 << (62 - LIBRARY_SHIFT)
-_OFFSET = 1 << 28
+CONTIG_SHIFT = 33
+MOST_CONTIGS, MOST_LIBRARIES = 1 << (LIBRARY_SHIFT - CONTIG_SHIFT), 1 << (62 - LIBRARY_SHIFT)
+OFFSET = 1 << 28
 _PAIRED, _LAST, _FOLLOWS, _NOWHERE = 1, 2, 4, 8
 UNKNOWN_LIBRARY = "Unknown Library"
 
@@ -265,7 +265,7 @@ def _fill(record, start, ordinal, group_name, group_start, of_group, given_group
         reverse = flag & 16 != 0
         position = _five_prime(record, name_end + 1, n_cigar, int32(record, at + 8), reverse)
         row[n, 0] = template
-        row[n, 1] = library << 53 | int32(record, at + 4) << 33 | (position + _OFFSET) << 1 | reverse
+        row[n, 1] = library << 53 | int32(record, at + 4) << 33 | (position + OFFSET) << 1 | reverse
         row[n, 2] = _spot(record, at + 36, name_end)
         row[n, 3] = ordinal[i]
         row[n, 4] = 0 if follows else _quality_sum(record, quality, n_bases, offset, flag & 0x200 != 0)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from genopipe.align.fragment_ends import Libraries, group_of
 from genopipe.align.pipeline import Batch
 from genopipe.align.placement import LONGEST_READ
-from genopipe.align.texts import Lane, Text, texts_of
+from genopipe.align.texts import Cutting, Lane, Text, texts_of
 from genopipe.errors import BadInput
 from genopipe.formats.bam import LONGEST_NAME, ReadGroup
 from genopipe.formats.bam_reads import Held, reads_of, sequenced
@@ -75,7 +75,7 @@ class Lanes:
 
     def items(self, folder: Path, *, threads: int) -> Iterator[Batch | Text]:
         """The same as `batches`, but for text of about a batch in the place of most reads of FASTQ."""
-        for item in self.with_text(folder, n_first=0, size=BATCH_BASES * 43 // 20, threads=threads):
+        for item in self.with_text(folder, n_first=0, cutting=Cutting(BATCH_BASES * 43 // 20, threads)):
             if isinstance(item, Text) and not item.text:
                 yield from self.instead(item)
             else:
@@ -86,8 +86,8 @@ class Lanes:
         for number, stream in enumerate(self._streams):
             yield from self._of_fastq(self._lane(number)) if stream is None else self._of_records(stream, folder)
 
-    def with_text(self, folder: Path, *, n_first: int, size: int, threads: int) -> Iterator[Batch | Text]:
-        """The same, with about `size` bytes of text at a time in the place of most reads of FASTQ: not of the first `n_first` pairs (or
+    def with_text(self, folder: Path, *, n_first: int, cutting: Cutting) -> Iterator[Batch | Text]:
+        """The same, with text, cut as is said, in the place of most reads of FASTQ: not of the first `n_first` pairs (or
         single reads) of all lanes, and not of the first batch of any lane, whose reads tell whether they are mates."""
         n = 0
         for number, stream in enumerate(self._streams):
@@ -102,7 +102,7 @@ class Lanes:
                 n += len(batch.reads) // 2 if lane.paired else n_first
                 if n >= n_first:
                     break
-            yield from texts_of(lane, first_read=n_of_lane, size=size, threads=threads)
+            yield from texts_of(lane, first_read=n_of_lane, cutting=cutting)
 
     def parsed(self, text: Text) -> Batch:
         """The reads of a text. Raises BadInput for what is wrong with them."""

@@ -37,6 +37,9 @@ PLACE = Source(
     ),
 )
 
+BYTES_OF_READ = 70 * SLOTS + 12 * SLOTS + LONGEST_READ
+"""On the device, without the extensions: places, what says which are to be extended, and the read."""
+
 _COLUMNS: dict[str, Any] = {
     "score": np.int32,
     "start": np.int64,
@@ -68,9 +71,12 @@ class Placer:
 
     def place_there(self, base: Any, base_start: Any) -> tuple[Placements, Any]:
         """The same of reads on the device, left there."""
-        p = self._candidates(base, base_start)
-        cigar = self.extend(base, base_start, p, job=self._jobs(base, base_start, p), cigar=self.gpu.xp.empty(0, np.uint32))
-        return p, cigar
+        p = self.candidates(base, base_start)
+        return p, self.lay(base, base_start, p)
+
+    def lay(self, base: Any, base_start: Any, p: Placements) -> Any:
+        """Aligns the candidates in `p`, and gives the operations of their CIGARs; see `placement.lay`."""
+        return self.extend(base, base_start, p, job=self._jobs(base, base_start, p), cigar=self.gpu.xp.empty(0, np.uint32))
 
     def extend(self, base: Any, base_start: Any, p: Placements, *, job: tuple[Any, Any, Any], cigar: Any) -> Any:
         """Extends jobs (read, slot and band), drops repeated places, and gives `cigar` with their operations added; see `run_jobs`."""
@@ -83,7 +89,8 @@ class Placer:
             self.gpu.launch(PLACE, "drop_repeated", kernels.blocks(n), np.int64(n), np.int32(SLOTS), *kept)
         return self.gpu.xp.concatenate(cigars)
 
-    def _candidates(self, base: Any, base_start: Any) -> Placements:
+    def candidates(self, base: Any, base_start: Any) -> Placements:
+        """The candidates of reads by their seeds; see `placement.seed`."""
         found = kernels.candidates(self.gpu, base, base_start, self._index, slots=SLOTS)
         more = {name: self.gpu.xp.empty(found.diagonal.shape, dtype) for name, dtype in _COLUMNS.items()}
         by_seeds = (found.diagonal, found.low, found.high, found.reverse, found.vote)

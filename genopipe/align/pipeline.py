@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from genopipe.align.choose_on_gpu import Chooser
 from genopipe.align.destinations import Destinations, Finished, Room, Wishes, memory_left
 from genopipe.align.duplicates import OPTICAL_PIXELS, by_ends
 from genopipe.align.duplication_metrics import Metrics, duplicates_path, metrics_of, write_metrics
+from genopipe.align.ends_on_gpu import Told, ends
 from genopipe.align.fragment_ends import FOLLOWERS, Libraries, signatures
 from genopipe.align.gpu_chain import Chain, Keep, Parsed, Part
 from genopipe.align.index import SeedIndex, load_index
@@ -41,7 +42,7 @@ from genopipe.align.rescue import rescue
 from genopipe.align.sorting import Chunk, temporary_folder
 from genopipe.align.split import Parts, split
 from genopipe.align.tags import tag_text
-from genopipe.align.texts import Text, in_background
+from genopipe.align.texts import Memory, Text, in_background, of_program
 from genopipe.align.trimming import COUNTS, trim, trimming_path, write_counts
 from genopipe.align.workers import Workers
 from genopipe.device import Card, Device, Gpu
@@ -50,6 +51,7 @@ from genopipe.formats.bam_index import Bam
 from genopipe.formats.genome import load_genome
 from genopipe.kernels import packed_on_gpu
 from genopipe.kernels.extend import WIDE
+from genopipe.kernels.fastq_on_gpu import DeviceReads
 from genopipe.kernels.packed_alignments import Levels, Packed, Placed, Sequenced, pack
 from genopipe.model import Genome, Reads
 from genopipe.outputs import whole_file
@@ -137,12 +139,23 @@ class Aligner:
         choice = choose(reads, self.target, placements, insert)
         return self.describe(Part(reads, placed.group, placements, choice, cigar, placed.trimmed, is_kept=False), first_read)
 
-    def chosen(self, items: Iterator[Batch | Text], insert: InsertSize, keep: Keep | None) -> Iterator[Batch | Text | Part]:
-        """The same reads, with their places where a GPU chooses these, and kept there where that is wanted."""
+    def chosen(self, items: Iterator[Batch | Text], insert: InsertSize, keep: Keep | None, first_read: int) -> Iterator[_Item]:
+        """The same reads, with their places where a GPU chooses these, and kept there where that is wanted; what is told of those that
+        stay there. They are numbered from `first_read`."""
         if self._placer is None or self._many_places:
             return items
         chooser = Chooser(self._placer, self.target.alternative, insert)
-        chain = Chain(self._placer.gpu, chooser, instead=lambda text: map(self._parsed, self._given.instead(text)), keep=keep)
+
+        def tell(reads: DeviceReads, batch: DeviceBatch, placed: Placed, before: int) -> list[Any]:
+            return ends(chooser, reads, batch, placed, library=int(self.libraries.of_group[0]), first_read=first_read + before)
+
+        chain = Chain(
+            self._placer.gpu,
+            chooser,
+            instead=lambda text: map(self._parsed, self._given.instead(text)),
+            keep=keep,
+            tell=None if self._wishes.records else tell,
+        )
         return chain.parts(item if isinstance(item, Text) else self._parsed(item) for item in items)
 
     def describe(self, part: Part, first_read: int) -> Finished:
@@ -155,6 +168,12 @@ class Aligner:
         records = self._records(part, parts, cigar, first_read) if self._wishes.records else None
         packed = self._packed(reads, placed, first_read) if self._wishes.calling and not part.is_kept else None
         return Finished(records, packed, first_read, len(reads), by_ends(signatures(row).signature), count, part.trimmed)
+
+    def told(self, reads: Told, first_read: int) -> Finished:
+        """What is known of reads that stay on a GPU."""
+        count = np.zeros((len(self.libraries.name), 4), np.int64)
+        found, count[self.libraries.of_group[0]] = reads.ends()
+        return Finished(None, None, first_read, reads.n_reads, found, count, np.zeros(len(COUNTS), np.int64))
 
     def _records(self, part: Part, parts: Parts, cigar: NDArray[np.uint32], first_read: int) -> Chunk:
         text = self._text._replace(read_group=self._tag[part.group])
@@ -191,13 +210,13 @@ class Aligner:
 class Given:
     """Reads to align, and of which read groups they are.
 
-    items     batches, or text
+    items     batches, or text, in memory of this kind
     parsed    the reads of a text
     instead   the reads of a lane from a text on, for a text that a GPU cannot parse
     expected  about how many reads there are, for the progress line
     """
 
-    items: Iterable[Batch | Text]
+    items: Callable[[Memory], Iterator[Batch | Text]]
     groups: Sequence[ReadGroup]
     parsed: Callable[[Text], Batch]
     instead: Callable[[Text], Iterator[Batch]]
@@ -282,7 +301,7 @@ def _collect(
     aligner: Aligner, given: Given, kept: Destinations, workers: Workers, done: Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Aligns all reads and sends them to `kept`; gives the counts (libraries, 4) of reads, and those of trimming."""
-    items = iter(given.items)
+    items = given.items(of_program if aligner.gpu is None else aligner.gpu.empty_locked)
     examined = np.zeros((len(aligner.libraries.name), 4), np.int64)
     trimmed = np.zeros(len(COUNTS), np.int64)
     placed, insert = _learn(aligner, items, workers)
@@ -291,11 +310,14 @@ def _collect(
         reads, first_read = item
         if isinstance(reads, Part):
             return aligner.describe(reads, first_read)
+        if isinstance(reads, Told):
+            return aligner.told(reads, first_read)
         if isinstance(reads, _Placed):
             return aligner.finish(reads, insert, first_read)
         return aligner.align(reads, insert, first_read)
 
-    rest = aligner.chosen(items, insert, _keeping(aligner, kept, sum(len(batch.reads) for batch in placed)))
+    n_placed = sum(len(batch.reads) for batch in placed)
+    rest = aligner.chosen(items, insert, _keeping(aligner, kept, n_placed), n_placed)
     for finished in workers.in_order(work, _numbered(_each(placed, rest))):
         kept.add(finished)
         examined += finished.count
@@ -318,7 +340,7 @@ def _keeping(aligner: Aligner, kept: Destinations, first_read: int) -> Keep | No
     return keep
 
 
-_Item = _Placed | Batch | Text | Part
+_Item = _Placed | Batch | Text | Part | Told
 
 
 def _numbered(items: Iterator[_Item]) -> Iterator[tuple[_Item, int]]:
@@ -330,10 +352,10 @@ def _numbered(items: Iterator[_Item]) -> Iterator[tuple[_Item, int]]:
 
 
 def _n_reads(item: _Item) -> int:
-    return item.n_reads if isinstance(item, Text) else len(item.reads)
+    return item.n_reads if isinstance(item, Text | Told) else len(item.reads)
 
 
-def _each(placed: deque[_Placed], rest: Iterator[Batch | Text | Part]) -> Iterator[_Item]:
+def _each(placed: deque[_Placed], rest: Iterator[_Item]) -> Iterator[_Item]:
     while placed:
         yield placed.popleft()
     yield from rest

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from genopipe.align.fragment_ends import (
     _LAST,
     _NOWHERE,
-    _OFFSET,
     _PAIRED,
     FOLLOWERS,
+    OFFSET,
     PAIRED_READS,
     SINGLE_READS,
     UNMAPPED_READS,
@@ -67,7 +67,7 @@ def _fill(header, header_start, name_length, quality, base_start, paired, placed
         contig = contig_of(target, placed.start[read])
         five = placed.end[read] + placed.clip_end[read] - 1 if reverse else placed.start[read] - placed.clip_start[read]
         row[n, 0] = ordinal >> 1 if paired else ordinal
-        row[n, 1] = library << 53 | contig << 33 | (five - target.contig_start[contig] + _OFFSET) << 1 | reverse
+        row[n, 1] = library << 53 | contig << 33 | (five - target.contig_start[contig] + OFFSET) << 1 | reverse
         row[n, 2] = _spot(header, header_start[read], header_start[read] + name_length[read])
         row[n, 3] = ordinal
         row[n, 4] = _quality_sum(quality, base_start[read], base_start[read + 1] - base_start[read], 0, False)

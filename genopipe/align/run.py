@@ -15,7 +15,7 @@ from genopipe.align.inputs import Files, Lanes
 from genopipe.align.insert_size import LEARN_PAIRS
 from genopipe.align.pipeline import Aligned, Batch, Given, Options, align, aligned
 from genopipe.align.sorting import temporary_folder
-from genopipe.align.texts import Text
+from genopipe.align.texts import Cutting, Memory, Text
 from genopipe.align.trimming import trimming_path
 from genopipe.errors import BadInput
 from genopipe.formats.bam import ReadGroup
@@ -24,8 +24,9 @@ from genopipe.formats.genome import fasta_path
 from genopipe.formats.sample_name import check_sample_name
 from genopipe.outputs import check_no_input
 
-MOST_TEXT = 1 << 28
-"""Bytes of text that go to a GPU at a time: some 800,000 reads."""
+MOST_TEXT = (1 << 28) - (1 << 21)
+"""Bytes of text that go to a GPU at a time: some 800,000 reads. With the room before it, that of a file takes a power of two, the sizes in
+which memory is page-locked."""
 
 PARTS_OF_MEMORY = 40
 """That text is at most this part of the memory: about ten times as much is under way."""
@@ -71,14 +72,15 @@ def aligned_files(files: Files, reference: Path, output: Path, *, options: Optio
 def _given(lanes: Lanes, paths: Sequence[Path], folder: Path, options: Options) -> Given:
     """The reads of the lanes: as text where they are parsed by many threads, or on a GPU."""
     expected = about_how_many(paths)
-    items: Iterator[Batch | Text]
-    if options.device == "cpu":
-        items = lanes.items(folder, threads=options.threads)
-    elif options.trim or options.other_places:
-        items = lanes.batches(folder)
-    else:
-        size = min(MOST_TEXT, options.memory // PARTS_OF_MEMORY)
-        items = lanes.with_text(folder, n_first=LEARN_PAIRS, size=size, threads=options.threads)
+
+    def items(memory: Memory) -> Iterator[Batch | Text]:
+        if options.device == "cpu":
+            return lanes.items(folder, threads=options.threads)
+        if options.trim or options.other_places:
+            return lanes.batches(folder)
+        cutting = Cutting(min(MOST_TEXT, options.memory // PARTS_OF_MEMORY), options.threads, memory)
+        return lanes.with_text(folder, n_first=LEARN_PAIRS, cutting=cutting)
+
     return Given(items, lanes.groups, lanes.parsed, lanes.instead, expected)
 
 

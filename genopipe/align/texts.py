@@ -2,8 +2,8 @@
 
 A record counts as four lines here; whether it is one, the parser sees. Where a file cannot be cut so (it is damaged, ends inside a record,
 or has fewer records than the other), the text ends early, with a `Text` of nothing: the reads from there on are left to the parser of whole
-files, which says what is wrong. Each file is inflated by a thread of its own, the blocks of bgzip by several. What is inflated is copied
-once, into memory that was used before, behind what is left of the text before.
+files, which says what is wrong. Each file is inflated by a thread of its own, the blocks of bgzip by several, each to where its text is to
+stand: in memory that was used before, which a GPU may copy from, with room in front for what is left of the text before.
 """
 
 # mypy: disallow-untyped-calls=False, disallow-untyped-defs=False, check-untyped-defs=False
@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import is_bgzf
-from genopipe.formats.bgzf_runs import inflated_in_threads
+from genopipe.formats.bgzf_runs import MOST_CONTENT, Run, inflate_into, runs
 from genopipe.formats.inflate import STANDARD_INPUT, inflated
 from genopipe.kernels.bits import popcount
 from genopipe.kernels.compiled import kernel
@@ -35,6 +35,9 @@ _NEW_LINE = 10
 _LAST_PIECE = 1 << 12
 _ROOM_BEFORE = 1 << 20
 """Bytes before the text of a block, for what is left of the one before."""
+
+_RUN = 1 << 22
+"""Bytes that a thread inflates at a time, or half of a block."""
 
 _Item = TypeVar("_Item")
 
@@ -105,9 +108,26 @@ def in_background(work: Callable[[Callable[[int], None]], None]) -> Iterator[Cal
         done.result()
 
 
-def texts_of(lane: Lane, *, first_read: int, size: int, threads: int) -> Iterator[Text]:
-    """The text of a lane from a read on, about `size` bytes at a time; ends with a `Text` of nothing if anything is odd."""
-    files = [_File(path, max(size // len(lane.files), 1), threads) for path in lane.files]
+Memory = Callable[[int], NDArray[np.uint8]]
+"""Gives memory of so many bytes."""
+
+
+def of_program(n_bytes: int) -> NDArray[np.uint8]:
+    """Memory as any other."""
+    return np.empty(n_bytes, np.uint8)
+
+
+class Cutting(NamedTuple):
+    """About how many bytes of text there are to be at a time, at most; threads that inflate bgzip; memory where text is to stand."""
+
+    size: int
+    threads: int
+    memory: Memory = of_program
+
+
+def texts_of(lane: Lane, *, first_read: int, cutting: Cutting) -> Iterator[Text]:
+    """The text of a lane from a read on; ends with a `Text` of nothing if anything is odd."""
+    files = [_File(path, cutting._replace(size=max(cutting.size // len(lane.files), 1))) for path in lane.files]
     together = 2 if lane.paired and len(files) == 1 else 1
     try:
         for file in files:
@@ -127,16 +147,16 @@ def texts_of(lane: Lane, *, first_read: int, size: int, threads: int) -> Iterato
 class _File:
     """The text of one file that is not taken yet."""
 
-    def __init__(self, path: Path, size: int, threads: int) -> None:
-        self._size = size
-        self._blocks = ahead(_blocks(path, size, threads))
+    def __init__(self, path: Path, cutting: Cutting) -> None:
+        self._cutting = cutting
+        self._blocks = ahead(_blocks(path, cutting))
         self._text = np.empty(0, np.uint8)
         self._n_lines = 0
         self._ended = False
 
     def fill(self) -> int:
-        """Whole records in hand: those of `size` bytes of text or more, unless the file ends before."""
-        while not self._ended and (len(self._text) < self._size or self._n_lines < 8):
+        """Whole records in hand: those of half as many bytes as are wanted, at least, unless the file ends before."""
+        while not self._ended and (len(self._text) < self._cutting.size // 2 or self._n_lines < 8):
             self._read_on()
         return self._n_lines // 4
 
@@ -171,7 +191,8 @@ class _File:
             return
         self._n_lines += block.n_lines
         if len(rest) > _ROOM_BEFORE:
-            self._text = np.concatenate((rest, block.text[_ROOM_BEFORE:]))
+            self._text = self._cutting.memory(len(rest) + len(block.text) - _ROOM_BEFORE)
+            self._text[: len(rest)], self._text[len(rest) :] = rest, block.text[_ROOM_BEFORE:]
             return
         first = _ROOM_BEFORE - len(rest)
         block.text[first:_ROOM_BEFORE] = rest
@@ -215,15 +236,30 @@ class _Lent:
         self._free.append(self._memory)
 
 
-def _blocks(path: Path, size: int, threads: int) -> Iterator[_Block]:
-    """The content of a file, `size` bytes at a time."""
-    free: deque[NDArray[np.uint8]] = deque()
+class _Memory:
+    """Room for blocks: that of blocks which nobody has any more, or new one."""
 
-    def room() -> NDArray[np.uint8]:
-        return np.asarray(_Lent(free.pop() if free else np.empty(_ROOM_BEFORE + size, np.uint8), free))
+    def __init__(self, cutting: Cutting) -> None:
+        self._cutting = cutting
+        self._free: deque[NDArray[np.uint8]] = deque()
 
-    text, n_lines, end = room(), 0, _ROOM_BEFORE
-    for piece in _inflated(path, threads):
+    def room(self) -> NDArray[np.uint8]:
+        """Room for `size` bytes of text."""
+        memory = self._free.pop() if self._free else self._cutting.memory(_ROOM_BEFORE + self._cutting.size)
+        return np.asarray(_Lent(memory, self._free))
+
+
+def _blocks(path: Path, cutting: Cutting) -> Iterator[_Block]:
+    """The content of a file, about `size` bytes at a time."""
+    if cutting.threads > 1 and is_bgzf(path):
+        return _blocks_of_bgzip(path, cutting._replace(size=max(cutting.size, MOST_CONTENT)))
+    return _blocks_of_one_thread(path, cutting)
+
+
+def _blocks_of_one_thread(path: Path, cutting: Cutting) -> Iterator[_Block]:
+    memory = _Memory(cutting)
+    text, n_lines, end = memory.room(), 0, _ROOM_BEFORE
+    for piece in inflated(path):
         left = np.frombuffer(piece, np.uint8)
         while len(left):
             now = left[: len(text) - end]
@@ -232,9 +268,53 @@ def _blocks(path: Path, size: int, threads: int) -> Iterator[_Block]:
             left, end = left[len(now) :], end + len(now)
             if end == len(text):
                 yield _Block(text, n_lines)
-                text, n_lines, end = room(), 0, _ROOM_BEFORE
+                text, n_lines, end = memory.room(), 0, _ROOM_BEFORE
     if end > _ROOM_BEFORE:
         yield _Block(text[:end], n_lines)
+
+
+class _Filling:
+    """A block that threads inflate runs into."""
+
+    def __init__(self, text: NDArray[np.uint8]) -> None:
+        self._text, self._end = text, _ROOM_BEFORE
+        self._lines: list[Future[int]] = []
+
+    def takes(self, run: Run) -> bool:
+        """Whether there is room for it."""
+        return self._end + run.size <= len(self._text)
+
+    def add(self, run: Run, path: Path, pool: ThreadPoolExecutor) -> None:
+        """Has a thread inflate it behind the others."""
+        first, self._end = self._end, self._end + run.size
+        self._lines.append(pool.submit(_filled, run, self._text[first : self._end], path))
+
+    def filled(self) -> _Block:
+        """The block, when all is there."""
+        n_lines = sum(line.result() for line in self._lines)
+        return _Block(self._text[: self._end], n_lines)
+
+
+def _blocks_of_bgzip(path: Path, cutting: Cutting) -> Iterator[_Block]:
+    """The same, while the next block is filled."""
+    memory = _Memory(cutting)
+    with threads_of_generator(cutting.threads) as pool:
+        before, filling = None, _Filling(memory.room())
+        for run in runs(path, min(_RUN, cutting.size // 2)):
+            if not filling.takes(run):
+                if before is not None:
+                    yield before.filled()
+                before, filling = filling, _Filling(memory.room())
+            filling.add(run, path, pool)
+        if before is not None:
+            yield before.filled()
+        yield filling.filled()
+
+
+def _filled(run: Run, out: NDArray[np.uint8], path: Path) -> int:
+    """Inflates a run; gives how many lines end in it."""
+    inflate_into(run, out, path)
+    return int(_line_feeds(out))
 
 
 @kernel
@@ -246,9 +326,3 @@ def _line_feeds(text):
     for i in range(whole, len(text)):
         n += text[i] == _NEW_LINE
     return n
-
-
-def _inflated(path: Path, threads: int) -> Iterator[bytes]:
-    if threads > 1 and is_bgzf(path):
-        return inflated_in_threads(path, threads)
-    return inflated(path)

@@ -68,6 +68,9 @@ class Gpu(Protocol):
     def locked(self, array: NDArray[Any]) -> NDArray[Any]:
         """A copy from which `uploaded` is fastest."""
 
+    def empty_locked(self, n_bytes: int) -> NDArray[np.uint8]:
+        """Memory of the host to fill, from which `uploaded` is fastest."""
+
     def room(self, row_bytes: int) -> int:
         """Rows of so many bytes that a step may take for itself, at least 1."""
 
@@ -160,7 +163,7 @@ class Card:
         # of each thread one, or they would wait for each other's work
         downloads, held = self._stream_of_thread("downloads"), list(arrays)
         downloads.wait_event(self._cupy.cuda.get_current_stream().record())
-        here = [_empty_locked(array) for array in held]
+        here = [_locked_memory(array.shape, array.dtype) for array in held]
         for array, locked in zip(held, here, strict=True):
             if array.size:
                 array.get(stream=downloads, out=locked, blocking=False)
@@ -175,9 +178,13 @@ class Card:
 
     def locked(self, array: NDArray[Any]) -> NDArray[Any]:
         """See `Gpu.locked`: page-locked memory."""
-        locked = _empty_locked(array)
+        locked = _locked_memory(array.shape, array.dtype)
         locked[...] = array
         return locked
+
+    def empty_locked(self, n_bytes: int) -> NDArray[np.uint8]:
+        """See `Gpu.empty_locked`."""
+        return _locked_memory((n_bytes,), np.uint8)
 
     def room(self, row_bytes: int) -> int:
         """See `Gpu.room`: half of what is free."""
@@ -268,11 +275,11 @@ class Card:
             yield _arrived(work, *waiting)
 
 
-def _empty_locked(array: Any) -> NDArray[Any]:
+def _locked_memory(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Page-locked memory for such an array. CuPy keeps it for later use in sizes of powers of two."""
     import cupyx
 
-    locked: NDArray[Any] = cupyx.empty_pinned(array.shape, array.dtype) if array.size else np.empty(array.shape, array.dtype)
+    locked: NDArray[Any] = cupyx.empty_pinned(shape, dtype) if 0 not in shape else np.empty(shape, dtype)
     return locked
 
 

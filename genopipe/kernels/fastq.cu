@@ -4,12 +4,48 @@
 // is written counts: the parser of the CPU says what it is.
 
 typedef unsigned char u8;
+typedef unsigned long long u64;
 typedef long long i64;
 
-constexpr u8 CARRIAGE_RETURN = 13, AT = '@', PLUS = '+', BLANK = ' ', TAB = 9, SLASH = '/';
+constexpr u8 LINE_FEED = 10, CARRIAGE_RETURN = 13, AT = '@', PLUS = '+', BLANK = ' ', TAB = 9, SLASH = '/';
 
 __device__ __forceinline__ i64 without_return(const u8 *text, i64 start, i64 end) {
     return end > start && text[end - 1] == CARRIAGE_RETURN ? end - 1 : end;
+}
+
+// The line feeds of eight bytes: the highest bit of each that is one.
+__device__ __forceinline__ u64 line_feeds(u64 bytes) {
+    const u64 low = 0x7f7f7f7f7f7f7f7full, x = bytes ^ 0x0a0a0a0a0a0a0a0aull;
+    return ~((x & low) + low | x | low);
+}
+
+// Calls found(position) for each line feed of a stretch of SEARCHED bytes, which begins at a multiple of eight.
+template <class Found>
+__device__ __forceinline__ void each_line_feed(const u8 *text, i64 n, i64 stretch, const Found &found) {
+    const i64 first = stretch * SEARCHED, last = min(first + SEARCHED, n), whole = first + (last - first) / 8 * 8;
+    for (i64 at = first; at < whole; at += 8)
+        for (u64 feeds = line_feeds(*(const u64 *)(text + at)); feeds; feeds &= feeds - 1) found(at + (63 - __clzll((long long)(feeds & -feeds))) / 8);
+    for (i64 at = whole; at < last; at++)
+        if (text[at] == LINE_FEED) found(at);
+}
+
+// count (stretches): out, line feeds of each
+extern "C" __global__ void __launch_bounds__(128)
+count_line_feeds(const u8 *text, i64 n, i64 n_stretches, int *count) {
+    const i64 stretch = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (stretch >= n_stretches) return;
+    int feeds = 0;
+    each_line_feed(text, n, stretch, [&](i64) { feeds++; });
+    count[stretch] = feeds;
+}
+
+// line_end: out, where the line feeds stand; end (stretches): how many there are up to the end of each
+extern "C" __global__ void __launch_bounds__(128)
+find_line_feeds(const u8 *text, i64 n, i64 n_stretches, const int *count, const i64 *end, i64 *line_end) {
+    const i64 stretch = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (stretch >= n_stretches) return;
+    i64 *out = line_end + end[stretch] - count[stretch];
+    each_line_feed(text, n, stretch, [&](i64 at) { *out++ = at; });
 }
 
 // line_end (4 * records): where the line feeds stand. header, sequence, quality (records): where each begins; header_length, length,

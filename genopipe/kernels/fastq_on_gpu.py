@@ -14,19 +14,15 @@ import numpy as np
 from genopipe.device import Gpu
 from genopipe.device.sources import Source
 from genopipe.kernels.on_gpu import EXTEND, blocks, warp_blocks
-from genopipe.model import BASES
+from genopipe.model import CODE, NO_BASE
 
 LARGEST_QUALITY = 93
 """The quality of '~'."""
 
-NO_BASE = 255
-"""The code of a letter that is no base."""
+_SEARCHED = 128
+"""Bytes that a thread searches for line feeds."""
 
-FASTQ = Source(EXTEND.path.with_name("fastq.cu"), (("LARGEST_QUALITY", LARGEST_QUALITY), ("NO_BASE", NO_BASE)))
-
-_NEW_LINE = 10
-_SEARCHED = 1 << 24
-_CODE = np.array([BASES.find(letter) % 256 for letter in range(256)], np.uint8)
+FASTQ = Source(EXTEND.path.with_name("fastq.cu"), (("LARGEST_QUALITY", LARGEST_QUALITY), ("NO_BASE", NO_BASE), ("SEARCHED", _SEARCHED)))
 
 
 class DeviceReads(NamedTuple):
@@ -38,6 +34,11 @@ class DeviceReads(NamedTuple):
     base: Any
     quality: Any
     base_start: Any
+
+    def rows(self, first: int, last: int) -> DeviceReads:
+        """The reads `first` to `last`, of the same headers and bases."""
+        starts = {name: getattr(self, name)[first : last + 1] for name in ("header_start", "base_start")}
+        return self._replace(name_length=self.name_length[first:last], **starts)
 
 
 class _Records(NamedTuple):
@@ -65,7 +66,7 @@ def parse(gpu: Gpu, texts: Sequence[Any]) -> DeviceReads | None:
     header_start, base_start = (_starts(xp, [each[column] for each in records]) for column in (3, 4))
     name_length = xp.empty(n * stride, np.int32)
     header, (base, quality) = xp.empty(int(header_start[-1]), np.uint8), (xp.empty(int(base_start[-1]), np.uint8) for _ in range(2))
-    code = xp.asarray(_CODE)
+    code = xp.asarray(CODE)
     for row, (text, each) in enumerate(zip(texts, records, strict=True)):
         name_length[row::stride] = each.name_length
         if n:
@@ -75,15 +76,25 @@ def parse(gpu: Gpu, texts: Sequence[Any]) -> DeviceReads | None:
 
 
 def _records(gpu: Gpu, text: Any, fault: Any) -> _Records:
-    xp = gpu.xp
-    # finding takes nine bytes for each that is looked at
-    found_in = [xp.flatnonzero(text[i : i + _SEARCHED] == _NEW_LINE) + i for i in range(0, len(text), _SEARCHED)]
-    line_end = xp.concatenate(found_in) if found_in else xp.empty(0, np.int64)
+    xp, line_end = gpu.xp, _line_ends(gpu, text)
     n = len(line_end) // 4
     found = _Records(*(xp.empty(n, np.int64) for _ in range(3)), *(xp.empty(n, np.int32) for _ in range(3)))
     if n:
         gpu.launch(FASTQ, "fastq_records", blocks(n), text, line_end, np.int64(n), *found, fault)
     return found
+
+
+def _line_ends(gpu: Gpu, text: Any) -> Any:
+    """Where the line feeds stand."""
+    xp, n = gpu.xp, (len(text) + _SEARCHED - 1) // _SEARCHED
+    if not n:
+        return xp.empty(0, np.int64)
+    of_text, count = (text, np.int64(len(text)), np.int64(n)), xp.empty(n, np.int32)
+    gpu.launch(FASTQ, "count_line_feeds", blocks(n), *of_text, count)
+    end = xp.cumsum(count, dtype=np.int64)
+    line_end = xp.empty(int(end[-1]), np.int64)
+    gpu.launch(FASTQ, "find_line_feeds", blocks(n), *of_text, count, end, line_end)
+    return line_end
 
 
 def _starts(xp: Any, lengths: list[Any]) -> Any:

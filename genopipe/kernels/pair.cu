@@ -1,24 +1,10 @@
 // From placed reads to one place each: rescue near the mate, and the choice, as align/rescue.py and align/pairing.py specify them. Results
 // are equal bit for bit.
 //
-// A read and its mate are neighbours: 2i and 2i + 1. Places are arrays (reads, slots), as align/placement.py's Placements.
-#include "target.cuh"
+// A read and its mate are neighbours: 2i and 2i + 1.
+#include "places.cuh"
 
 constexpr int BINS = 1024, WORD_MASK = (1 << 2 * WORD) - 1;
-
-struct Places {
-    int slots;
-    const int *n;
-    const u8 *crowded, *reverse;
-    const int *score;
-    const i64 *start, *end;
-    const int *clip_start, *clip_end;
-};
-
-#define PLACES                                                                                                                             \
-    int slots, const int *n_place, const u8 *crowded, const u8 *reverse, const int *score, const i64 *start, const i64 *end,               \
-        const int *clip_start, const int *clip_end
-#define OF_PLACES {slots, n_place, crowded, reverse, score, start, end, clip_start, clip_end}
 
 __device__ __forceinline__ i64 five_prime(const Places &p, i64 at) {
     return p.reverse[at] ? p.end[at] + p.clip_end[at] : p.start[at] - p.clip_start[at];
@@ -154,10 +140,6 @@ rescue_add(i64 n_reads, TARGET, int slots, const i64 *task_at, const int *n_task
     n_jobs[anchor] = jobs;
 }
 
-__device__ __forceinline__ int own_score(const Places &p, i64 at) {
-    return p.score[at] - (p.clip_start[at] ? 0 : END_BONUS) - (p.clip_end[at] ? 0 : END_BONUS);
-}
-
 __device__ __forceinline__ int least_of(int length) { return min(LEAST_SCORE, length * 4 / 5); }
 
 __device__ __forceinline__ bool fits(const Places &p, i64 at, int length) { return p.score[at] > 0 && own_score(p, at) >= least_of(length); }
@@ -179,18 +161,11 @@ leave_out(const i64 *base_start, i64 n_reads, TARGET, const u8 *alternative, int
         if (score[at] > 0 && alternative[contig_of(target, start[at])]) score[at] = -1;
 }
 
-__device__ __forceinline__ int first_base(const Places &p, i64 at) { return p.reverse[at] ? p.clip_end[at] : p.clip_start[at]; }
-
-__device__ __forceinline__ int last_base(const Places &p, i64 at, int length) {
-    return length - (p.reverse[at] ? p.clip_start[at] : p.clip_end[at]);
-}
-
 // True where `other` is an alternative to the place `at`, and not the place of another part of the read.
 __device__ __forceinline__ bool is_rival(const Places &p, i64 at, i64 other, int length) {
     const int start = first_base(p, at), end = last_base(p, at, length);
     const int other_start = first_base(p, other), other_end = last_base(p, other, length);
-    const int shared = min(end, other_end) - max(start, other_start);
-    return other != at && 2 * shared >= min(end - start, other_end - other_start);
+    return other != at && same_part(start, end, other_start, other_end);
 }
 
 __device__ __forceinline__ int least_rival(const Places &p, i64 at, int length) {

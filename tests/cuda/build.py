@@ -133,6 +133,9 @@ class Shim:
     def locked(self, array: Any) -> Any:
         return array.copy()
 
+    def empty_locked(self, n_bytes: int) -> Any:
+        return np.empty(n_bytes, np.uint8)
+
     def room(self, row_bytes: int) -> int:
         return ROOM
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,23 @@ import pytest
 
 pytest.importorskip("pysam", reason="the aligner's commands need the whole installation")
 
-from genopipe.align import gpu_chain, inputs, pipeline, run
+from genopipe.align import gpu_chain, inputs, pipeline, run, texts
 from genopipe.align.choose_on_gpu import Batch, Chooser
 from genopipe.align.index import build_reference
+from genopipe.align.inputs import Files
 from genopipe.align.pipeline import Options
-from genopipe.align.run import align_files
-from genopipe.device import Gpu
+from genopipe.align.run import align_files, aligned_files
+from genopipe.device import Device, Gpu
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.formats.bam import ReadGroup
-from genopipe.formats.bgzf import BgzfWriter
+from genopipe.formats.bgzf import END_OF_FILE, compress_block
+from genopipe.kernels import packed_on_gpu
 from genopipe.kernels.fastq_on_gpu import parse
+from genopipe.model import Alignments
 from tests.align.test_pipeline import GROUP, Sample, draw_pairs, random_sequence
+
+BLOCK = 4_000
+"""Bytes that a block of bgzip holds here."""
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,7 @@ def small(monkeypatch: pytest.MonkeyPatch, gpu: Gpu) -> Gpu:
     monkeypatch.setattr(gpu_chain, "PART_READS", 20)
     monkeypatch.setattr(gpu_chain, "BATCH_READS", 200)
     monkeypatch.setattr(run, "MOST_TEXT", 18_000)
+    monkeypatch.setattr(texts, "MOST_CONTENT", BLOCK)
     return gpu
 
 
@@ -69,8 +77,7 @@ def files_of(sample: Sample, folder: Path, form: str) -> tuple[list[Path], list[
         texts = [b"".join(record for pair in zip(*records, strict=True) for record in pair) + b"\n\r\n"]
     for path, text in zip(paths, texts, strict=False):
         if form == "bgzip":
-            with BgzfWriter(path) as out:
-                out.write(text)
+            path.write_bytes(b"".join(compress_block(text[i : i + BLOCK], 1) for i in range(0, len(text), BLOCK)) + END_OF_FILE)
         else:
             path.write_bytes({"gzip": gzip.compress(text), "plain": text.rstrip(b"\n")}.get(form, text))
     return [paths[0]], ([] if form in ("interleaved", "single") else [paths[1]])
@@ -173,3 +180,47 @@ def test_damaged_bgzip_is_told_as_by_the_cpu(small: Gpu, sample: Sample, tmp_pat
     files = files_of(sample, tmp_path, "bgzip")
     files[1][0].write_bytes(damage(files[1][0].read_bytes()))
     assert said_of(sample, files, tmp_path, "gpu") == said_of(sample, files, tmp_path, "cpu")
+
+
+def kept(sample: Sample, files: tuple[list[Path], list[Path]], output: Path, device: Device) -> tuple[list[list[Any]], bytes]:
+    """The reads that are called from where no BAM is wanted, and what is said of duplicates."""
+    given = Files(*files, False, GROUP)
+    with aligned_files(given, sample.reference, output, options=Options(device=device, threads=2), keep_bam=False) as reads:
+        assert reads.bam.held is not None
+        found = [
+            [getattr(piece, field.name).tolist() for field in fields(Alignments)]
+            for row, contig in enumerate(reads.bam.contigs)
+            for piece in reads.bam.held.pieces(row, start=0, end=contig.length, min_mapping_quality=0)
+        ]
+    return found, output.with_suffix(".duplicates.tsv").read_bytes()
+
+
+@pytest.mark.parametrize("form", ["bgzip", "single"])
+def test_reads_that_stay_are_called_from_as_those_of_the_cpu(
+    small: Gpu, sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
+) -> None:
+    """Also where a card has room for fewer at a time than it said, and where some of a sample come back as they were parsed here."""
+    told: list[int] = []
+    choose, keep = Chooser.choose, packed_on_gpu.pack
+
+    def refusing(chooser: Chooser, batch: Batch) -> Any:
+        if len(batch) > 40:
+            raise MemoryError("out of memory to allocate 1 bytes")
+        told.append(len(batch))
+        return choose(chooser, batch)
+
+    def refusing_once(*given: Any, **named: Any) -> Any:
+        if 0 not in told and len(given[2].slot) > 20:
+            told.append(0)
+            raise MemoryError("out of memory to allocate 1 bytes")
+        return keep(*given, **named)
+
+    monkeypatch.setattr(Chooser, "choose", refusing)
+    monkeypatch.setattr(packed_on_gpu, "pack", refusing_once)
+    monkeypatch.setattr(type(small), "room", lambda gpu, row_bytes: 200)
+    files = files_of(sample, tmp_path, form)
+    wanted = kept(sample, files, tmp_path / "cpu.bam", "cpu")
+    assert kept(sample, files, tmp_path / "gpu.bam", "gpu") == wanted
+    assert len(told) > 10 and 0 in told and sum(map(len, wanted[0])) > 0
+    monkeypatch.setattr(gpu_chain, "parse", lambda gpu, text: None)
+    assert kept(sample, files, tmp_path / "parsed.bam", "gpu") == wanted

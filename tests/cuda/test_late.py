@@ -220,6 +220,11 @@ def test_the_bam_has_the_bytes_of_the_cpu(small: Gpu, aligned_sample: Sample, mo
     test_align.test_the_bam_has_the_bytes_of_the_cpu(small, aligned_sample, monkeypatch, tmp_path, "bgzip")
 
 
+@pytest.mark.parametrize("gpu", [3], ids="seed {}".format, indirect=True)
+def test_reads_stay(small: Gpu, aligned_sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    test_align.test_reads_that_stay_are_called_from_as_those_of_the_cpu(small, aligned_sample, monkeypatch, tmp_path, "bgzip")
+
+
 @pytest.mark.parametrize("gpu", [1], ids="seed {}".format, indirect=True)
 def test_every_file_has_the_bytes_of_the_cpu(gpu: Gpu, called_sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     test_secondary.test_every_file_has_the_bytes_of_the_cpu(gpu, called_sample, monkeypatch, tmp_path)

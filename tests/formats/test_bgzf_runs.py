@@ -1,4 +1,4 @@
-"""bgzip in threads gives what bgzip holds, and refuses what is damaged."""
+"""Runs of blocks give what bgzip holds, and what is damaged is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from genopipe.errors import BadInput
 from genopipe.formats import bgzf_runs
 from genopipe.formats.bgzf import END_OF_FILE, BgzfWriter
-from genopipe.formats.bgzf_runs import inflated_in_threads
+from genopipe.formats.bgzf_runs import MOST_CONTENT, inflate_into, runs
 
 CONTENT = np.random.default_rng(1).integers(65, 69, 700_000).astype(np.uint8).tobytes()
 
@@ -22,12 +22,24 @@ def written(path: Path, content: bytes) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("run", [100, 5_000, 40_000, 1 << 20])
+def inflated(path: Path, most: int) -> list[bytes]:
+    """The content of each run."""
+    found = [(run, np.empty(run.size, np.uint8)) for run in runs(path, most)]
+    for run, out in found:
+        inflate_into(run, out, path)
+    return [out.tobytes() for _, out in found]
+
+
+@pytest.mark.parametrize("piece", [100, 5_000, 40_000, 1 << 20])
 @pytest.mark.parametrize("content", [b"", b"x", CONTENT])
-def test_the_content_comes_whole_and_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: int, content: bytes) -> None:
-    monkeypatch.setattr(bgzf_runs, "_RUN", run)
+@pytest.mark.parametrize("most", [1, 70_000, 1 << 18, 1 << 30])
+def test_the_content_comes_whole_and_in_order(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, piece: int, content: bytes, most: int
+) -> None:
+    monkeypatch.setattr(bgzf_runs, "_PIECE", piece)
     written(tmp_path / "x.gz", content)
-    assert b"".join(inflated_in_threads(tmp_path / "x.gz", 3)) == content
+    found = inflated(tmp_path / "x.gz", most)
+    assert b"".join(found) == content and max(map(len, found)) <= max(most, MOST_CONTENT)
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -36,6 +48,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "without its end mark": lambda data: data[: -len(END_OF_FILE)],
     "with something behind": lambda data: data + b"more and more and more",
     "nothing at all": lambda data: b"",
+    "a size that is not its own": lambda data: data[: -len(END_OF_FILE) - 4] + b"\x07\0\0\0" + END_OF_FILE,
+    "a size that no block has": lambda data: data[: -len(END_OF_FILE) - 4] + b"\0\0\1\1" + END_OF_FILE,
 }
 
 
@@ -44,4 +58,4 @@ def test_damage_is_told(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "x.gz"
     path.write_bytes(DAMAGES[damage](written(path, CONTENT)))
     with pytest.raises(BadInput, match=r"x\.gz: the bgzip data is damaged .* wanted a whole bgzip file"):
-        list(inflated_in_threads(path, 2))
+        inflated(path, 1 << 20)
