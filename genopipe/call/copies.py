@@ -26,6 +26,7 @@ class Call:
 
     genotype  None where it is not known, empty where the person has no copy of the place
     copies    of the place that the person has
+    allele_depth  None for an allele that reads were not counted for
     new       phred of the child's allele being new, where it is
     order     the genotype in the order of the copies, where the sample's own record is in a phase set
     """
@@ -33,7 +34,7 @@ class Call:
     genotype: tuple[int, ...] | None = None
     quality: int = 0
     depth: int | None = None
-    allele_depth: tuple[int, ...] = ()
+    allele_depth: tuple[int | None, ...] = ()
     likelihood: tuple[int, ...] = ()
     new: int | None = None
     copies: int = 2

@@ -2,15 +2,18 @@
 
 The two best haplotypes are kept, and at one site after the other every allele is put on either of them; the cost of a genotype is that of
 the better way to put its two alleles on the two haplotypes. So the other sites of the region are held at their best while one is judged.
-A deletion of one haplotype that lies over the site is an allele there too; the deletion itself is told by its own record.
+A deletion of one haplotype that lies over the site is an allele there too; the deletion itself is told by its own record. Events that were
+tried and are on neither are put there likewise, and tell how sure the reference is at their place.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.call.events import Event
+from genopipe.call.events import Event, with_event
 from genopipe.call.haplotypes import Search, lying_over, site_alleles, with_allele
 from genopipe.call.settings import Settings
 from genopipe.call.sites import DELETED, Site, choose, genotypes, normalised, record_alleles, shown_by, strand_counts
@@ -20,10 +23,34 @@ _CLEAR = 3_000
 """Milli-phred by which the best allele must lead for a fragment to show it."""
 
 
+class ReferenceFit(NamedTuple):
+    """By how much (milli-phred) one and two copies of an event cost more than the best haplotypes; `position` is that of its record."""
+
+    position: int
+    one: int
+    two: int
+
+
 def region_sites(search: Search, settings: Settings) -> list[Site]:
     """The records of one region."""
     found = [_site(search, site, events, lying_over(search, site), settings) for site, events in site_alleles(search).items()]
     return [site for site in found if site is not None]
+
+
+def region_fits(search: Search, settings: Settings) -> list[ReferenceFit]:
+    """How the events stand that were tried and are on neither of the best haplotypes."""
+    known, taken = search.evidence.column, {event for haplotype in search.pair for event in haplotype}
+    tried = [(event, [with_event(haplotype, event) for haplotype in search.pair]) for event in search.prior if event not in taken]
+    told = [(event.position - event.is_indel, both) for event, both in tried if all(haplotype in known for haplotype in both)]
+    haplotypes = [*search.pair, *(haplotype for _, both in told for haplotype in both)]
+    cost = search.evidence.fragment_costs(haplotypes, settings)
+    pair = pair_costs(cost) if search.ploidy == 2 else cost.sum(axis=0)[:, None].repeat(len(haplotypes), axis=1)
+    fits = []
+    for i, (position, _) in enumerate(told, 1):
+        first, second = 2 * i, 2 * i + 1
+        one, two = min(pair[first, 1], pair[0, second]), pair[first, second]
+        fits.append(ReferenceFit(position, int(one - pair[0, 1]), int(two - pair[0, 1])))
+    return fits
 
 
 def _site(search: Search, site: tuple[int, bool], events: list[Event], over: list[Event], settings: Settings) -> Site | None:

@@ -1,9 +1,9 @@
 """`genopipe joint`: the gVCFs of a family to one VCF.
 
 All files are walked side by side. Where any sample has a variant, the records of that place are brought to one list of alleles, and every
-sample's likelihoods are looked up in its own record there, or in the reference block or other record that lies over the place, and brought
-to as many copies as the sample has there. Then each child is judged together with its parents. A raw genotype stands unless that
-judgement is for another one, and where nothing was seen of a sample none is written.
+sample's likelihoods are looked up in its own record there, or in the reference block or other record that lies over the place (of a
+deletion, as the allele `*`), and brought to as many copies as the sample has there. Then each child is judged together with its parents. A
+raw genotype stands unless that judgement is for another one, and where nothing was seen of a sample none is written.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 
 from genopipe.call.bias import strand_odds
 from genopipe.call.copies import Call, Person, in_copies, people_of, unseen
 from genopipe.call.family import Trio, consistent, judge_trio
 from genopipe.call.ploidy import is_mitochondrial, sex_chromosome
-from genopipe.call.sites import DELETED, MAX_LIKELIHOOD, MAX_QUALITY, fisher_phred, genotypes
+from genopipe.call.sites import DELETED, MAX_QUALITY, fisher_phred, genotypes
 from genopipe.errors import BadInput
 from genopipe.formats.gvcf import Gvcf, GvcfRecord, open_gvcf, read_gvcf
 from genopipe.formats.ped import Member, read_ped
@@ -141,11 +141,13 @@ def has_indel(alleles: Sequence[str]) -> bool:
 def _site(position: int, variants: list[tuple[int, GvcfRecord]], over: list[list[GvcfRecord]]) -> JointSite:
     reference = max((record.alleles[0] for _, record in variants), key=len)
     widened = {sample: _widened(record, reference) for sample, record in variants}
-    alleles = (reference, *dict.fromkeys(allele for list_ in widened.values() for allele in list_[1:-1]))
     own = dict(variants)
+    others = {sample: _nearest(records, position) for sample, records in enumerate(over) if sample not in own and records}
+    star = [DELETED] * any(_deleting(record, position) for record in others.values())
+    alleles = (reference, *dict.fromkeys([*(allele for list_ in widened.values() for allele in list_[1:-1]), *star]))
     calls = [
-        _own_call(own[sample], widened[sample], alleles) if sample in own else _other_call(records, len(alleles))
-        for sample, records in enumerate(over)
+        _own_call(own[sample], widened[sample], alleles) if sample in own else _other_call(others.get(sample), position, alleles)
+        for sample in range(len(over))
     ]
     records = [record for _, record in variants]
     strand = tuple(map(sum, zip(*(record.strand for record in records if record.strand), strict=True)))
@@ -173,24 +175,38 @@ def _own_call(record: GvcfRecord, widened: list[str], alleles: tuple[str, ...]) 
     place = {genotype: i for i, genotype in enumerate(genotypes(len(widened), ploidy))}
     likelihood = [record.likelihood[place[tuple(sorted(number[a] for a in g))]] for g in genotypes(len(alleles), ploidy)]
     order = tuple(alleles.index(widened[allele]) for allele in record.genotype)
-    depths = tuple(record.allele_depth[n] if n < any_other else 0 for n in number)
+    depths = tuple(record.allele_depth[n] if n < any_other else None for n in number)
     own = Call(tuple(sorted(order)), record.genotype_quality, record.depth, depths, _from_zero(likelihood))
     return own if record.phase_set is None else replace(own, order=order, phase_set=record.phase_set)
 
 
-def _other_call(records: list[GvcfRecord], n_alleles: int) -> Call:
-    """The call of a sample without a variant here: from the block over the place, or with the confidence of another record over it."""
-    if not records:
+def _nearest(records: list[GvcfRecord], position: int) -> GvcfRecord:
+    """The one of the records over a place that tells most of it: a block, a deletion of it, else the least sure one."""
+    blocks, deletions = [each for each in records if each.is_block], [each for each in records if _deleting(each, position)]
+    return min(blocks or deletions or records, key=lambda record: record.genotype_quality)
+
+
+def _deleting(record: GvcfRecord, position: int) -> list[int]:
+    """The alleles of a record over a place that have not the base there."""
+    return [i for i, allele in enumerate(record.alleles[:-1]) if i and len(allele) <= position - record.start]
+
+
+def _other_call(record: GvcfRecord | None, position: int, alleles: tuple[str, ...]) -> Call:
+    """The call of a sample without a variant here: what a block or record over the place says of its copies that are there, or deleted."""
+    if record is None:
         return Call()
-    block = next((record for record in records if record.is_block), None)
-    record = block or min(records, key=lambda record: record.genotype_quality)
-    ploidy = len(record.genotype)
-    by_copies = record.likelihood if block else (0, record.genotype_quality, min(2 * record.genotype_quality, MAX_LIKELIHOOD))
-    if ploidy == 1 and not block:
-        by_copies = by_copies[:2]
-    likelihood = [by_copies[sum(allele > 0 for allele in genotype)] for genotype in genotypes(n_alleles, ploidy)]
-    quality = record.genotype_quality
-    return Call((0,) * ploidy, quality, record.depth, (record.depth, *(0,) * (n_alleles - 1)), _from_zero(likelihood))
+    ploidy, any_other = len(record.genotype), len(record.alleles) - 1
+    deleted = _deleting(record, position)
+    kept = [allele for allele in range(any_other) if allele not in deleted]
+    of = [kept, *(deleted if deleted and allele == DELETED else [any_other] for allele in alleles[1:])]
+    place = {genotype: i for i, genotype in enumerate(genotypes(any_other + 1, ploidy))}
+    ways = [product(*(of[allele] for allele in genotype)) for genotype in genotypes(len(alleles), ploidy)]
+    likelihood = [min(record.likelihood[place[tuple(sorted(way))]] for way in each) for each in ways]
+    here = {allele: number for number in (0, alleles.index(DELETED) if deleted else 0) for allele in of[number]}
+    order = tuple(here[allele] for allele in record.genotype)
+    depths = [sum(record.allele_depth[allele] for allele in same) if any_other not in same else None for same in of]
+    call = Call(tuple(sorted(order)), record.genotype_quality, record.depth, tuple(depths), _from_zero(likelihood))
+    return replace(call, order=order, phase_set=record.phase_set) if deleted else call
 
 
 def _from_zero(likelihood: list[int]) -> tuple[int, ...]:
@@ -229,7 +245,8 @@ def _judge(site: JointSite, three: list[Call], haploid_from: str) -> None:
     for call, genotype, quality in zip(three, verdict.genotypes, verdict.qualities, strict=True):
         if genotype != call.genotype:
             call.genotype, call.quality = genotype, min(quality, MAX_QUALITY)
-    if verdict.new:
+    father, mother, child = verdict.genotypes
+    if verdict.new and {site.alleles[allele] for allele in set(child).difference(father, mother)} != {DELETED}:
         three[2].new = verdict.new
 
 
@@ -278,10 +295,9 @@ def _sample_text(call: Call) -> str:
     if not call.genotype:
         return f"{'./.' if call.copies == 2 else '.'}:.:{'.' if call.depth is None else call.depth}:.:.:.:."
     phased = call.phase_set is not None and tuple(sorted(call.order)) == call.genotype
-    genotype, depths, likelihood = (
-        "|".join(map(str, call.order)) if phased else "/".join(map(str, call.genotype)),
-        ",".join(map(str, call.allele_depth)),
-        ",".join(map(str, call.likelihood)),
-    )
+    genotype = "|".join(map(str, call.order)) if phased else "/".join(map(str, call.genotype))
+    untold = any(call.allele_depth[allele] is None for allele in call.genotype)
+    depths = "." if untold else ",".join(str(depth or 0) for depth in call.allele_depth)
+    likelihood = ",".join(map(str, call.likelihood))
     new, phase_set = "." if call.new is None else call.new, call.phase_set if phased else "."
     return f"{genotype}:{depths}:{call.depth}:{call.quality}:{likelihood}:{new}:{phase_set}"

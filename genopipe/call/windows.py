@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.call.bias import tell_bias
-from genopipe.call.blocks import Blocks, reference_blocks
+from genopipe.call.blocks import Blocks, reference_blocks, refitted
 from genopipe.call.coverage import Coverage, measure, measure_targets
 from genopipe.call.evidence import gather_evidence
 from genopipe.call.features import FEATURES, site_features
 from genopipe.call.filters import fail_by_trees, failed_thresholds
-from genopipe.call.genotypes import region_sites
+from genopipe.call.genotypes import ReferenceFit, region_fits, region_sites
 from genopipe.call.haplotypes import settle
 from genopipe.call.looks import Calling, Look, Window, looks
 from genopipe.call.mitochondria import low_shares, marked
@@ -84,25 +84,26 @@ def settled(calling: Calling, window: Window, looks: Iterable[Look]) -> Found:
 
 def _settle(found: Found, near: dict[Span, list[Site]], calling: Calling, window: Window, look: Look) -> View:
     """Adds the records of a look to what is found, and those of each span and of regions that reach into it to `near`; gives its view
-    without reads."""
+    without reads, the fit put right."""
     found.tried = Tried(*(a + b for a, b in zip(found.tried, _tried(calling, window, look), strict=True)))
-    new: list[Site] = []
+    new, fits = list[Site](), list[ReferenceFit]()
     for span, known in near.items():
-        sites = [site for site in _sites_of(calling, window, look, span) if look.start <= site.position < look.end]
+        every, told = _near(look, span, calling.settings)
+        if is_mitochondrial(window.contig):
+            every = _with_mixtures(every, calling, look, span)
+        sites = [site for site in every if look.start <= site.position < look.end]
+        fits.extend(told)
         known.extend(sites)
         new.extend(site for site in sites if span[0] <= site.position < span[1])
     tell_bias(look.here, new)
     found.sites.extend(new)
     if calling.with_features or calling.forest is not None:
         found.features = np.concatenate((found.features, site_features(look.here, new)))
-    return columns_of(look.here, look.start, look.end)
+    return refitted(columns_of(look.here, look.start, look.end), look.regions, fits, calling.settings)
 
 
-def _sites_of(calling: Calling, window: Window, look: Look, span: Span) -> list[Site]:
-    """The records of the span, and of regions that reach into it."""
-    near = _sites_near(look, span, calling.settings)
-    if not is_mitochondrial(window.contig):
-        return near
+def _with_mixtures(near: list[Site], calling: Calling, look: Look, span: Span) -> list[Site]:
+    """The mitochondrial records, and those of alleles of low share."""
     mixtures = low_shares(look.here, near, span=span[:2], settings=calling.settings)
     ordered = sorted([*near, *mixtures], key=lambda site: (site.position, site.alleles))
     return [marked(site, calling.model.depth) for site in ordered]
@@ -152,8 +153,8 @@ def _tried(calling: Calling, window: Window, look: Look) -> Tried:
     return Tried(int(simple), len(regions), deep, sum(len(region.events) > settings.max_events for region in regions))
 
 
-def _sites_near(look: Look, span: Span, settings: Settings) -> list[Site]:
-    """The records of the simple sites in the span and of all regions that reach into it."""
+def _near(look: Look, span: Span, settings: Settings) -> tuple[list[Site], list[ReferenceFit]]:
+    """The records of the simple sites in the span and of all regions that reach into it; and what was tried in the span."""
     here, simple = look.here, look.simple
     start, end, ploidy = max(span[0], look.start), min(span[1], look.end), span[2]
     inside = simple[(simple >= start) & (simple < end)]
@@ -161,9 +162,11 @@ def _sites_near(look: Look, span: Span, settings: Settings) -> list[Site]:
     longest = int((here.reads.end - here.reads.position).max(initial=0)) + 2 * settings.longest_region
     near = [region for region in look.regions if region.end + settings.flank > start and region.start - settings.flank < end]
     evidences = [gather_evidence(here, region, longest=longest, settings=settings) for region in near]
-    for search in settle([e for e in evidences if len(e.fragment)], ploidy=ploidy, settings=settings):
+    searches = settle([e for e in evidences if len(e.fragment)], ploidy=ploidy, settings=settings)
+    for search in searches:
         found += region_sites(search, settings)
-    return _without_repeats(sorted(found, key=lambda site: (site.position, site.alleles)))
+    fits = [fit for search in searches for fit in region_fits(search, settings) if span[0] <= fit.position < span[1]]
+    return _without_repeats(sorted(found, key=lambda site: (site.position, site.alleles))), fits
 
 
 def _without_repeats(sites: list[Site]) -> list[Site]:

@@ -6,18 +6,24 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import pysam
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genopipe.call.blocks import reference_blocks
+from genopipe.call.blocks import reference_blocks, refitted
+from genopipe.call.caller import Outputs, call_variants
+from genopipe.call.genotypes import ReferenceFit
+from genopipe.call.regions import Region
 from genopipe.call.settings import DEFAULT
 from genopipe.call.sites import Site
 from genopipe.call.view import view
 from genopipe.formats.bam_index import open_bam
 from genopipe.formats.bam_reader import read_stretch
 from genopipe.formats.genome import fetch, load_genome
+from genopipe.formats.gvcf import open_gvcf, read_gvcf
 from genopipe.kernels.reference_blocks import even_runs, spelled
+from tests.call.conftest import Person, called, change, write_reads
 
 START, END = 8_000, 12_000
 
@@ -64,6 +70,37 @@ def test_one_base_is_told_by_its_fit(here, ploidy):
     costs = costs if ploidy == 2 else [costs[0], costs[2]]
     phreds = [math.floor((cost - min(costs)) / 1000 + 0.5) for cost in costs]
     assert blocks.least.tolist() == [[here.pileup.depth[700], min(sorted(phreds)[1], 99), *phreds]]
+
+
+def test_the_fit_inside_regions_is_what_haplotypes_tell(here):
+    """Regions that meet, overlap, and reach beyond the view; at one base the likeliest of what was tried there counts."""
+    before, reach = here.pileup.fit.copy(), DEFAULT.reach
+    here.pileup.fit[40:160] = 9_000, 2_000, 5_000
+    regions = [Region(START - 50, START + 45), Region(START + 44, START + 50), Region(START + 110, START + 115), Region(END - 5, END + 9)]
+    told = [(START + 42, 70, 900), (START + 42, 300, 80), (START + 112, -500, 20), (START - 3, 1, 1), (END, 1, 1)]
+    fit = refitted(here, regions, [ReferenceFit(*each) for each in told], DEFAULT).pileup.fit
+    kept = [*range(50 + reach, 110 - reach), *range(115 + reach, 160)]
+    expected = {i: [9_000, 2_000, 5_000] if i in kept else [0, 0, 0] for i in range(40, 160)} | {42: [0, 70, 80], 112: [0, -500, 20]}
+    assert {i: fit[i].tolist() for i in expected} == expected
+    assert (fit[160 : -5 - reach] == here.pileup.fit[160 : -5 - reach]).all() and (fit[:40].min(axis=1) == 0).all()
+    here.pileup.fit[:] = before
+
+
+def test_bases_of_an_insertion_that_lie_beside_it_speak_for_no_other_variant(world, tmp_path):
+    """Reads that end soon behind the insertion, as aligners lay them: without a gap, so that they differ from the reference."""
+    insertion = change(world, "chr1", 30_000, "ins", "ACGTTGCAAC")
+    bam = write_reads(world, Person("p", ([insertion], [insertion])), tmp_path / "gaps.bam", depth=60, only="chr1")
+    with pysam.AlignmentFile(str(bam)) as source, pysam.AlignmentFile(str(tmp_path / "p.bam"), "wb", header=source.header) as target:
+        for read in source:
+            gaps = [i for i, (operation, _) in enumerate(read.cigartuples) if operation == 1]
+            if gaps and read.cigartuples[-1][1] <= 12:
+                read.cigartuples = [(0, read.query_length)]
+            target.write(read)
+    pysam.index(str(tmp_path / "p.bam"))
+    call_variants(world.reference, tmp_path / "p.bam", Outputs(tmp_path / "p.vcf.gz", tmp_path / "p.g.vcf.gz"), region="chr1:29001-31000")
+    assert called(tmp_path / "p.vcf.gz") == {insertion: 2}
+    blocks = [record for record in read_gvcf(open_gvcf(tmp_path / "p.g.vcf.gz")) if record.is_block]
+    assert [block for block in blocks if block.likelihood[0]] == []
 
 
 def test_blocks_of_part_of_a_window_are_those_that_begin_there(here):

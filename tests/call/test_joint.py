@@ -135,6 +135,41 @@ def test_alleles_of_different_length_share_a_record(tmp_path):
     assert [(alleles, genotypes) for _, alleles, genotypes, _, _ in found] == [(("ACC", "A", "AC"), [(0, 1), (0, 2), (0, 0)])]
 
 
+def depths(folder):
+    with pysam.VariantFile(str(folder / "f.vcf.gz")) as file:
+        return [[sample["AD"] for sample in record.samples.values()] for record in file]
+
+
+def test_a_block_tells_no_depth_of_an_allele(tmp_path):
+    """The child's block holds it for a carrier as likely as not, and the mother is one."""
+    found = family(tmp_path, [block(1, 99, 0, "3,0,300")], [block(1, 99)], [variant(10)])
+    assert found[0][2] == [(0, 1), (0, 0), (0, 1)]
+    assert depths(tmp_path) == [[(None,), (30, 0), (15, 15)]]
+
+
+def test_what_a_deletion_lies_over_is_its_allele_there(tmp_path):
+    """The father has one deletion over the variant, the mother two; the last deleted base counts, the one behind does not."""
+    one = variant(8, "GACT", "G", "0|1:12,18,0:30:99:500,0,400,700,800,900").replace("PL 0|1", "PL:PS 0|1") + ":8"
+    two = variant(8, "GACT", "G", "1/1:0,30,0:30:80:900,80,0,990,95,999")
+    found = family(tmp_path, [variant(11), variant(12)], [one, block(12, 99)], [two, block(12, 99)])
+    told = {position: (alleles, genotypes) for position, alleles, genotypes, _, _ in found}
+    assert told[11] == (("A", "T", "*"), [(0, 1), (0, 2), (2, 2)])
+    assert told[12] == (("A", "T"), [(0, 1), (0, 0), (0, 0)])
+    assert depths(tmp_path)[1] == [(15, 15, 0), (12, 0, 18), (0, 0, 30)]
+    with pysam.VariantFile(str(tmp_path / "f.vcf.gz")) as file:
+        dad = next(record for record in file if record.pos == 11).samples["dad"]
+    assert (dad["PL"], dad.phased, dad["PS"]) == ((500, 700, 900, 0, 800, 400), True, 8)
+
+
+def test_a_new_deletion_makes_no_new_variant_of_what_it_lies_over(tmp_path):
+    new = variant(8, "GACT", "G", "0/1:15,15,0:30:99:600,0,600,700,700,900")
+    found = family(tmp_path, [new], [block(1, 99)], [block(1, 9), variant(10), block(11, 99)])
+    assert [(alleles, genotypes, bool(dnm)) for _, alleles, genotypes, dnm, _ in found] == [
+        (("GACT", "G"), [(0, 1), (0, 0), (0, 0)], True),
+        (("A", "T", "*"), [(0, 2), (0, 0), (0, 1)], False),
+    ]
+
+
 def test_a_sample_without_anything_there_has_no_genotype(tmp_path):
     found = family(tmp_path, [variant(10)], [block(50, 99)], [variant(10)])
     assert found[0][2] == [(0, 1), (None, None), (0, 1)]
