@@ -33,7 +33,7 @@ def score_chart(phenotype: float, variant: float | None, score: float) -> str:
 def pedigree_chart(family: Sequence[Member], proband: str, labels: Mapping[str, Sequence[str]]) -> str:
     """The family, with `labels` (lines of text) under each sample."""
     place = _places(family)
-    columns = max(column for column, _ in place.values()) + 1
+    columns = widest(family)
     rows = max(row for _, row in place.values()) + 1
     tallest = max((len(lines) for lines in labels.values()), default=0)
     height = (rows - 1) * ROW + SYMBOL + (tallest + 1) * LINE + 10
@@ -42,6 +42,11 @@ def pedigree_chart(family: Sequence[Member], proband: str, labels: Mapping[str, 
     for member in family:
         parts.append(_person(member, place[member.sample], labels.get(member.sample, ()), is_proband=member.sample == proband))
     return "".join([*parts, "</svg>"])
+
+
+def widest(family: Sequence[Member]) -> float:
+    """How many people stand beside each other."""
+    return max(column for column, _ in _places(family).values()) + 1
 
 
 def _places(family: Sequence[Member]) -> dict[str, tuple[float, int]]:

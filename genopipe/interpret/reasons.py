@@ -84,10 +84,15 @@ def _alone(consequence: Consequence) -> str:
     return f"{terms} ({name})" if name else terms
 
 
+def clinvar_class(assertion: Assertion) -> str:
+    """ClinVar's class and stars."""
+    stars = "1 star" if assertion.stars == 1 else f"{assertion.stars} stars"
+    return f"{assertion.significance.replace('_', ' ')} ({stars})"
+
+
 def clinvar_words(assertion: Assertion) -> str:
     """ClinVar's class, stars and condition."""
-    stars = "1 star" if assertion.stars == 1 else f"{assertion.stars} stars"
-    return f"{assertion.significance.replace('_', ' ')} ({stars}; {_conditions(assertion.conditions)})"
+    return f"{clinvar_class(assertion).removesuffix(')')}; {_conditions(assertion.conditions)})"
 
 
 def _conditions(told: str) -> str:

@@ -13,7 +13,7 @@ from math import isnan
 from typing import Any
 
 from genopipe import __version__
-from genopipe.interpret.drawing import pedigree_chart, score_chart
+from genopipe.interpret.drawing import pedigree_chart, score_chart, widest
 from genopipe.interpret.evaluation import unevaluated
 from genopipe.interpret.findings import Finding, Hit, Interpretation
 from genopipe.interpret.kinship import relation
@@ -22,10 +22,12 @@ from genopipe.interpret.ontology import Ontology
 from genopipe.interpret.pgx.report import aminoglycosides
 from genopipe.interpret.phenopacket import zygosity
 from genopipe.interpret.pileup import pileup_chart
-from genopipe.interpret.reasons import clinvar_words
+from genopipe.interpret.reasons import clinvar_class, clinvar_words
 from genopipe.interpret.sequence import bases_of
 
-SHOWN_IN_FULL, SHOWN_IN_BRIEF, MOST_UNSEEN = 5, 25, 12
+SHOWN_IN_FULL, SHOWN_AT_A_GLANCE, SHOWN_IN_BRIEF, MOST_UNSEEN = 5, 12, 25, 12
+NARROW = 3
+"""People beside each other whose pedigree fits beside the reasons; a wider one stands below them."""
 
 MODES = {
     "AD_de_novo": "new in the child (de novo), dominant",
@@ -49,6 +51,7 @@ MODES = {
 def report(result: Interpretation, document: Mapping[str, Any]) -> str:
     """The page; `document` is findings.json, for its dates."""
     shown = result.candidates[:SHOWN_IN_FULL] or result.findings[: 3 if result.variants is not None else SHOWN_IN_FULL]
+    at_a_glance = result.candidates[:SHOWN_AT_A_GLANCE] or shown
     context = {
         "case": result.request.subject.case,
         "issued": document.get("issued"),
@@ -57,7 +60,7 @@ def report(result: Interpretation, document: Mapping[str, Any]) -> str:
         "answer": answer(result),
         "negative": result.request.variants is not None and not result.candidates,
         "cards": [_card(result, finding) for finding in shown],
-        "others": [_brief(finding) for finding in result.findings if finding not in shown][:SHOWN_IN_BRIEF],
+        "others": [_brief(finding) for finding in result.findings if finding not in at_a_glance][:SHOWN_IN_BRIEF],
         "n_ranked": len(result.findings),
         "subject": result.request.subject,
         "observed": _terms(result.ontology, result.request.subject.observed),
@@ -67,7 +70,9 @@ def report(result: Interpretation, document: Mapping[str, Any]) -> str:
         "parentage": result.parentage,
         "notes": result.notes,
         "aminoglycosides": aminoglycosides(result.request.pgx) if result.request.pgx is not None else None,
-        "glance": [_glance(finding) for finding in shown if finding.hits],
+        "glance": [_glance(finding) for finding in at_a_glance if finding.hits],
+        "in_detail": {finding.gene for finding in shown},
+        "n_candidates": len(result.candidates),
         "tiered": any(finding.tier for finding in result.findings),
         "unseen": result.unseen[:MOST_UNSEEN],
         "n_unseen": len(result.unseen),
@@ -98,11 +103,13 @@ def _template() -> Any:
 
 def answer(result: Interpretation) -> tuple[str, str]:
     """The headline, and one sentence under it."""
-    if result.request.variants is None:
+    if result.variants is None:
         return (
             "Genes ranked by phenotype alone",
             "No variants were given. The list says where to look first, not what the patient has.",
         )
+    if not len(result.variants):
+        return "No result: the VCF has no variant of the patient", "Check the file and the calling: this is no negative result."
     candidates = result.candidates
     if not candidates:
         why = (
@@ -117,11 +124,23 @@ def answer(result: Interpretation) -> tuple[str, str]:
     tail = (
         "It is the only candidate." if not more else f"{more} further candidate{'s' if more > 1 else ''} follow{'' if more > 1 else 's'}."
     )
-    verdicts = ", ".join(dict.fromkeys(hit.acmg.verdict for hit in first.hits))
-    known = " and ".join(hit.name for hit in first.hits if hit.clinvar is not None and hit.clinvar.pathogenic)
-    clinvar = f" ClinVar knows {known} as pathogenic." if known else ""
-    headline = f"{how[0].upper()}{how[1:]}; {verdicts} by the criteria that could be evaluated.{clinvar} {tail}"
-    return f"Best candidate: {first.gene}", headline
+    names = " and ".join(_name(hit) for hit in first.hits)
+    return f"Best candidate: {first.gene}, {names}", f"{how[0].upper()}{how[1:]}. {_class_told(first)} {tail}"
+
+
+def _name(hit: Hit) -> str:
+    """The shortest that names a variant: protein, else coding sequence, else the place."""
+    coding = (hit.consequence.hgvs_c or "").split(":")[-1]
+    return hit.consequence.hgvs_p or coding or hit.name
+
+
+def _class_told(finding: Finding) -> str:
+    """ClinVar's class before that by points, which leaves ClinVar's word on the variant itself out."""
+    known = [f"{_name(hit)} is {clinvar_class(hit.clinvar)}" for hit in finding.hits if hit.clinvar is not None and hit.known_pathogenic]
+    verdicts = ", ".join(dict.fromkeys(hit.acmg.verdict for hit in finding.hits))
+    if not known:
+        return f"By the criteria that could be evaluated: {verdicts}."
+    return f"In ClinVar {' and '.join(known)}; by the criteria that data decides without that: {verdicts}."
 
 
 def _card(result: Interpretation, finding: Finding) -> dict[str, Any]:
@@ -131,6 +150,7 @@ def _card(result: Interpretation, finding: Finding) -> dict[str, Any]:
         "mode": MODES[finding.pattern.mode] if finding.pattern is not None else None,
         "chart": score_chart(finding.phenotype_score, finding.variant_score, finding.score),
         "pedigree": pedigree_chart(family, proband, _labels(result, finding)) if finding.hits else None,
+        "wide": widest(family) > NARROW,
         "hits": [_hit(result, hit, letter) for hit, letter in zip(finding.hits, "ABCDEFGH", strict=False)],
         "pileups": [chart for hit in finding.hits if (chart := _pileup(result, hit)) is not None],
         "matches": [_match(result.ontology, match) for match in finding.matches],
@@ -139,7 +159,7 @@ def _card(result: Interpretation, finding: Finding) -> dict[str, Any]:
 
 def _glance(finding: Finding) -> dict[str, Any]:
     """A candidate as one row of the first page."""
-    known = [clinvar_words(hit.clinvar).split(";")[0] + ")" for hit in finding.hits if hit.clinvar is not None]
+    known = [clinvar_class(hit.clinvar) for hit in finding.hits if hit.clinvar is not None]
     return {
         "finding": finding,
         "mode": MODES[finding.pattern.mode] if finding.pattern is not None else "",

@@ -179,3 +179,37 @@ def test_a_certain_variant_is_a_candidate_though_the_phenotype_is_incomplete() -
     assert not replace(finding, phenotype_score=0.1).candidate
     assert not replace(finding, variant_score=0.5).candidate
     assert not replace(finding, hits=(replace(hit, acmg=Classification(())),)).candidate
+
+
+@pytest.mark.parametrize(
+    ("n", "more"), [(5, ""), (7, "The first 5 are told in detail below."), (30, "18 more candidates stand under further genes")]
+)
+def test_many_candidates_stand_at_a_glance(setting: Setting, tmp_path: Path, n: int, more: str) -> None:
+    """Twelve at most, so that what cannot be ruled out stays on the first page; all of them stand on the page."""
+    known = setting.world.codon_change("GENC", 20, "TAA")
+    variants = write_family_vcf(tmp_path / "v.vcf", ["KID"], [(known, ["1/1"])])
+    told = packet(tmp_path)
+    told.write_text(told.read_text().replace("HP:0001250", "HP:0008066"))
+    result = interpret(Request(load_subject(told), setting.evidence, variants, setting.genome, setting.reference))
+    first = result.findings[0]
+    assert first.candidate
+    many = replace(result, findings=tuple(replace(first, gene=f"GENE{i:02d}", rank=i + 1) for i in range(n)))
+    write_results(many, tmp_path / "out")
+    page = (tmp_path / "out/report.html").read_text()
+    glance = page.split("At a glance")[1].split("What this result cannot rule out")[0]
+    assert glance.count('data-label="Gene"') == min(n, 12)
+    assert more in glance
+    assert ("told in detail" in glance) == (n > 5)
+    assert all(f"GENE{i:02d}" in page for i in range(n))
+    name = first.hits[0].consequence.hgvs_p
+    headline = f"In ClinVar {name} is pathogenic (2 stars); by the criteria that data decides without that: {first.hits[0].acmg.verdict}."
+    assert f"<b>Best candidate: GENE00, {name}</b>" in page
+    assert headline in page
+
+
+def test_a_file_without_a_variant_of_the_patient_is_no_negative_result(setting: Setting, tmp_path: Path) -> None:
+    variants = write_family_vcf(tmp_path / "v.vcf", ["KID"], [])
+    write_results(interpret(Request(load_subject(packet(tmp_path)), setting.evidence, variants, setting.genome)), tmp_path / "out")
+    page = (tmp_path / "out/report.html").read_text()
+    assert "No result: the VCF has no variant of the patient" in page
+    assert "Negative result" not in page

@@ -58,7 +58,7 @@ def test_the_report_tells_where_nothing_could_be_seen(setting: Setting, tmp_path
     assert done.exit_code == 0
     n_coding = sum(end - start for start, end in setting.world.transcripts["GENA"].coding)
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "Negative result" in page
+    assert "No result" in page
     assert f'<td><b>GENA</b></td><td>1, 2, 3, 4</td><td class="number">{n_coding} (100 %)</td>' in page
     assert "<b>GENC</b>" not in page
     findings = json.loads((tmp_path / "out" / "findings.json").read_text())
