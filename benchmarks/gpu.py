@@ -37,7 +37,7 @@ from gpu_data import READ_LENGTH, simulate
 from genopipe import __version__
 from genopipe.device import Card, gpu_present
 from genopipe.kernels import extend, far, on_gpu, packed_on_gpu
-from genopipe.kernels.far import FarPileup
+from genopipe.kernels.far import Far
 from genopipe.kernels.fastq_on_gpu import parse
 from genopipe.kernels.packed_alignments import Levels, Placed, Sequenced
 from genopipe.kernels.pileup import Pileup
@@ -172,17 +172,24 @@ def pile_up(bench: Bench) -> Row:
     reads, reference = gpu_lanes.alignments(dense), gpu_lanes.codes(dense)
     there = Alignments(*(bench.xp.asarray(getattr(reads, name)) for name in reads.__dataclass_fields__))
     there_reference, bases = bench.xp.asarray(reference), len(reads.base)
-    taken = bench.seconds(lambda: on_gpu.pile(bench.card, there, there_reference, 0))
+    here, tables = one_stretch(bench, len(reads), len(reference)), bench.xp.asarray(on_gpu.fit_tables())
+    work = lambda: on_gpu.pile(bench.card, there, there_reference, here, n_indels=0, tables=tables)  # noqa: E731
+    taken = bench.seconds(work)
     # a base is read with its quality; its depth, count and three costs are read and written
     counted = {"bytes_per_second": float(bases * 2 + len(reference) * (1 + 2 * 68))}
     row = bench.row("pileup, 30x", bases, "bases", taken, counted=counted) | {"atomic_additions_per_second": 5 * bases / taken}
-    found = on_gpu.pile(bench.card, there, there_reference, 0)
+    found = work()
 
     def same(wanted: Pileup) -> bool:
         names = [name for name in wanted.__dataclass_fields__ if name != "start"]
         return all(np.array_equal(bench.card.host(getattr(found, name)), getattr(wanted, name)) for name in names)
 
     return bench.beside_lanes(row, bases, lambda: gpu_lanes.piled(reads, reference), same) | {"lanes_threads": 1}
+
+
+def one_stretch(bench: Bench, n_reads: int, n_bases: int) -> on_gpu.Stretches:
+    """All of these reads and bases, from position 0 on."""
+    return on_gpu.stretches(bench.card, *(np.array([0, n], np.int64) for n in (n_reads, n_bases, 0)))
 
 
 def active_regions(bench: Bench) -> Row:
@@ -195,13 +202,16 @@ def active_regions(bench: Bench) -> Row:
     piled = replace(gpu_lanes.piled(reads, reference), indel=indel)
     mark = np.where(rng.random(len(reference)) < 0.001, 1, 0).astype(np.uint8)
     there = Alignments(*(bench.xp.asarray(getattr(reads, name)) for name in reads.__dataclass_fields__))
+    there_mark = bench.xp.asarray(mark)
     there_piled = replace(piled, indel=bench.xp.asarray(indel), depth=bench.xp.asarray(piled.depth))
-    given = (FarPileup(bench.card, there_piled, there, bench.xp.asarray(reference)), bench.xp.asarray(mark), reference, REGION_LIMITS)
-    taken = bench.seconds(lambda: far.regions_of(*given))
+    here = Far(there, one_stretch(bench, len(reads), len(reference)), n, int(np.maximum(indel[:, 3], 0).sum()))
+    codes = bench.xp.asarray(reference), [reference]
+    work = lambda: far.regions_of(bench.card, here, (there_piled, there_mark), codes, REGION_LIMITS)[0]  # noqa: E731
+    taken = bench.seconds(work)
     # marks are read three times, of an indel its row, name and bases, and its key is sorted
     counted = {"bytes_per_second": float(3 * len(reference) + n * (32 + 8 + 8 + 4 * 8 * 3))}
     row = bench.row("active regions", len(reference), "bases", taken, counted=counted)
-    ours = [array.tolist() for array in far.regions_of(*given)]
+    ours = [array.tolist() for array in work()]
     lanes = lambda: regions_of(reads, piled, reference, mark, REGION_LIMITS)  # noqa: E731
     return bench.beside_lanes(row, len(reference), lanes, lambda wanted: ours == [each.tolist() for each in wanted]) | {"lanes_threads": 1}
 

@@ -16,11 +16,11 @@ from genopipe.call.events import Haplotype, Stretch, spell
 from genopipe.call.regions import Region
 from genopipe.call.settings import Settings
 from genopipe.call.view import View
-from genopipe.formats.slabs import mixed
 from genopipe.kernels.assembly import gap_chance
 from genopipe.kernels.genotype import copy_pieces, fragment_costs
 from genopipe.kernels.pairhmm import likelihoods
 from genopipe.kernels.pileup import cut
+from genopipe.kernels.thinning import mixed
 from genopipe.model import Alignments
 
 _SHORTEST_PIECE = 10

@@ -1,10 +1,10 @@
 """Windows that are looked at here and settled by worker processes: where a device makes the looks, which only this process may use.
 
 The workers are forked before the device is asked for, so that they inherit nothing of it; what they go by comes to them once calling
-begins. A few threads make looks, a little ahead. The arrays of a look go into memory that is shared, without a file, and that is used again
-when the window is done; the rest of it, and the text that comes of it, go through the worker's pipe. Where a worker has so many reads and
-haplotypes to compare that it is worth it, it asks this process, where a thread for each worker has the device do it; the arrays go over and
-back by memory that the two share.
+begins. A few threads look at some windows each, a little ahead. What is seen goes into memory that is shared, without a file, and that is
+used again when the window is done; where it lies there, and the text that comes of it, go through the worker's pipe. Where a worker has so
+many reads and haplotypes to compare that it is worth it, it asks this process, where a thread for each worker has the device do it; the
+arrays go over and back by memory that the two share.
 """
 
 from __future__ import annotations
@@ -25,26 +25,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from genopipe.call.far_looks import AT_ONCE, Looker, Seen, look_of
 from genopipe.call.looks import Calling, Window, looks
 from genopipe.call.pool import MOST_OPEN, workers
 from genopipe.call.window_text import WindowText, written
 from genopipe.call.windows import settled
-from genopipe.device import out_of_memory
+from genopipe.device import in_use, out_of_memory
 from genopipe.kernels.pairhmm import ask_elsewhere, likelihoods
 
-_LOOKERS = 4
-"""Threads that make looks: they wait for the device most of the time."""
+_LOOKERS = 3
+"""Threads that look: they wait for the device most of the time."""
 _BORDER = 64
 """Arrays begin at multiples of it."""
 _LARGE = 1 << 23
 """Bytes of memory that is kept for the next object; more is given back."""
 
 
-class _Laid(NamedTuple):
-    """An object in shared memory: its pickle without the arrays, and where each of these begins and ends."""
-
-    pickled: bytes
-    bounds: list[tuple[int, int]]
+_Laid = list[tuple[int, int]]
+"""An object in shared memory: where each of its arrays begins and ends, and its pickle without these."""
 
 
 class _Shared:
@@ -54,19 +52,19 @@ class _Shared:
         self._file = os.memfd_create("genopipe")
 
     def lay(self, value: object) -> _Laid:
-        """Writes the arrays of `value`."""
+        """Writes `value`."""
         buffers: list[pickle.PickleBuffer] = []
         pickled = pickle.dumps(value, 5, buffer_callback=buffers.append)
-        bounds, end = [], 0
-        for buffer in buffers:
+        laid, end = [], 0
+        for data in (*(buffer.raw() for buffer in buffers), memoryview(pickled)):
             start = -(-end // _BORDER) * _BORDER
-            end = start + buffer.raw().nbytes
-            bounds.append((start, end))
-        if os.fstat(self._file).st_size <= end:
-            os.ftruncate(self._file, end + 1)
-        for buffer, (start, _) in zip(buffers, bounds, strict=True):
-            self._write(buffer.raw(), start)
-        return _Laid(pickled, bounds)
+            end = start + data.nbytes
+            laid.append((start, end))
+        if os.fstat(self._file).st_size < end:
+            os.ftruncate(self._file, end)
+        for data, (start, _) in zip((*(buffer.raw() for buffer in buffers), memoryview(pickled)), laid, strict=True):
+            self._write(data, start)
+        return laid
 
     def _write(self, data: memoryview, start: int) -> None:
         """Without a mapping, of which each page would be looked up at its first use."""
@@ -76,9 +74,9 @@ class _Shared:
 
     def take(self, laid: _Laid) -> Any:
         """What was laid down; its arrays may be written to, and nobody else sees that."""
-        size = max((end for _, end in laid.bounds), default=0)
-        memory = memoryview(mmap.mmap(self._file, size + 1, mmap.MAP_PRIVATE))
-        return pickle.loads(laid.pickled, buffers=[memory[start:end] for start, end in laid.bounds])
+        memory = memoryview(mmap.mmap(self._file, laid[-1][1], mmap.MAP_PRIVATE))
+        *buffers, pickled = (memory[start:end] for start, end in laid)
+        return pickle.loads(pickled, buffers=buffers)
 
     def clear(self) -> None:
         """What was laid down is not asked for any more."""
@@ -127,11 +125,11 @@ class _Asking:
 
 
 class _Handed(NamedTuple):
-    """A window with its looks, and what all windows are called by."""
+    """A window, what is seen of it, and what all windows are called by."""
 
     window: Window
     place: int
-    looks: _Laid
+    seen: _Laid
     calling: _Laid
 
 
@@ -140,7 +138,7 @@ class Settlers:
 
     def __init__(self, n: int) -> None:
         self._calling, self._known = _Shared(), list[Calling]()
-        self._places = [_Shared() for _ in range(MOST_OPEN * n + 2 * _LOOKERS + 2)]
+        self._places = [_Shared() for _ in range(MOST_OPEN * n + 1 + (_LOOKERS + 1) * AT_ONCE)]
         self._free = deque(range(len(self._places)))
         self._asking = [_Asking() for _ in range(n)]
         self._numbers, given = os.pipe()
@@ -169,10 +167,17 @@ class Settlers:
     def texts(self, calling: Calling, windows: Sequence[Window]) -> Iterator[Iterator[tuple[Window, WindowText]]]:
         """Gives each window with what it adds to the files, in order."""
         to_look_with: dict[str, Any] = dict.fromkeys(("genome", "bam", "read_groups"))
-        laid = self._calling.lay(replace(calling, **to_look_with))
+        laid, gpu = self._calling.lay(replace(calling, **to_look_with)), in_use()
+        assert gpu is not None
+        looker = Looker(gpu, calling)
+
+        def look(some: Sequence[Window], places: Sequence[int]) -> list[_Handed]:
+            seen = zip(some, places, looker.seen(some), strict=True)
+            return [_Handed(window, place, self._places[place].lay(each), laid) for window, place, each in seen]
+
         with ThreadPoolExecutor(_LOOKERS) as pool:
             try:
-                yield self._settled(self.spread(self._handed(pool, calling, windows, laid)))
+                yield self._settled(self.spread(self._handed(lambda *given: pool.submit(look, *given), windows)))
             finally:
                 pool.shutdown(cancel_futures=True)
 
@@ -187,8 +192,10 @@ class Settlers:
         """What a worker does with a window."""
         if not self._known:
             self._begin(handed.calling)
-        seen = self._places[handed.place].take(handed.looks)
-        return written(self._known[0], handed.window, settled(self._known[0], handed.window, seen))
+        calling, window, seen = self._known[0], handed.window, self._places[handed.place].take(handed.seen)
+        found = [look_of(calling, window, seen)] if isinstance(seen, Seen) else looks(calling, window, seen)
+        del seen
+        return written(calling, window, settled(calling, window, found))
 
     def _begin(self, calling: _Laid) -> None:
         """Takes up what windows are called by, and the next way to ask; lets go of those of others, so that each ends with its worker."""
@@ -207,17 +214,17 @@ class Settlers:
         for each in self._asking:
             each.here.close()
 
-    def _handed(self, pool: ThreadPoolExecutor, calling: Calling, windows: Sequence[Window], laid: _Laid) -> Iterator[_Handed]:
-        def look(window: Window, place: int) -> _Handed:
-            return _Handed(window, place, self._places[place].lay(list(looks(calling, window))), laid)
-
-        ahead: deque[Future[_Handed]] = deque()
-        for window in windows:
-            ahead.append(pool.submit(look, window, self._free.popleft()))
-            if len(ahead) > 2 * _LOOKERS:
-                yield ahead.popleft().result()
+    def _handed(
+        self, begin: Callable[[Sequence[Window], list[int]], Future[list[_Handed]]], windows: Sequence[Window]
+    ) -> Iterator[_Handed]:
+        ahead: deque[Future[list[_Handed]]] = deque()
+        for first in range(0, len(windows), AT_ONCE):
+            some = windows[first : first + AT_ONCE]
+            ahead.append(begin(some, [self._free.popleft() for _ in some]))
+            if len(ahead) > _LOOKERS:
+                yield from ahead.popleft().result()
         while ahead:
-            yield ahead.popleft().result()
+            yield from ahead.popleft().result()
 
 
 @contextmanager

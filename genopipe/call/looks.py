@@ -1,13 +1,15 @@
 """What is looked at of one window of the absolute grid: its reads, what they show, and where it differs from the reference.
 
 A window is looked at with padding on both sides, whole, or slab by slab where its reads lie so deep that they are too many at once; each
-slab has padding likewise. Nothing else asks for reads: what is settled later goes by looks alone.
+slab has padding likewise. Nothing else asks for reads: what is settled later goes by looks alone. A device looks at windows in
+`far_looks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from genopipe.call.recalibration import recalibrated
 from genopipe.call.regions import Region, find_regions
 from genopipe.call.settings import Settings
 from genopipe.call.targets import Targets
-from genopipe.call.view import View, narrowed, view
+from genopipe.call.view import View, view
 from genopipe.formats.bam_index import Bam
 from genopipe.formats.bam_reader import read_pieces
 from genopipe.formats.genome import fetch
@@ -74,41 +76,42 @@ class Look:
     simple: NDArray[np.int64]
 
 
-def looks(calling: Calling, window: Window) -> Iterator[Look]:
-    """The window, padded, in one look or several. The reads of one need not be kept for the next."""
+class Given(NamedTuple):
+    """What a window is looked at by: its reads, in pieces of file order, and the reference (codes) where it is padded."""
+
+    pieces: Iterable[Alignments]
+    reference: NDArray[np.uint8]
+
+
+def looks(calling: Calling, window: Window, given: Given | None = None) -> Iterator[Look]:
+    """The window, padded, in one look or several, by what is given or else read. The reads of one need not be kept for the next."""
     cell, padding, model = window.cell, calling.settings.padding, calling.model
-    low, high = max(cell[0] - padding, 0), min(cell[1] + padding, window.contig.length)
+    low, high = padded(window, calling.settings)
+    pieces, reference = read(calling, window) if given is None else given
 
     def look(slab: Slab) -> Look:
         start, end = max(slab.start - padding, low), min(slab.end + padding, high)
         reads = recalibrated(slab.reads, model.quality_tables)
-        here = view(reads, fetch(calling.genome, window.contig.name, start, end), start, gap_rate=model.gap_chance)
+        here = view(reads, reference[start - low : end - low], start, gap_rate=model.gap_chance)
         regions, simple = find_regions(here, settings=calling.settings)
-        if not _all_reads_count(calling, window):
-            here = narrowed(here, _spans(regions, simple, calling.settings))
         first, last = slab.start == cell[0], slab.end == cell[1]
         return Look(low if first else slab.start, high if last else slab.end, here, regions, simple)
 
-    pieces = thinned(_pieces(calling, window, low, high), _most_depth(calling, window))
-    return map(look, slabs(pieces, start=cell[0], end=cell[1], margin=padding, most_bases=calling.settings.most_bases))
+    thin = thinned(pieces, _most_depth(calling, window))
+    return map(look, slabs(thin, start=cell[0], end=cell[1], margin=padding, most_bases=calling.settings.most_bases))
 
 
-def _all_reads_count(calling: Calling, window: Window) -> bool:
-    """Whether reads are looked at that lie over neither a region nor a simple site."""
-    return is_mitochondrial(window.contig) or calling.with_features or calling.forest is not None
+def padded(window: Window, settings: Settings) -> tuple[int, int]:
+    """Start and end of the window with padding on both sides."""
+    return max(window.cell[0] - settings.padding, 0), min(window.cell[1] + settings.padding, window.contig.length)
 
 
-def _spans(regions: list[Region], simple: NDArray[np.int64], settings: Settings) -> NDArray[np.int64]:
-    """(regions and sites, 2): where the reads lie that records go by, the base before a region included, which a record may begin with."""
-    of_regions = [(region.start - settings.flank - 1, region.end + settings.flank) for region in regions]
-    return np.concatenate((np.array(of_regions, np.int64).reshape(-1, 2), np.stack((simple, simple + 1), axis=1)))
-
-
-def _pieces(calling: Calling, window: Window, low: int, high: int) -> Iterator[Alignments]:
-    if window.bam_contig is None:
-        return iter(())
-    quality, groups = calling.settings.min_mapping_quality, calling.read_groups
-    return read_pieces(calling.bam, window.bam_contig, start=low, end=high, min_mapping_quality=quality, read_groups=groups)
+def read(calling: Calling, window: Window) -> Given:
+    """What the window is looked at by, as it is read."""
+    low, high = padded(window, calling.settings)
+    how: dict[str, Any] = {"start": low, "end": high, "min_mapping_quality": calling.settings.min_mapping_quality}
+    pieces = () if window.bam_contig is None else read_pieces(calling.bam, window.bam_contig, **how, read_groups=calling.read_groups)
+    return Given(pieces, fetch(calling.genome, window.contig.name, low, high))
 
 
 def _most_depth(calling: Calling, window: Window) -> int:

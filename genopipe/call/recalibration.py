@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.kernels import far
-from genopipe.kernels.far import FarAlignments
 from genopipe.kernels.recalibration import N_CONTEXTS, N_CYCLES, N_QUALITIES, put_right
 from genopipe.model import Alignments
 
@@ -69,8 +67,6 @@ def recalibrated(reads: Alignments, tables: tuple[NDArray[np.int64], NDArray[np.
     row_of, table = tables
     if not len(table):
         return reads
-    if isinstance(reads, FarAlignments):
-        return far.put_right(reads, row_of, table)
     quality = np.empty_like(reads.quality)
     put_right(reads.flag, reads.base, reads.quality, reads.base_start, row_of, table, quality)
     return replace(reads, quality=quality)

@@ -32,11 +32,16 @@ class Region:
 
 def find_regions(view: View, *, settings: Settings) -> tuple[list[Region], NDArray[np.int64]]:
     """The regions, sorted, and the positions of the simple differing sites outside them."""
-    active = active_regions(view.reads, view.pileup, view.reference, _limits(settings))
+    return told_regions(active_regions(view.reads, view.pileup, view.reference, limits_of(settings)))
+
+
+def told_regions(active: Active) -> tuple[list[Region], NDArray[np.int64]]:
+    """The same of what is to be looked at."""
     return _with_events(active), active.site[~active.inside]
 
 
-def _limits(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> Limits:
+    """What the kernel goes by."""
     indel, base, clip = map(np.float64, (settings.min_indel_share, settings.min_snv_share, settings.min_clip_share))
     return Limits(np.int64(settings.min_support), indel, base, clip, np.int64(settings.reach), np.int64(settings.longest_region))
 

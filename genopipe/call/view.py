@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from genopipe.call.events import Stretch
 from genopipe.formats.slabs import no_reads
 from genopipe.kernels.assembly import GAP_RATE
-from genopipe.kernels.far import FarAlignments, FarPileup, over
 from genopipe.kernels.pileup import Pileup, no_pileup, pile
 from genopipe.model import Alignments
 
@@ -36,15 +35,6 @@ class View:
 def view(reads: Alignments, reference: NDArray[np.uint8], start: int, *, gap_rate: NDArray[np.float64] = GAP_RATE) -> View:
     """The view of the stretch of `reference` (codes) that begins at `start`."""
     return View(reads, pile(reads, reference, start), Stretch(start, reference.tobytes()), gap_rate)
-
-
-def narrowed(here: View, span: NDArray[np.int64]) -> View:
-    """What records go by that lie in some spans (spans, 2), where the view is on a device: the reads over them, and of its pileup what all
-    reads say of depth and fit. Any other view as it is."""
-    if not isinstance(here.reads, FarAlignments) or not isinstance(here.pileup, FarPileup):
-        return here
-    reads, pileup = over(here.reads, here.pileup, span)
-    return replace(here, reads=reads, pileup=pileup)
 
 
 def columns_of(view: View, start: int, end: int) -> View:

@@ -55,9 +55,8 @@ def run_secondary(reads: Reads, reference: Path, prefix: Path, *, options: Optio
         call_variants(reference, bam, outputs, sample=whom, threads=options.threads)
         return
     files = Files(reads.r1, reads.r2, False, reads.read_group)
-    many = options.device == "gpu" and options.threads > 1
     with (
-        settlers(options.threads) if many else nullcontext() as settling,
+        settlers(options.threads) if options.device == "gpu" else nullcontext() as settling,
         aligned_files(files, reference, bam, options=options, keep_bam=keep_bam) as aligned,
     ):
         assert aligned.bam.held is not None

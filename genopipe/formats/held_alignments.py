@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 from genopipe.device import Gpu
 from genopipe.formats.slabs import joined, taken
 from genopipe.kernels.compiled import kernel
-from genopipe.kernels.packed_alignments import Levels, Packed, Wanted, columns_for, look, unpack
-from genopipe.kernels.packed_on_gpu import Batches, batches, unpacked
+from genopipe.kernels.packed_alignments import Levels, Packed, Wanted, columns_for, look, starts_of, unpack
+from genopipe.kernels.packed_on_gpu import Asked, Batches, Deep, batches, looked, unpacked
+from genopipe.kernels.regions import starts
+from genopipe.kernels.thinning import BLOCK
 from genopipe.model import Alignments, Contig
 from genopipe.outputs import writing
 from genopipe.progress import log
@@ -108,27 +110,24 @@ class AlignmentStore:
         assert self._gpu is not None
         if not len(packed.position):
             return
-        word, start = self._gpu.kept(packed.word), self._gpu.kept(packed.start)
-        position = self._gpu.host(packed.position)
-        if word is None or start is None:
-            word, start = self._gpu.host(packed.word), self._gpu.host(packed.start)
-            with self._one_at_a_time:
-                place = self._room(len(word))
-                place[:] = word
-                self._keep(Packed(place, start, position), first_ordinal, is_here=True)
-            return
+        word: Any = self._gpu.kept(packed.word)
+        start: Any = self._gpu.kept(packed.start)
+        is_there = word is not None and start is not None
+        arrays = [(packed.position >> _BIN_BITS).astype(np.uint32), *([] if is_there else [packed.word, packed.start])]
+        bins, *here = self._gpu.fetched(arrays)()
         with self._one_at_a_time:
-            self._keep(Packed(word, start, position), first_ordinal, is_here=False)
+            if not is_there:
+                word, start = self._room(len(here[0])), here[1].copy()
+                word[:] = here[0]
+            self._batches.append(_Batch(first_ordinal, _Block(word, start, not is_there), bins.copy()))
 
     def _close(self) -> None:
         """Sorts what is collected."""
         segment, self._segment = self._segment, None
         if segment is not None and segment.used:
-            self._keep(segment.sorted_into(self._room(segment.used)), segment.first_ordinal, is_here=True)
-
-    def _keep(self, packed: Packed, first_ordinal: int, *, is_here: bool) -> None:
-        bins = (packed.position >> _BIN_BITS).astype(np.uint32)
-        self._batches.append(_Batch(first_ordinal, _Block(packed.word, packed.start, is_here), bins))
+            packed = segment.sorted_into(self._room(segment.used))
+            bins = (packed.position >> _BIN_BITS).astype(np.uint32)
+            self._batches.append(_Batch(segment.first_ordinal, _Block(packed.word, packed.start, True), bins))
 
     def held(self, contigs: Sequence[Contig], longest: int, duplicate: NDArray[np.uint8]) -> HeldAlignments:
         """All reads; none spans more than `longest` bases, and those whose ordinal has a bit in `duplicate` are no evidence."""
@@ -168,6 +167,14 @@ def _bring(gpu: Gpu, blocks: list[_Block]) -> None:
             blocks[i] = _Block(word, start, False)
 
 
+class Span(NamedTuple):
+    """Bases `start` to `end` of a contig, by its number."""
+
+    contig: int
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Here:
     """The blocks of the host. border (blocks + 1) int64: the first row of each; level: as `Levels.table` gives it."""
@@ -186,8 +193,9 @@ class _Here:
             look(part.word, part.start, mine, at, wanted, self.duplicate, position, n_operations, n_bases)
         kept = np.flatnonzero(n_bases)
         kept = kept[np.argsort(position[kept], kind="stable")]
-        out, to = columns_for(np, n_operations[kept], n_bases[kept]), np.full(len(row), -1)
+        start, to = starts_of(np, n_operations[kept], n_bases[kept]), np.full(len(row), -1)
         to[kept] = np.arange(len(kept))
+        out = columns_for(np, start, *start[:, -1].tolist())
         for part, mine, at in parts:
             unpack(part.word, part.start, mine, to[at], contig_start, self.level, out)
         return kept, Alignments(*out)
@@ -210,6 +218,23 @@ class _There:
         made = cls(gpu, told, is_there, gpu.put(here.duplicate), gpu.put(here.level))
         gpu.finish()
         return made
+
+    @property
+    def has_all(self) -> bool:
+        """Whether no block is the host's."""
+        return bool(self.is_there.all())
+
+    def alignments(self, row: NDArray[np.int64], wanted: Wanted, contig_start: int) -> tuple[NDArray[np.int64], Alignments]:
+        """The same as of the host, and copied there."""
+        gpu = self.gpu
+        first, last, base = (np.array([bound], np.int64) for bound in (wanted.first, wanted.last, contig_start))
+        with gpu.stream():
+            found = looked(
+                gpu, self.batches, Asked(row, np.array([0, len(row)]), first, last, base, wanted.min_quality), duplicate=self.duplicate
+            )
+            kept, reads = unpacked(gpu, self.batches, found, contig_start=base, level=self.level)
+            row, *columns = gpu.fetched([kept, *(getattr(reads, field.name) for field in fields(Alignments))])()
+            return row, Alignments(*columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +269,7 @@ class HeldAlignments:
         """The reads over bases `start` to `end` of a contig that are evidence, by position, equal ones in the order of the reads."""
         base = self.contigs[contig].start
         wanted = Wanted(np.int64(base + start), np.int64(base + end), np.int32(min_mapping_quality))
-        bin_, last = max(base + start - self.longest, 0) >> _BIN_BITS, (base + end - 1 >> _BIN_BITS) + 1
+        bin_, last = self._bins(base + start, base + end)
         while bin_ < last:
             begin = self.bin_start[bin_]
             after = min(max(int(np.searchsorted(self.bin_start, begin + PIECE, side="right")) - 1, bin_ + 1), last)
@@ -252,6 +277,30 @@ class HeldAlignments:
             if len(row):
                 yield self._alignments(row, wanted, base)
             bin_ = after
+
+    def _bins(self, start: int, end: int) -> tuple[int, int]:
+        """Those in which reads over these bases of the concatenated genome begin."""
+        return max(start - self.longest, 0) >> _BIN_BITS, (end - 1 >> _BIN_BITS) + 1
+
+    def together(
+        self, spans: Sequence[Span], *, min_mapping_quality: int, most_depth: int, most_bases: int
+    ) -> tuple[Alignments, NDArray[np.int64]] | None:
+        """The reads over each of some stretches, one stretch after another, thinned out to `most_depth` as by `slabs.thinned`: on the
+        device, by the current stream; and their counts as in `packed_on_gpu.Looked`. None where not all reads lie there, or those of a
+        stretch have more than `most_bases`."""
+        there = self.there
+        if there is None or not there.has_all:
+            return None
+        base = np.array([self.contigs[span.contig].start for span in spans], np.int64)
+        first, last = (base + [getattr(span, name) for span in spans] for name in ("start", "end"))
+        bins = [self._bins(*bounds) for bounds in zip(first.tolist(), last.tolist(), strict=True)]
+        rows = [self.order[self.bin_start[low] : self.bin_start[high]] for low, high in bins]
+        row, row_start = np.concatenate(rows).astype(np.int64), starts(np.array([len(each) for each in rows]))
+        asked = Asked(row, row_start, first, last, base, np.int32(min_mapping_quality))
+        found = looked(there.gpu, there.batches, asked, duplicate=there.duplicate, deep=Deep(most_depth * BLOCK, self.longest))
+        if (found.counts[2] > most_bases).any():
+            return None
+        return unpacked(there.gpu, there.batches, found, contig_start=base, level=there.level)[1], found.counts
 
     def _alignments(self, row: NDArray[np.int64], wanted: Wanted, contig_start: int) -> Alignments:
         there = self.there
@@ -261,15 +310,12 @@ class HeldAlignments:
         on_device, on_host = np.flatnonzero(is_there), np.flatnonzero(~is_there)
         if not len(on_device):
             return self.here.alignments(row, wanted, contig_start)[1]
-        given: dict[str, Any] = {"duplicate": there.duplicate, "contig_start": contig_start, "level": there.level}
-        kept, found = unpacked(there.gpu, there.batches, row[on_device], wanted, **given)
+        kept, found = there.alignments(row[on_device], wanted, contig_start)
         if not len(on_host):
             return found
-        with there.gpu.stream():
-            kept_there = there.gpu.host(kept)
         kept_here, found_here = self.here.alignments(row[on_host], wanted, contig_start)
         both = joined([found, found_here])
-        return taken(both, np.lexsort((np.concatenate((on_device[kept_there], on_host[kept_here])), both.position)))
+        return taken(both, np.lexsort((np.concatenate((on_device[kept], on_host[kept_here])), both.position)))
 
 
 def _in_order(bins: list[NDArray[np.uint32]], n_bins: int) -> tuple[NDArray[np.int64], NDArray[np.uint32 | np.uint64]]:

@@ -1,7 +1,7 @@
 """Reads of a stretch in bounded memory, however deep they lie: thinned out, and a slab at a time.
 
 Pieces of reads come in file order. Where they lie deeper than wanted, those of the lowest name hashes stay, so many that the wanted depth
-is left; this is settled for the reads that begin in each `_BLOCK` bases of an absolute grid. The limit only falls while reads come, so what
+is left; this is settled for the reads that begin in each `BLOCK` bases of an absolute grid. The limit only falls while reads come, so what
 is above it can be dropped at once. What is left is cut into slabs of whole blocks, a new one where the reads that begin in one are too
 many; each comes with the reads over some bases on either side. Both depend on the reads alone, not on the pieces they come in.
 """
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genopipe.kernels.compiled import allocating
+from genopipe.kernels.thinning import BLOCK, highest_hash, mixed
 from genopipe.model import Alignments
 
-_BLOCK = 256
 _MOST_OPEN = 1 << 22
 """Bases of reads that are held before they are thinned out."""
 
@@ -45,7 +45,7 @@ def slabs(pieces: Iterable[Alignments], *, start: int, end: int, margin: int, mo
     for piece in pieces:
         held = joined([held, piece])
         cut = _cut(held, first, most_bases)
-        while cut < end and len(held) and cut + margin <= _block_start(int(held.position[-1])) + _BLOCK:
+        while cut < end and len(held) and cut + margin <= _block_start(int(held.position[-1])) + BLOCK:
             yield Slab(first, cut, taken(held, np.flatnonzero(held.position < cut + margin)))
             held, first = taken(held, np.flatnonzero(held.end > cut - margin)), cut
             cut = _cut(held, first, most_bases)
@@ -59,7 +59,7 @@ class _Held:
     """Reads whose blocks are not settled yet; of the last one, what was dropped is counted."""
 
     def __init__(self, most_depth: int) -> None:
-        self._most = most_depth * _BLOCK
+        self._most = most_depth * BLOCK
         self._open: list[Alignments] = []
         self._n_open = 0
         self._dropped = -1, 0
@@ -70,7 +70,7 @@ class _Held:
         self._n_open += int(piece.base_start[-1])
         if self._n_open > _MOST_OPEN:
             held = self._thinned()
-            is_open = held.position // _BLOCK == held.position[-1] // _BLOCK
+            is_open = held.position // BLOCK == held.position[-1] // BLOCK
             yield taken(held, np.flatnonzero(~is_open))
             self._open = [taken(held, np.flatnonzero(is_open))]
             self._n_open = len(self._open[0].base)
@@ -83,32 +83,26 @@ class _Held:
         reads = joined(self._open)
         if not len(reads):
             return reads
-        block, row = np.unique(reads.position // _BLOCK, return_inverse=True)
+        block, row = np.unique(reads.position // BLOCK, return_inverse=True)
         n_bases = np.diff(reads.base_start)
         bases = np.bincount(row, weights=n_bases, minlength=len(block)).astype(np.int64)
         bases[block == self._dropped[0]] += self._dropped[1]
         if (bases <= self._most).all():
             return reads
-        limit = np.array([min((self._most << 64) // max(n, 1), (1 << 64) - 1) for n in bases.tolist()], np.uint64)
-        kept = mixed(reads.name_hash) <= limit[row]
+        kept = mixed(reads.name_hash) <= highest_hash(bases, self._most)[row]
         self._dropped = int(block[-1]), int(bases[-1] - n_bases[kept & (row == len(block) - 1)].sum())
         return taken(reads, np.flatnonzero(kept))
-
-
-def mixed(name_hash: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Bits in which the reads of a file are spread evenly, for choosing some of them; the mates of a pair share them."""
-    return name_hash * np.uint64(0x9E3779B97F4A7C15)
 
 
 def _cut(reads: Alignments, first: int, most_bases: int) -> int:
     """The end of the block with which the reads that begin from `first` on are too many; behind every genome where they are not."""
     row = int(np.searchsorted(reads.position, first))
     last = int(np.searchsorted(reads.base_start, reads.base_start[row] + most_bases, side="right")) - 1
-    return _block_start(int(reads.position[last])) + _BLOCK if last < len(reads) else 1 << 62
+    return _block_start(int(reads.position[last])) + BLOCK if last < len(reads) else 1 << 62
 
 
 def _block_start(position: int) -> int:
-    return position // _BLOCK * _BLOCK
+    return position // BLOCK * BLOCK
 
 
 def no_reads() -> Alignments:

@@ -270,35 +270,66 @@ def likelihoods(
     return cost
 
 
-def count_once(gpu: Gpu, reads: Alignments) -> tuple[Any, Any]:
+class Stretches(NamedTuple):
+    """Stretches whose reads, and whose bases, lie one after another.
+
+    read, base  (stretches + 1) int64: the first of each among those of all
+    start       (stretches + 1) int64: position of its first base on its contig; the last is none
+    there       (3, stretches + 1) int64: the same on the device
+    """
+
+    read: NDArray[np.int64]
+    base: NDArray[np.int64]
+    start: NDArray[np.int64]
+    there: Any
+
+    @property
+    def told(self) -> tuple[Any, np.int64]:
+        """What kernels are told of them."""
+        return self.there, np.int64(len(self.read) - 1)
+
+
+def stretches(gpu: Gpu, read: NDArray[np.int64], base: NDArray[np.int64], start: NDArray[np.int64]) -> Stretches:
+    """The same, told to the device."""
+    return Stretches(read, base, start, gpu.xp.asarray(np.stack((read, base, start))))
+
+
+def fit_tables() -> NDArray[np.uint64]:
+    """(3, 256): costs of a base that fits, is mixed, is misfit, by quality."""
+    return np.stack((pileup.FIT, pileup.MIXED, pileup.MISFIT)).view(np.uint64)
+
+
+def count_once(gpu: Gpu, reads: Alignments, here: Stretches) -> tuple[Any, Any]:
     """Qualities in which overlapping mates count once, and the row of each read's overlapping mate; see `pileup.count_once`."""
     xp, n = gpu.xp, len(reads)
     order = xp.argsort(reads.name_hash, kind="stable")
     quality, mate = reads.quality.copy(), xp.full(n, -1, np.int64)
     placed = (reads.name_hash, reads.position, reads.end, reads.cigar, reads.cigar_start, reads.base, reads.base_start)
     if n:
-        gpu.launch(PILEUP, "settle_mates", blocks(n), order, np.int64(n), *placed, quality, mate)
+        gpu.launch(PILEUP, "settle_mates", blocks(n), order, np.int64(n), *here.told, *placed, quality, mate)
     return quality, mate
 
 
-def pile(gpu: Gpu, reads: Alignments, reference: Any, start: int) -> pileup.Pileup:
-    """The pileup of the reads over `reference` (codes), which begins at `start`; see `pileup.pile`. Arrays are the device's."""
+def pile(gpu: Gpu, reads: Alignments, reference: Any, here: Stretches, *, n_indels: int, tables: Any) -> pileup.Pileup:
+    """The pileups of the reads of stretches over their `reference` (codes), one after another; see `pileup.pile`. Arrays are the device's.
+
+    n_indels  insertions and deletions of the reads; rows of those that begin outside of their stretch are zero, and come last
+    tables    `fit_tables` there
+    """
     xp, n, n_reads = gpu.xp, len(reference), len(reads)
-    quality, mate = count_once(gpu, reads)
+    quality, mate = count_once(gpu, reads, here)
     count, fit = xp.zeros((n, 8), np.int32), xp.zeros((n, 3), np.int64)
     depth, deleted, clipped = (xp.zeros(n, np.int32) for _ in range(3))
-    if not n_reads:
-        return pileup.Pileup(start, count, depth, deleted, clipped, fit, xp.empty((0, 4), np.int64), quality, mate)
-    indels = xp.empty(n_reads, np.int32)
-    stretch = (np.int64(start), np.int64(n))
-    gpu.launch(PILEUP, "count_indels", blocks(n_reads), np.int64(n_reads), reads.position, reads.cigar, reads.cigar_start, *stretch, indels)
-    indel_end = xp.cumsum(indels, dtype=np.int64)
-    indel = xp.empty((int(indel_end[-1]), 4), np.int64)
-    placed = (reads.position, reads.flag, reads.mapping_quality, reads.cigar, reads.cigar_start, reads.base, reads.base_start)
-    tables = xp.asarray(np.stack((pileup.FIT, pileup.MIXED, pileup.MISFIT)).view(np.uint64))
-    seen = (quality, mate, reads.end, reference, *stretch, tables, indel_end, indels)
-    gpu.launch(PILEUP, "walk", blocks(n_reads), np.int64(n_reads), *placed, *seen, count, depth, deleted, clipped, fit, indel)
-    return pileup.Pileup(start, count, depth, deleted, clipped, fit, indel, quality, mate)
+    indel = xp.zeros((n_indels, 4), np.int64)
+    if n_reads:
+        indels = xp.empty(n_reads, np.int32)
+        of_reads = (reads.position, reads.cigar, reads.cigar_start)
+        gpu.launch(PILEUP, "count_indels", blocks(n_reads), np.int64(n_reads), *here.told, *of_reads, indels)
+        end = xp.cumsum(indels, dtype=np.int64)
+        placed = (reads.position, reads.flag, reads.mapping_quality, reads.cigar, reads.cigar_start, reads.base, reads.base_start)
+        seen = (quality, mate, reads.end, reference, tables, end, indels, count, depth, deleted, clipped, fit, indel)
+        gpu.launch(PILEUP, "walk", blocks(n_reads), np.int64(n_reads), *here.told, *placed, *seen)
+    return pileup.Pileup(0, count, depth, deleted, clipped, fit, indel, quality, mate)
 
 
 def mark_sites(gpu: Gpu, seen: tuple[Any, Any, Any, Any], *, min_support: int, shares: tuple[float, float]) -> Any:

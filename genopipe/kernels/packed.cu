@@ -1,6 +1,8 @@
 // Aligned reads in 64-bit words, one thread a read. The specification is packed_alignments.py, which says what the words hold; results are
 // equal bit for bit.
 
+#include "stretch.cuh"
+
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned u32;
@@ -116,36 +118,60 @@ __device__ __forceinline__ Record record_of(BATCHES, i64 row) {
     return {word + start[0], word + start[1] - (operations + 1) / 2, int(bits(head, LENGTH_AT, LENGTH_BITS)), operations};
 }
 
-// position (rows), n_operations and n_bases (rows), 0 for records that are not wanted: out
+// Reads that are wanted over several stretches. asked (5, stretches + 1), positions of the concatenated genome: the first of the rows of
+// each, its first base and the one behind its last, where its contig begins, and the block that the first of its blocks is on the contig.
+// limit (stretches, blocks): the highest mixed name hash of a read that stays, by the block that it begins in. out: key (rows), by which
+// wanted reads are in order, and others last; size (2, rows), operations and bases, 0 of others; seen (5, stretches): wanted reads, their
+// operations, bases, insertions and deletions, and inserted bases; of_block (stretches, blocks): bases of reads, those above the limit too.
 extern "C" __global__ void __launch_bounds__(128)
-look(BATCHES, const i64 *row, i64 n_rows, i64 first, i64 last, int min_quality, const u8 *duplicate, i64 *position, i64 *n_operations,
-     i64 *n_bases) {
+look(BATCHES, const i64 *row, i64 n_rows, const i64 *asked, i64 n_stretches, int min_quality, const u8 *duplicate, const u64 *limit,
+     i64 n_blocks, i64 *key, i64 *size, u64 *seen, u64 *of_block) {
     const i64 k = (i64)blockIdx.x * blockDim.x + threadIdx.x;
     if (k >= n_rows) return;
+    const i64 stretch = part_of(asked, n_stretches, k);
+    const auto told = [&](int column) { return asked[column * (n_stretches + 1) + stretch]; };
     const Record record = record_of(word_of, start_of, border, n_batches, row[k]);
     const i64 ordinal = bits(record.word[2], 0, ORDINAL_BITS), place = bits(record.word[0], 0, POSITION_BITS);
-    position[k] = place;
-    n_operations[k] = n_bases[k] = 0;
-    if (place >= last || bits(record.word[0], QUALITY_AT, 8) < min_quality || duplicate[ordinal >> 3] >> (ordinal & 7) & 1) return;
+    key[k] = NOT_WANTED;
+    size[k] = size[n_rows + k] = 0;
+    if (place >= told(2) || bits(record.word[0], QUALITY_AT, 8) < min_quality || duplicate[ordinal >> 3] >> (ordinal & 7) & 1) return;
     i64 reach = place;
+    int n_indels = 0, n_inserted = 0;
     for (int i = 0; i < record.operations; i++) {
         const u32 operation = u32(record.cigar[i >> 1] >> 32 * (i & 1));
-        if (spans(operation & 15)) reach += operation >> 4;
+        const u32 kind = operation & 15;
+        if (spans(kind)) reach += operation >> 4;
+        n_indels += kind == 1 || kind == 2;
+        if (kind == 1) n_inserted += operation >> 4;
     }
-    if (reach <= first) return;
-    n_operations[k] = record.operations;
-    n_bases[k] = record.length;
+    if (reach <= told(1)) return;
+    if (n_blocks) {
+        const i64 block = stretch * n_blocks + (place - told(3)) / BLOCK_BASES - told(4);
+        atomicAdd(of_block + block, (u64)record.length);
+        if (record.word[1] * MIXING > limit[block]) return;
+    }
+    key[k] = stretch << POSITION_BITS | place;
+    size[k] = record.operations;
+    size[n_rows + k] = record.length;
+    seen += stretch;
+    atomicAdd(seen, 1ull);
+    atomicAdd(seen + n_stretches, (u64)record.operations);
+    atomicAdd(seen + 2 * n_stretches, (u64)record.length);
+    if (n_indels) atomicAdd(seen + 3 * n_stretches, (u64)n_indels);
+    if (n_inserted) atomicAdd(seen + 4 * n_stretches, (u64)n_inserted);
 }
 
-// Fills row k of the columns of model.Alignments with record row[k]; cigar_start, base_start (rows + 1) are given.
+// Fills row k of the columns of model.Alignments with record row[k]; cigar_start, base_start (rows + 1) are given. read_start (stretches + 1):
+// the first row of each stretch; contig_start (stretches)
 extern "C" __global__ void __launch_bounds__(128)
-unpack(BATCHES, const i64 *row, i64 n_rows, i64 contig_start, const u8 *level, i64 *position, i64 *end, u16 *flag, u8 *mapping_quality,
-       u64 *name_hash, u32 *cigar, const i64 *cigar_start, u8 *base, u8 *quality, const i64 *base_start) {
+unpack(BATCHES, const i64 *row, i64 n_rows, const i64 *read_start, const i64 *contig_start, i64 n_stretches, const u8 *level, i64 *position,
+       i64 *end, u16 *flag, u8 *mapping_quality, u64 *name_hash, u32 *cigar, const i64 *cigar_start, u8 *base, u8 *quality,
+       const i64 *base_start) {
     const i64 k = (i64)blockIdx.x * blockDim.x + threadIdx.x;
     if (k >= n_rows) return;
     const Record record = record_of(word_of, start_of, border, n_batches, row[k]);
     const u64 head = record.word[0], traits = record.word[2];
-    i64 reach = position[k] = bits(head, 0, POSITION_BITS) - contig_start;
+    i64 reach = position[k] = bits(head, 0, POSITION_BITS) - contig_start[part_of(read_start, n_stretches, k)];
     flag[k] = u16(bits(traits, FLAG_AT, 16));
     mapping_quality[k] = u8(bits(head, QUALITY_AT, 8));
     name_hash[k] = record.word[1];

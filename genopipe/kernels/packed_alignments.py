@@ -110,15 +110,18 @@ class Columns(NamedTuple):
 TYPES = Columns(np.int64, np.int64, np.uint16, np.uint8, np.uint64, np.uint32, np.int64, np.uint8, np.uint8, np.int64)
 
 
-def columns_for(xp: Any, n_operations: Any, n_bases: Any) -> Columns:
-    """Columns with room for reads of so many operations and bases each."""
-    n, sizes = len(n_bases), (n_operations, n_bases)
-    start = xp.zeros((2, n + 1), np.int64)
-    for i in range(2):
-        start[i, 1:] = xp.cumsum(sizes[i], dtype=np.int64)
-    of_operations, of_bases = start[:, -1].tolist()  # at once: a device is waited for
-    size = {"base": of_bases, "quality": of_bases, "cigar": of_operations}
-    given = {"cigar_start": start[0], "base_start": start[1]}
+def starts_of(xp: Any, *sizes: Any) -> Any:
+    """(sizes, reads + 1) int64: where the operations, bases or the like of each read begin, by how many it has of them; one more."""
+    start = xp.zeros((len(sizes), len(sizes[0]) + 1), np.int64)
+    for i, size in enumerate(sizes):
+        start[i, 1:] = xp.cumsum(size, dtype=np.int64)
+    return start
+
+
+def columns_for(xp: Any, start: Any, n_operations: int, n_bases: int) -> Columns:
+    """Columns with room for reads whose operations and bases begin at `start` (2, reads + 1), so many of all."""
+    size = {"base": n_bases, "quality": n_bases, "cigar": n_operations}
+    given, n = {"cigar_start": start[0], "base_start": start[1]}, start.shape[1] - 1
     return Columns._make(given[name] if name in given else xp.empty(size.get(name, n), dtype) for name, dtype in TYPES._asdict().items())
 
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from genopipe.device import Gpu
 from genopipe.device.sources import Source
 from genopipe.kernels import packed_alignments as specification
-from genopipe.kernels.far import FarAlignments
 from genopipe.kernels.on_gpu import EXTEND, THREADS, blocks
-from genopipe.kernels.packed_alignments import Levels, Packed, Placed, Sequenced, Wanted, columns_for
+from genopipe.kernels.packed_alignments import Levels, Packed, Placed, Sequenced, columns_for, starts_of
+from genopipe.kernels.regions import starts
+from genopipe.kernels.thinning import BLOCK, HIGHEST, MIXING, highest_hash
 from genopipe.model import Alignments
 
 _CONSTANTS = (
@@ -33,7 +34,8 @@ _CONSTANTS = (
     "FLAG_AT",
     "WIDTH_AT",
 )
-PACKED = Source(EXTEND.path.with_name("packed.cu"), tuple((name, getattr(specification, name)) for name in sorted(_CONSTANTS)))
+_WORDS = (("BLOCK_BASES", BLOCK), ("MIXING", f"{int(MIXING):#x}ull"), ("NOT_WANTED", f"{np.iinfo(np.int64).max}ll"))
+PACKED = Source(EXTEND.path.with_name("packed.cu"), (*((name, getattr(specification, name)) for name in sorted(_CONSTANTS)), *_WORDS))
 
 
 class Batches(NamedTuple):
@@ -74,18 +76,75 @@ def batches(gpu: Gpu, block: Sequence[tuple[Any, Any] | None], border: NDArray[n
     return Batches(word_of, start_of, gpu.xp.asarray(border), np.int64(len(block)))
 
 
-def unpacked(
-    gpu: Gpu, there: Batches, row: NDArray[np.int64], wanted: Wanted, *, duplicate: Any, contig_start: int, level: Any
-) -> tuple[Any, FarAlignments]:
-    """Which of the rows are wanted, by position, equal ones in the order of the rows; and these. All stays on the device."""
-    xp, n = gpu.xp, len(row)
-    with gpu.stream():
-        rows = xp.asarray(row)
-        position, n_operations, n_bases = (xp.empty(n, np.int64) for _ in range(3))
-        gpu.launch(PACKED, "look", blocks(n), *there, rows, np.int64(n), *wanted, duplicate, position, n_operations, n_bases)
-        kept = xp.flatnonzero(n_bases)
-        kept = kept[xp.argsort(position[kept], kind="stable")]
-        out, n_kept = columns_for(xp, n_operations[kept], n_bases[kept]), len(kept)
-        if n_kept:
-            gpu.launch(PACKED, "unpack", blocks(n_kept), *there, rows[kept], np.int64(n_kept), np.int64(contig_start), level, *out)
-        return kept, FarAlignments(gpu, Alignments(*out))
+class Asked(NamedTuple):
+    """Rows of batches, of which the reads over some stretches are wanted.
+
+    row           (rows) int64: those of one stretch after another
+    row_start     (stretches + 1) int64: where those of each begin
+    first, last   (stretches) int64: bases of the concatenated genome
+    contig_start  (stretches) int64: where the contig of each begins there
+    min_quality   mapping quality below which reads are not wanted
+    """
+
+    row: NDArray[np.int64]
+    row_start: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    contig_start: NDArray[np.int64]
+    min_quality: np.int32
+
+
+class Looked(NamedTuple):
+    """Which of the rows are wanted, and how many: order (rows) sorts them by stretch, position, and row, those that are not wanted last;
+    size (2, rows) their operations and bases; all on the device. counts (5, stretches) int64 of the host: reads, their operations,
+    bases, insertions and deletions, and inserted bases."""
+
+    rows: Any
+    order: Any
+    size: Any
+    counts: NDArray[np.int64]
+
+
+class Deep(NamedTuple):
+    """How deep reads may lie: so many of their bases in a block, of those that begin there, and no read spans more than `longest`."""
+
+    most_bases: int
+    longest: int
+
+
+def looked(gpu: Gpu, there: Batches, asked: Asked, *, duplicate: Any, deep: Deep | None = None) -> Looked:
+    """The reads that are wanted, thinned out as `slabs.thinned` does where it is said how deep they may lie."""
+    xp, n_rows, n = gpu.xp, len(asked.row), len(asked.first)
+    start = asked.contig_start
+    first_block = np.maximum(asked.first - start - (0 if deep is None else deep.longest), 0) // BLOCK
+    n_blocks = 0 if deep is None else int(((asked.last - start) // BLOCK + 1 - first_block).max())
+    of_stretches = np.stack([np.append(each, 0) for each in (asked.row_start[:-1], asked.first, asked.last, start, first_block)])
+    of_stretches[0, -1] = n_rows
+    rows, told = xp.asarray(asked.row), xp.asarray(of_stretches)
+    key, size = xp.empty(n_rows, np.int64), xp.empty((2, n_rows), np.int64)
+
+    def look(limit: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        seen, of_block = xp.zeros((5, n), np.uint64), xp.zeros((n, n_blocks), np.uint64)
+        which = (told, np.int64(n), asked.min_quality, duplicate, xp.asarray(limit), np.int64(n_blocks))
+        if n_rows:
+            gpu.launch(PACKED, "look", blocks(n_rows), *there, rows, np.int64(n_rows), *which, key, size, seen, of_block)
+        counts, bases = gpu.fetched([seen, of_block])()
+        return counts.astype(np.int64), bases.astype(np.int64)
+
+    counts, bases = look(np.full((n, n_blocks), HIGHEST, np.uint64))
+    if deep is not None and (bases > deep.most_bases).any():
+        counts, _ = look(highest_hash(bases, deep.most_bases))
+    return Looked(rows, xp.argsort(key, kind="stable"), size, counts)
+
+
+def unpacked(gpu: Gpu, there: Batches, found: Looked, *, contig_start: NDArray[np.int64], level: Any) -> tuple[Any, Alignments]:
+    """Rows, of those that were asked for, and the reads that are wanted, in order, on the device."""
+    xp, counts = gpu.xp, found.counts
+    n_reads, n_operations, n_bases = counts[:3].sum(axis=1).tolist()
+    kept = found.order[:n_reads]
+    out = columns_for(xp, starts_of(xp, found.size[0][kept], found.size[1][kept]), n_operations, n_bases)
+    if n_reads:
+        of_stretches = xp.asarray(np.stack((starts(counts[0])[:-1], contig_start)))
+        which = (of_stretches[0], of_stretches[1], np.int64(len(contig_start)), level)
+        gpu.launch(PACKED, "unpack", blocks(n_reads), *there, found.rows[kept], np.int64(n_reads), *which, *out)
+    return kept, Alignments(*out)

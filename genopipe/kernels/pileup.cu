@@ -4,6 +4,8 @@
 //
 // Arrays are those of model.Alignments and pileup.Pileup.
 
+#include "stretch.cuh"
+
 typedef unsigned char u8;
 typedef unsigned u32;
 typedef unsigned long long u64;
@@ -31,13 +33,16 @@ struct Cursor {
     }
 };
 
-// order (reads): rows by name_hash, equal ones by row. Of a run of equal names each row meets the next; one thread takes a run.
+// order (reads): rows by name_hash, equal ones by row. Of a run of equal names in a stretch each row meets the next; one thread takes a run.
 extern "C" __global__ void __launch_bounds__(128)
-settle_mates(const i64 *order, i64 n_reads, const u64 *name_hash, const i64 *position, const i64 *end, const u32 *cigar,
+settle_mates(const i64 *order, i64 n_reads, STRETCHES, const u64 *name_hash, const i64 *position, const i64 *end, const u32 *cigar,
              const i64 *cigar_start, const u8 *base, const i64 *base_start, u8 *quality, i64 *mate) {
     i64 n = (i64)blockIdx.x * blockDim.x + threadIdx.x;
-    if (n >= n_reads || (n > 0 && name_hash[order[n]] == name_hash[order[n - 1]])) return;
-    for (; n + 1 < n_reads && name_hash[order[n]] == name_hash[order[n + 1]]; n++) {
+    const auto together = [&](i64 a, i64 b) {
+        return name_hash[a] == name_hash[b] && part_of(told, n_stretches, a) == part_of(told, n_stretches, b);
+    };
+    if (n >= n_reads || (n > 0 && together(order[n], order[n - 1]))) return;
+    for (; n + 1 < n_reads && together(order[n], order[n + 1]); n++) {
         const i64 a = order[n], b = order[n + 1];
         const i64 low = max(position[a], position[b]), high = min(min(end[a], end[b]), low + MOST_SHARED);
         if (high <= low || mate[a] >= 0) continue;
@@ -56,16 +61,17 @@ settle_mates(const i64 *order, i64 n_reads, const u64 *name_hash, const i64 *pos
     }
 }
 
-// n_indels (reads): out, insertions and deletions of each read that begin on one of the `n` reference bases from `start`
+// n_indels (reads): out, insertions and deletions of each read that begin in its stretch
 extern "C" __global__ void __launch_bounds__(128)
-count_indels(i64 n_reads, const i64 *position, const u32 *cigar, const i64 *cigar_start, i64 start, i64 n, int *n_indels) {
+count_indels(i64 n_reads, STRETCHES, const i64 *position, const u32 *cigar, const i64 *cigar_start, int *n_indels) {
     const i64 row = (i64)blockIdx.x * blockDim.x + threadIdx.x;
     if (row >= n_reads) return;
-    i64 at = position[row] - start;
+    const Stretch here = stretch_of(told, n_stretches, row);
+    i64 at = position[row] - here.start;
     int found = 0;
     for (i64 k = cigar_start[row]; k < cigar_start[row + 1]; k++) {
         const u32 kind = cigar[k] & 15;
-        found += (kind == 1 || kind == 2) && 0 <= at && at < n;
+        found += (kind == 1 || kind == 2) && 0 <= at && at < here.n;
         if (aligns(kind) || is_gap(kind)) at += cigar[k] >> 4;
     }
     n_indels[row] = found;
@@ -73,47 +79,52 @@ count_indels(i64 n_reads, const i64 *position, const u32 *cigar, const i64 *ciga
 
 // tables (3, 256): costs of a base that fits, is mixed, is misfit, by quality; indel_end, n_indels (reads): the rows of each read in `indel`
 extern "C" __global__ void __launch_bounds__(128)
-walk(i64 n_reads, const i64 *position, const unsigned short *flag, const u8 *mapping_quality, const u32 *cigar, const i64 *cigar_start,
-     const u8 *base, const i64 *base_start, const u8 *quality, const i64 *mate, const i64 *end, const u8 *reference, i64 start, i64 n,
+walk(i64 n_reads, STRETCHES, const i64 *position, const unsigned short *flag, const u8 *mapping_quality, const u32 *cigar,
+     const i64 *cigar_start, const u8 *base, const i64 *base_start, const u8 *quality, const i64 *mate, const i64 *end, const u8 *reference,
      const u64 *tables, const i64 *indel_end, const int *n_indels, int *count, int *depth, int *deleted, int *clipped, i64 *fit, i64 *indel) {
     const i64 row = (i64)blockIdx.x * blockDim.x + threadIdx.x;
     if (row >= n_reads) return;
-    i64 at = position[row] - start, offset = base_start[row], *next_indel = indel + 4 * (indel_end[row] - n_indels[row]);
+    const Stretch here = stretch_of(told, n_stretches, row);
+    // bases are counted through all stretches, of which nobody looks at 2^31 together
+    const int low = int(here.first), high = low + int(here.n);
+    const i64 start = here.start - low;
+    int at = int(position[row] - start);
+    i64 offset = base_start[row], *next_indel = indel + 4 * (indel_end[row] - n_indels[row]);
     const int strand = flag[row] >> 4 & 1;
     const u8 cap = mapping_quality[row];
-    const bool second = mate[row] >= 0 && mate[row] < row;
-    const i64 shared_from = second ? at : 0, shared_to = second ? end[mate[row]] - start : 0;
-    const auto add_fit = [&](i64 site, int first, int last, int q) {
-        u64 *costs = (u64 *)fit + 3 * site;
+    // the later mate adds to the depth only behind the earlier one
+    const int alone_from = mate[row] >= 0 && mate[row] < row ? int(end[mate[row]] - start) : low;
+    const auto add_fit = [&](int site, int first, int last, int q) {
+        u64 *costs = (u64 *)fit + 3ll * site;
         atomicAdd(costs, tables[256 * first + q]);
         atomicAdd(costs + 1, tables[256 + q]);
         atomicAdd(costs + 2, tables[256 * last + q]);
     };
     for (i64 k = cigar_start[row]; k < cigar_start[row + 1]; k++) {
         const u32 kind = cigar[k] & 15;
-        const i64 length = cigar[k] >> 4;
+        const int length = int(cigar[k] >> 4);
         if (aligns(kind)) {
-            for (i64 i = max(0ll, -at); i < min(length, n - at); i++) {
-                const i64 site = at + i;
-                if (site < shared_from || site >= shared_to) atomicAdd(&depth[site], 1);
+            for (int i = max(0, low - at); i < min(length, high - at); i++) {
+                const int site = at + i;
+                if (site >= alone_from) atomicAdd(&depth[site], 1);
                 const int q = min(quality[offset + i], cap), code = base[offset + i];
                 if (q < MIN_BASE_QUALITY || code > 3) continue;
-                atomicAdd(&count[8 * site + 2 * code + strand], 1);
+                atomicAdd(&count[8ll * site + 2 * code + strand], 1);
                 const bool same = code == reference[site];
                 add_fit(site, same ? 0 : 2, same ? 2 : 0, q);
             }
-        } else if ((kind == 1 || kind == 2) && 0 <= at && at < n) {
+        } else if ((kind == 1 || kind == 2) && low <= at && at < high) {
             next_indel[0] = row;
             next_indel[1] = at + start;
             next_indel[2] = offset - base_start[row];
             next_indel[3] = kind == 1 ? length : -length;
             next_indel += 4;
-        } else if (kind == 4 && length >= MIN_CLIP && 0 <= at && at < n) {
+        } else if (kind == 4 && length >= MIN_CLIP && low <= at && at < high) {
             atomicAdd(&clipped[at], 1);
         }
         if (kind == 2)
-            for (i64 site = max(0ll, at); site < min(at + length, n); site++) {
-                if (site >= shared_from && site < shared_to) continue;
+            for (int site = max(low, at); site < min(at + length, high); site++) {
+                if (site < alone_from) continue;
                 atomicAdd(&depth[site], 1);
                 atomicAdd(&deleted[site], 1);
                 add_fit(site, 2, 0, min(int(DELETION_QUALITY), int(cap)));

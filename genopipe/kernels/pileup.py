@@ -13,7 +13,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from genopipe.device import in_use
 from genopipe.model import Alignments
 
 MIN_BASE_QUALITY = 10
@@ -72,11 +71,6 @@ def no_pileup(start: int) -> Pileup:
 
 def pile(reads: Alignments, reference: NDArray[np.uint8], start: int) -> Pileup:
     """The pileup of the reads over `reference` (codes), which begins at `start`."""
-    gpu = in_use()
-    if gpu is not None:
-        from genopipe.kernels import far
-
-        return far.pile(gpu, reads, reference, start)
     n = len(reference)
     quality, mate = count_once(reads)
     count, depth, deleted, clipped = np.zeros((n, 8), np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32)
@@ -93,11 +87,6 @@ def mark_sites(piled: Pileup, reference: NDArray[np.uint8], *, min_support: int,
 
     shares  of the bases there, and of the depth, which bases and clips must reach besides `min_support` (clips: one more)
     """
-    if in_use() is not None:
-        from genopipe.kernels import far
-
-        if isinstance(piled, far.FarPileup):
-            return far.mark_sites(piled, min_support=min_support, shares=shares)
     mark = np.zeros(len(reference), np.uint8)
     _mark(piled.count, piled.depth, piled.clipped, reference, min_support, *shares, mark)
     return mark

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genopipe.device import in_use
 from genopipe.kernels.compiled import inner, kernel
 from genopipe.kernels.pileup import Pileup, mark_sites
 from genopipe.model import Alignments
@@ -87,11 +86,6 @@ class Shown(NamedTuple):
 
 def active_regions(reads: Alignments, piled: Pileup, reference: NDArray[np.uint8], limits: Limits) -> Active:
     """The regions and sites of a pileup of reads over `reference` (codes)."""
-    if in_use() is not None:
-        from genopipe.kernels import far
-
-        if isinstance(piled, far.FarPileup):
-            return far.active_regions(piled, reference, limits)
     shares = float(limits.min_snv_share), float(limits.min_clip_share)
     return regions_of(reads, piled, reference, mark_sites(piled, reference, min_support=int(limits.min_support), shares=shares), limits)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from threading import Thread
 from typing import Any
 
@@ -16,10 +15,6 @@ from numpy.typing import NDArray
 from genopipe.call.handed import _Asking, _Shared
 from genopipe.errors import BadEnvironment
 from genopipe.kernels import pairhmm
-from genopipe.kernels.far import FarAlignments
-from genopipe.model import Alignments
-from tests.cuda.build import Shim
-from tests.kernels.test_pileup import alignments
 
 
 @pytest.fixture
@@ -49,15 +44,6 @@ def test_memory_is_used_again_and_much_of_it_given_back(shared: _Shared, n: int,
     assert bool(os.fstat(shared._file).st_blocks) == is_kept
     assert shared.take(shared.lay(np.arange(3))).tolist() == [0, 1, 2]
     assert shared.take(shared.lay("no array")) == "no array"
-
-
-def test_reads_of_a_device_come_as_those_of_the_host(shared: _Shared) -> None:
-    reads, gpu = alignments([(95, False, 60, [(0, 3)], [0, 1, 2], [30] * 3)]), Shim()
-    far = FarAlignments(gpu, Alignments(*(gpu.xp.asarray(getattr(reads, field.name)) for field in fields(reads))))
-    gpu.finish()
-    found = shared.take(shared.lay(far))
-    assert type(found) is Alignments
-    assert all(np.array_equal(getattr(found, field.name), getattr(reads, field.name)) for field in fields(reads))
 
 
 def compared(cells: int) -> tuple[Any, ...]:

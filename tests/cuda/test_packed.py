@@ -10,7 +10,8 @@ import pytest
 
 from genopipe.device import Gpu
 from genopipe.formats import held_alignments
-from genopipe.formats.held_alignments import AlignmentStore, HeldAlignments
+from genopipe.formats.held_alignments import AlignmentStore, HeldAlignments, Span
+from genopipe.formats.slabs import joined, thinned
 from genopipe.kernels import packed_on_gpu
 from genopipe.kernels.packed_alignments import Levels, Packed, Placed, Sequenced, pack
 from genopipe.model import Alignments
@@ -80,3 +81,29 @@ def test_stretches_are_the_same_wherever_reads_lie(gpu: Gpu, monkeypatch: pytest
                 one, other = getattr(found, field.name), getattr(wanted, field.name)
                 assert (one.dtype, one.tolist()) == (other.dtype, other.tolist()), field.name
     assert n > 200
+
+
+def test_stretches_together_are_those_one_by_one(gpu: Gpu, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also where reads lie deeper than wanted; where not all of them lie on the device, or they are too many, there is nothing."""
+    theirs, ours = held(None, tmp_path, monkeypatch, where="here"), held(gpu, tmp_path, monkeypatch, where="there")
+    spans = [Span(0, 0, 1000), Span(1, 0, 3000), Span(0, 5, 6), Span(1, 900, 1100), Span(1, 2990, 3000)]
+    n = []
+    for most_depth in (1_000, 3):
+        wanted = [
+            joined(list(thinned(theirs.pieces(*span[:1], start=span.start, end=span.end, min_mapping_quality=5), most_depth)))
+            for span in spans
+        ]
+        how = {"min_mapping_quality": 5, "most_depth": most_depth}
+        n.append(sum(map(len, wanted)))
+        with gpu.stream():
+            found = ours.together(spans, **how, most_bases=1 << 20)
+            assert found is not None and found[1][0].tolist() == list(map(len, wanted))
+            for field in fields(Alignments):
+                one, other = gpu.host(getattr(found[0], field.name)), getattr(joined(wanted), field.name)
+                assert (one.dtype, one.tolist()) == (other.dtype, other.tolist()), field.name
+            operation = joined(wanted).cigar
+            kind, length = operation & 15, operation >> 4
+            assert found[1].sum(axis=1).tolist()[3:] == [np.isin(kind, (1, 2)).sum(), length[kind == 1].sum()]
+            assert ours.together(spans, **how, most_bases=int(found[1][2].max()) - 1) is None
+    assert 100 < n[1] < n[0]
+    assert held(gpu, tmp_path, monkeypatch, where="both").together(spans, **how, most_bases=1 << 20) is None

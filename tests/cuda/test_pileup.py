@@ -8,25 +8,34 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genopipe.device import Gpu, using
+from genopipe.device import Gpu
+from genopipe.formats.slabs import joined
 from genopipe.kernels import genotype, on_gpu, pileup
-from genopipe.kernels.far import FarAlignments, FarPileup
+from genopipe.kernels.on_gpu import stretches
 from genopipe.model import Alignments
 from tests.cuda.build import Shim
 from tests.kernels.test_pileup import CIGARS, alignments, some_counts, some_reads
 
 
 def compare(gpu: Gpu, reads: Alignments, n: int, start: int) -> pileup.Pileup:
-    """Fails where an array of the GPU's pileup is not that of the CPU, whose pileup is returned."""
-    reference = (np.arange(n) % 4).astype(np.uint8)
-    wanted = pileup.pile(reads, reference, start)
-    there = Alignments(*(gpu.xp.asarray(getattr(reads, field.name)) for field in fields(reads)))
-    found = on_gpu.pile(gpu, there, gpu.xp.asarray(reference), start)
-    for field in fields(wanted):
-        if field.name != "start":
-            ours, theirs = gpu.host(getattr(found, field.name)), getattr(wanted, field.name)
-            assert (ours.dtype, ours.tolist()) == (theirs.dtype, theirs.tolist()), field.name
-    return wanted
+    """Fails where an array of the GPU's pileup, which is made of two stretches, is not that of the CPU; the CPU's of the first is given."""
+    starts, reference = (start, start + 7), (np.arange(n) % 4).astype(np.uint8)
+    wanted, whole = [pileup.pile(reads, reference, first) for first in starts], joined([reads, reads])
+    here = stretches(gpu, *(np.array(each, np.int64) for each in ((0, len(reads), 2 * len(reads)), (0, n, 2 * n), (*starts, 0))))
+    there = Alignments(*(gpu.xp.asarray(getattr(whole, field.name)) for field in fields(reads)))
+    n_indels = int(np.isin(whole.cigar & 15, (1, 2)).sum())
+    bases, tables = gpu.xp.asarray(np.concatenate((reference, reference))), gpu.xp.asarray(on_gpu.fit_tables())
+    piled = on_gpu.pile(gpu, there, bases, here, n_indels=n_indels, tables=tables)
+    found = {field.name: gpu.host(getattr(piled, field.name)) for field in fields(piled) if field.name != "start"}
+    behind = np.array([len(reads), 0, 0, 0])
+    mate = np.where(wanted[1].mate < 0, -1, wanted[1].mate + len(reads))
+    shown = np.concatenate((wanted[0].indel, wanted[1].indel + behind))
+    assert found.pop("mate").tolist() == [*wanted[0].mate.tolist(), *mate.tolist()]
+    assert found.pop("indel").tolist() == [*shown.tolist(), *[[0] * 4] * (n_indels - len(shown))]
+    for name, ours in found.items():
+        theirs = np.concatenate([getattr(each, name) for each in wanted])
+        assert (ours.dtype, ours.tolist()) == (theirs.dtype, theirs.tolist()), name
+    return wanted[0]
 
 
 @settings(max_examples=40, deadline=None)
@@ -55,27 +64,6 @@ def test_marked_sites_equal_the_cpu(gpu: Gpu) -> None:
     piled, reference, limits = some_counts()
     seen = tuple(map(gpu.xp.asarray, (piled.count, piled.depth, piled.clipped, reference)))
     assert gpu.host(on_gpu.mark_sites(gpu, seen, **limits)).tolist() == pileup.mark_sites(piled, reference, **limits).tolist()
-
-
-def test_a_pileup_of_the_device_is_as_that_of_the_host(gpu: Gpu) -> None:
-    """Of reads that the host has, and of reads that the device has; each array is copied once, when it is asked for."""
-    reads = alignments([(95 + i % 9, i % 3 == 0, 60, [(0, 12)], [(i + j) % 5 for j in range(12)], [30] * 12) for i in range(40)])
-    there = Alignments(*(gpu.xp.asarray(getattr(reads, field.name)) for field in fields(reads)))
-    gpu.finish()
-    far = FarAlignments(gpu, there)
-    reference, (*_, limits) = (np.arange(30) % 4).astype(np.uint8), some_counts()
-    wanted = pileup.pile(reads, reference, 90)
-    for mine in (reads, far):
-        with using(gpu):
-            found = pileup.pile(mine, reference, 90)
-            assert isinstance(found, FarPileup)
-            assert pileup.mark_sites(found, reference, **limits).tolist() == pileup.mark_sites(wanted, reference, **limits).tolist()
-        for field in fields(wanted):
-            assert np.array_equal(getattr(found, field.name), getattr(wanted, field.name)), field.name
-            assert getattr(found, field.name) is getattr(found, field.name)
-    for field in fields(reads):
-        assert np.array_equal(getattr(far, field.name), getattr(reads, field.name)), field.name
-    assert len(far) == len(reads)
 
 
 def test_no_reads_pile_up_to_nothing(gpu: Gpu) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genopipe.formats import slabs as module
-from genopipe.formats.slabs import joined, mixed, no_reads, slabs, taken, thinned
+from genopipe.formats.slabs import joined, no_reads, slabs, taken, thinned
+from genopipe.kernels.thinning import mixed
 from genopipe.model import Alignments
 
 BLOCK, LONGEST, END = 256, 120, 5_000
