@@ -32,10 +32,11 @@ import pyarrow.parquet as pq
 
 from genopipe.cases.case_record import subject_of
 from genopipe.cases.changes import LEAST_STEP
-from genopipe.interpret.criteria import FITTING_PHENOTYPE, FREQUENT, FREQUENT_MITOCHONDRIAL, MOST_HOMOZYGOTES_DOMINANT, RARE
+from genopipe.interpret.annotate import ESTABLISHED
+from genopipe.interpret.criteria import CHANCE, FITTING_PHENOTYPE, LIMITS, MOST_HOMOZYGOTES_DOMINANT
 from genopipe.interpret.evidence import GENE_MODELS, SCORE_KINDS, VARIANT_KINDS, EvidenceSet
 from genopipe.interpret.evidence_diff import changed_records
-from genopipe.interpret.findings import CANDIDATE, CERTAIN_CANDIDATE, CHANCE, GRAVE_CANDIDATE, candidate_if_grave
+from genopipe.interpret.findings import CANDIDATE, CERTAIN_CANDIDATE, GRAVE_CANDIDATE, candidate_if_grave
 from genopipe.interpret.gene_names import load_gene_names
 from genopipe.interpret.inheritance import LIMIT
 from genopipe.interpret.normalise import contig_key
@@ -108,7 +109,7 @@ def _compare_variants(connection: duckdb.DuckDBPyConnection, step: Step, kind: s
     for *place, old, new in connection.execute(_CHANGED).fetchall():
         before, after = (sees([json.loads(record) for record in records or ()]) for records in (old, new))
         if before != after:
-            anyhow = kind == "frequency" or "pathogenic" in (before, after)
+            anyhow = kind == "frequency" or any(isinstance(word, str) and word.endswith("pathogenic") for word in (before, after))
             places.append(dict(zip(_PLACE_TYPES, place, strict=True)) | {"anyhow": anyhow})
     connection.register("compared", pa.Table.from_pylist(places, schema=_PLACE))
     connection.execute("CREATE OR REPLACE TEMP TABLE changed AS SELECT * FROM compared")
@@ -146,19 +147,22 @@ def _all_seen(records: list[Record]) -> Any:
 
 
 def _starred(record: Record | None) -> str | None:
-    """What the criteria see of a variant beside another: its class, where it has a star."""
-    return str(record["significance"]) if record and record["stars"] else None
+    """What the criteria see of a variant beside another: its class, where it has a star, and whether several submitters say pathogenic."""
+    if not record or not record["stars"]:
+        return None
+    established = record["significance"] == "pathogenic" and record["stars"] >= ESTABLISHED
+    return "established pathogenic" if established else str(record["significance"])
 
 
 def _verdict(records: list[Record]) -> str | None:
-    """What ranking sees of the variant itself: pathogenic, benign, or nothing, by the record with most stars."""
+    """What ranking sees of the variant itself: pathogenic, by several or not, benign, or nothing, by the record with most stars."""
     best = max(records, key=lambda record: record["stars"], default=None)
-    return next((word for word in ("pathogenic", "benign") if (_starred(best) or "").endswith(word)), None)
+    return next((word for word in ("established pathogenic", "pathogenic", "benign") if (_starred(best) or "").endswith(word)), None)
 
 
 def _rarity(records: list[Record]) -> tuple[int, int]:
     """How many of the limits a frequency is above, and of homozygotes; above the largest all are the same."""
-    limits = sorted({MOST_FREQUENT, *LIMIT.values(), RARE, FREQUENT, FREQUENT_MITOCHONDRIAL})
+    limits = sorted({MOST_FREQUENT, *LIMIT.values(), *LIMITS})
     above = max((int(np.searchsorted(limits, record["af_max"])) for record in records), default=0)
     homozygotes = max((record["homozygotes"] or 0 for record in records), default=0)
     return above, min(homozygotes, MOST_HOMOZYGOTES_DOMINANT + 1) if above < len(limits) else 0

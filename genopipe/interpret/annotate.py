@@ -22,6 +22,9 @@ from genopipe.interpret.gene_names import load_gene_names
 from genopipe.interpret.places import matching
 from genopipe.interpret.variants import Variants
 
+ESTABLISHED = 2
+"""Stars from which on several submitters, an expert panel or a guideline stand behind a class."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
@@ -44,7 +47,7 @@ class Assertion:
     @property
     def established(self) -> bool:
         """Pathogenic, not only likely so, by several submitters, an expert panel or a guideline."""
-        return self.significance == "pathogenic" and self.stars >= 2
+        return self.significance == "pathogenic" and self.stars >= ESTABLISHED
 
 
 @dataclass(frozen=True, slots=True)

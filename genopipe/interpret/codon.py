@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from genopipe.formats.gff import Transcript
+from genopipe.interpret.annotate import ESTABLISHED
 from genopipe.interpret.evidence import EvidenceSet
 from genopipe.interpret.hgvs import Change, change_of
 from genopipe.interpret.normalise import Fetch, contig_key
@@ -59,7 +60,7 @@ class Known:
     @property
     def established(self) -> bool:
         """As of `annotate.Assertion`."""
-        return self.significance == "pathogenic" and self.stars >= 2
+        return self.significance == "pathogenic" and self.stars >= ESTABLISHED
 
     @property
     def benign(self) -> bool:

@@ -36,6 +36,8 @@ COMMON_MITOCHONDRIAL, FREQUENT_MITOCHONDRIAL = 0.01, 0.005
 RARE = {"AD": 0.00004, "XD": 0.00004, "MT": 0.00002}
 """Frequency below which a variant is rare, by mode."""
 RARE_RECESSIVE = 0.0001
+LIMITS = (*RARE.values(), RARE_RECESSIVE, FREQUENT_MITOCHONDRIAL, COMMON_MITOCHONDRIAL, FREQUENT)
+"""Frequencies at which a criterion changes, up to that above which variants are left out."""
 MOST_HOMOZYGOTES, MOST_HOMOZYGOTES_DOMINANT = 2, 5
 """Homozygotes in a population that a recessive or X-linked, and a dominant, disorder of full penetrance leaves room for."""
 FITTING_PHENOTYPE, CHANCE = 0.5, 0.12

@@ -16,12 +16,15 @@ from genopipe.archive.opened import Archive
 from genopipe.archive.references import Reference
 from genopipe.archive.representations import PutOptions
 from genopipe.cases import reanalyze as module
+from genopipe.cases.affected import _rarity, _verdict
 from genopipe.cases.keep import keep
 from genopipe.cli import genopipe
 from genopipe.errors import BadInput, GenopipeError
+from genopipe.interpret.criteria import LIMITS
 from genopipe.interpret.evidence import Release, add, lock, open_set
 from genopipe.interpret.findings import Request
-from genopipe.interpret.ranking import interpret
+from genopipe.interpret.inheritance import LIMIT
+from genopipe.interpret.ranking import MOST_FREQUENT, interpret
 from genopipe.interpret.results import write_results
 from genopipe.interpret.subject import load_subject
 from genopipe.outputs import PARTIAL
@@ -202,6 +205,19 @@ def test_a_variant_that_is_common_now_is_withdrawn(lab: Lab, missense: Variant, 
     seen = [(*missense, "AF=0.2;nhomalt=50")]
     lab.release("new", "2026-03-01", frequency=invented.write_sites(tmp_path / "f.vcf.gz", invented.FREQUENCY_HEADER, seen))
     assert told(lab) == {"CARRIER": {"GENA": "withdrawn"}}
+
+
+@pytest.mark.parametrize("limit", sorted({*LIMITS, *LIMIT.values(), MOST_FREQUENT}))
+def test_a_frequency_that_passes_a_limit_of_ranking_is_seen(limit: float) -> None:
+    below, above = ([{"af_max": limit * share, "homozygotes": 0}] for share in (0.99, 1.01))
+    assert _rarity(below) != _rarity(above)
+
+
+def test_who_stands_behind_an_assertion_is_seen() -> None:
+    """Criteria ask whether several submitters call a variant pathogenic."""
+    told = [("pathogenic", 0), ("pathogenic", 1), ("pathogenic", 2), ("likely_pathogenic", 2), ("benign", 1), ("uncertain", 2)]
+    words = [_verdict([{"significance": word, "stars": stars}]) for word, stars in told]
+    assert words == [None, "pathogenic", "established pathogenic", "pathogenic", "benign", None]
 
 
 def test_a_gene_that_bears_losing_a_copy_now_weakens_a_stop(lab: Lab, tmp_path: Path) -> None:
