@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,8 +113,8 @@ def ends(
     return Ends(row[:n], count)
 
 
-def signatures(row: NDArray[np.int64]) -> Joined:
-    """Joins rows of which those of one template are neighbours.
+def signatures(row: NDArray[np.int64], source: Path | None = None) -> Joined:
+    """Joins rows of which those of one template, of the file `source`, are neighbours.
 
     Raises BadInput where two primary records are the same read of one template.
     """
@@ -127,6 +128,7 @@ def signatures(row: NDArray[np.int64]) -> Joined:
             f"the records {one + 1:,} and {other + 1:,} are the same read of one pair",
             wanted="read names that are each used for one pair",
             do="Give the read names of merged files different prefixes.",
+            path=source,
         )
     return Joined(out[:n], link[:n_links])
 

@@ -48,7 +48,7 @@ def mark_duplicates(source: Path, output: Path, *, threads: int = 1, memory: int
         stream = open_stream(source, threads=threads)
         groups = stream.read_groups()
         libraries = Libraries.of(groups)
-        joiner = _Joiner(folder, memory=(memory - WORKING_MEMORY) // 2)
+        joiner = _Joiner(folder, source, memory=(memory - WORKING_MEMORY) // 2)
         examined = _note_ends(stream, libraries, joiner)
         finder = Finder(folder, workers, memory=(memory - WORKING_MEMORY) // 2, pixels=pixels)
         for signature in joiner.signatures():
@@ -95,10 +95,10 @@ def _note_ends(stream: BamStream, libraries: Libraries, joiner: _Joiner) -> NDAr
 
 
 class _Joiner:
-    """Brings the ends of a template together, spilling to `folder` what would need more than `memory` bytes."""
+    """Brings the ends of a template of the file `source` together, spilling to `folder` what would need more than `memory` bytes."""
 
-    def __init__(self, folder: Path, *, memory: int) -> None:
-        self._folder, self._most = folder, memory // _ROOM_TO_JOIN
+    def __init__(self, folder: Path, source: Path, *, memory: int) -> None:
+        self._folder, self._source, self._most = folder, source, memory // _ROOM_TO_JOIN
         self._held: list[NDArray[np.int64]] = []
         self._bytes = 0
         self._spilled = False
@@ -114,7 +114,7 @@ class _Joiner:
         """The signatures of all templates. Call once; keeps on disk who follows whom."""
         with writing(self._links), open(self._links, "wb") as links:
             for row in self._parts():
-                joined = signatures(row[np.argsort(row[:, TEMPLATE], kind="stable")])
+                joined = signatures(row[np.argsort(row[:, TEMPLATE], kind="stable")], self._source)
                 links.write(joined.link.tobytes())
                 yield joined.signature
 

@@ -56,8 +56,8 @@ class ReadGroup:
 
     def __post_init__(self) -> None:
         for key, value in (
+            ("--sample", self.sample),  # which the others are by default
             ("--read-group", self.identifier),
-            ("--sample", self.sample),
             ("--library", self.library),
             ("--platform", self.platform),
         ):

@@ -173,6 +173,7 @@ def test_a_contig_too_long_for_the_index_is_told() -> None:
 
 
 @pytest.mark.parametrize("sample", ["", "S\t1", "S\n@CO"])
-def test_a_name_that_breaks_the_header_is_told(sample: str) -> None:
+@pytest.mark.parametrize("identifier", ["lane1", None])
+def test_a_name_that_breaks_the_header_is_told(sample: str, identifier: str | None) -> None:
     with pytest.raises(BadInput, match=r"--sample: .* cannot stand in a BAM header"):
-        bam.ReadGroup("lane1", sample, "L1", "ILLUMINA")
+        bam.ReadGroup(identifier or sample, sample, "L1", "ILLUMINA")
