@@ -6,6 +6,9 @@ Phenotype alone: published cases (phenopackets), their causal gene among all ann
 2025 and of 2013/14; beside plain asymmetric Resnik as the independent `rank_baseline.py` computes it in the same run. The annotations of
 2025 already hold most of these papers; those of 2013/14 hold nearly none. `excluded` also uses the terms that were found absent.
 
+Disturbed: the same with the annotations of 2013/14 when terms are added that have nothing to do with the patient, replaced by a term above
+them, or few; and undisturbed by the mode of inheritance and the number of terms. Terms are drawn from a fixed seed.
+
 Spiked: published cases of GRCh37, the variants of each put into the Pfeiffer exome in turn, ranked by `interpret` itself (see `spike.py`);
 ClinVar without the variants of all these cases. Beside the combined rank stand those by phenotype alone among all annotated genes, and by
 variants alone. `--cases` takes that many, drawn by a digest of their ids, which also parts them into halves: what was chosen was chosen on
@@ -21,13 +24,14 @@ import argparse
 import gzip
 import hashlib
 import json
+import random
 import re
 import resource
 import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,7 +42,7 @@ from spike import Place, SpikedExome, case_variants, place_of
 
 from genopipe.interpret.evidence import EvidenceSet, Release, add, lock
 from genopipe.interpret.findings import Request
-from genopipe.interpret.ontology import Annotations, Ontology, load_phenotypes
+from genopipe.interpret.ontology import INHERITANCE, Annotations, Ontology, load_phenotypes
 from genopipe.interpret.phenotype import PhenotypeScorer, load_scorer
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.subject import load_subject
@@ -57,11 +61,12 @@ CHECKED = 12
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--cases", type=int, default=385, help="Cases put into the exome.")
-    parser.add_argument("--only", choices=("phenotype_only", "pfeiffer", "spiked"), help="Measure this part alone.")
+    parser.add_argument("--only", choices=("phenotype_only", "disturbed", "pfeiffer", "spiked"), help="Measure this part alone.")
     arguments = parser.parse_args()
     with work_folder(arguments.work) as folder:
         parts = {
             "phenotype_only": lambda: {year: phenotype_only(year, arguments, folder / year) for year in TABLES},
+            "disturbed": lambda: disturbed(arguments.data, folder / "disturbed"),
             "pfeiffer": lambda: pfeiffer(arguments.data, folder / "pfeiffer"),
             "spiked": lambda: spiked(arguments.data, folder / "spiked", arguments.cases),
         }
@@ -88,6 +93,57 @@ def phenotype_only(year: str, arguments: argparse.Namespace, store: Path) -> dic
         result[name] = shares(ranks)
     result["baseline"] = baseline(arguments.tools, year, packets)
     return result
+
+
+def disturbed(data: Path, store: Path) -> dict[str, Any]:
+    """Shares of cases whose causal gene is among the first, where the phenotype is told worse, and by groups of cases as they are told."""
+    ontology, annotations = load_phenotypes(phenotype_evidence(data, "2013", store))
+    scorer = PhenotypeScorer(ontology, annotations)
+    scorer.resnik, scorer.phenodigm = cache(scorer.resnik), cache(scorer.phenodigm)  # type: ignore[method-assign]
+    cases = list(published_cases(data / "phenopackets" / "phenopackets-dev.tar.xz", ontology, annotations))
+    ranks: dict[str, dict[str, list[float]]] = {}
+    for name, disturb in disturbances(ontology, annotations).items():
+        told = [disturb(observed) for observed, _, _ in cases]
+        ranks[name] = {
+            method: [rank(scorer.score(terms, method=method), gene) for terms, (_, _, gene) in zip(told, cases, strict=True)]
+            for method in ("resnik", "genopipe")
+        }
+    groups: dict[str, list[int]] = {}
+    for number, (observed, _, gene) in enumerate(cases):
+        modes = sorted(set().union(*(INHERITANCE[term] for term in annotations.inheritance.get(annotations.genes[gene], ()))))
+        n_terms = next(
+            name for most, name in ((1, "1"), (3, "2 to 3"), (6, "4 to 6"), (10, "7 to 10"), (10**6, "11 or more")) if len(observed) <= most
+        )
+        for group in (f"{n_terms} terms", f"known for {' and '.join(modes) or 'no mode'}"):
+            groups.setdefault(group, []).append(number)
+    as_told = ranks["as they are"]
+    return {
+        "cases": len(cases),
+        "disturbed": {name: {method: shares(of_method) for method, of_method in by_method.items()} for name, by_method in ranks.items()},
+        "groups": {
+            name: {"cases": len(rows)} | {method: shares([as_told[method][row] for row in rows]) for method in as_told}
+            for name, rows in sorted(groups.items())
+        },
+    }
+
+
+def disturbances(ontology: Ontology, annotations: Annotations) -> dict[str, Callable[[list[int]], list[int]]]:
+    """Ways to tell a phenotype worse."""
+    draw = random.Random(7)
+    known = sorted({int(term) for term in annotations.own})
+
+    def above(term: int) -> int:
+        near = [int(other) for other in ontology.ancestors(term) if other != term and annotations.information[other] > 0]
+        return max(near, key=lambda other: (annotations.information[other], other), default=term)
+
+    return {
+        "as they are": lambda observed: observed,
+        "half as many unrelated terms more": lambda observed: sorted({*observed, *draw.sample(known, max(1, len(observed) // 2))}),
+        "as many unrelated terms more": lambda observed: sorted({*observed, *draw.sample(known, len(observed))}),
+        "each replaced by the closest term above": lambda observed: sorted({above(term) for term in observed}),
+        "three of the terms": lambda observed: draw.sample(observed, min(3, len(observed))),
+        "one of the terms": lambda observed: draw.sample(observed, 1),
+    }
 
 
 def seconds_per_case(scorer: PhenotypeScorer, cases: list[tuple[list[int], list[int], int]]) -> float:
