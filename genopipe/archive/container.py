@@ -33,8 +33,10 @@ from genopipe.formats.bgzf import END_OF_FILE, PAYLOAD, compress_block
 PIECE_BYTES = 1 << 20
 SAMPLE_BYTES = 1 << 20
 _TRIED_BYTES = 1 << 16
-MOST_MEMBERS = 4096
-"""A gzip file of more members is kept as it is, unless it is BGZF."""
+MOST_HEADERS = 4096
+"""A gzip file of more members whose headers differ is kept as it is."""
+MOST_AT_ONCE = 64 << 20
+"""Bytes of a member that an encoder may be given which takes no pieces."""
 
 OWN_ENCODER = Encoder("libdeflate", 6)
 OWN_ENCODERS = (OWN_ENCODER, Encoder("libdeflate", 1))
@@ -53,7 +55,7 @@ class Recipe:
 
     kind         "bgzf" or "gzip"
     encoder      what wrote every member, or what the corrections start from
-    header       the header of every member; of BGZF the one header they share, without the block size
+    header       the header of every member, or the one they share; of BGZF without the block size
     size         (members) int64: plain bytes of each member
     end_of_file  BGZF: whether the mark of the end is there
     corrections  a file as `genopipe.archive.corrections` or, of gzip, `gzip_corrections` writes; None where the encoder makes all
@@ -206,16 +208,17 @@ def _unwrap_gzip(path: Path, source: BinaryIO, found: Unwrapped) -> Iterator[byt
         header = reader.header()
         if not header:
             break
-        headers.append(header)
+        headers.append(headers[0] if headers and header == headers[0] else header)
         sizes.append(0)
         for piece in reader.member(trial if len(headers) == 1 else None):
             sizes[-1] += len(piece)
             yield piece
-    if len(headers) <= MOST_MEMBERS:
+    shared = headers[:1] if len(set(headers)) == 1 else headers
+    if len(shared) <= MOST_HEADERS:
         size = np.array(sizes, np.int64)
-        found.recipe = partial(Recipe, "gzip", header=tuple(headers), size=size, end_of_file=False, padding=reader.padding)
+        found.recipe = partial(Recipe, "gzip", header=tuple(shared), size=size, end_of_file=False, padding=reader.padding)
         found.sample = [(bytes(trial.plain), bytes(trial.deflated))]
-        found.recipes = [found.recipe(encoder=encoder) for encoder in trial.fitting(sizes[0])]
+        found.recipes = [found.recipe(encoder=encoder) for encoder in trial.fitting(sizes)]
 
 
 class MemberReader:
@@ -306,15 +309,19 @@ class _Trial:
             self.plain += plain
             self.deflated += deflated
 
-    def fitting(self, size: int) -> list[Encoder]:
-        """The encoders that write such a start. An encoder that takes no pieces is tried on a member that is here as a whole."""
-        plain, whole = bytes(self.plain), size == len(self.plain)
-        if whole:
+    def fitting(self, sizes: list[int]) -> list[Encoder]:
+        """The encoders that write such a start, of members of these sizes; those that take no pieces are tried where all are small."""
+        if sizes[0] == len(self.plain):
+            plain = bytes(self.plain)
             return [encoder for encoder in encoders() if encoder.block(plain) == self.deflated]
-        return [encoder for encoder in encoders() if encoder.streams and self._begins(encoder)]
+        at_once = max(sizes) <= MOST_AT_ONCE
+        return [encoder for encoder in encoders() if (encoder.streams or at_once) and self._begins(encoder)]
 
     def _begins(self, encoder: Encoder) -> bool:
-        """True when the encoder begins as the member does, piece by piece."""
+        """True when the encoder begins as the member does, piece by piece; where it takes none, all but the end, where it may differ."""
+        if not encoder.streams:
+            deflated = encoder.block(bytes(self.plain))
+            return self.deflated.startswith(deflated[: len(deflated) // 4])
         stream, at = encoder.stream(), 0
         for first in range(0, len(self.plain), _TRIED_BYTES):
             deflated = stream.compress(bytes(self.plain[first : first + _TRIED_BYTES]))
@@ -328,7 +335,8 @@ def _wrap_gzip(pieces: _Pieces, recipe: Recipe) -> Iterator[bytes]:
     with ExitStack() as stack:
         file = stack.enter_context(open(recipe.corrections, "rb")) if recipe.corrections else None
         corrected = CorrectedStreams(recipe.encoder, file) if file else None
-        for header, size in zip(recipe.header, recipe.size, strict=True):
+        headers = recipe.header if len(recipe.header) > 1 else recipe.header * len(recipe.size)
+        for header, size in zip(headers, recipe.size, strict=True):
             yield header
             checksum = 0
             for plain, deflated in corrected.stream(pieces.take) if corrected else _streamed(pieces, int(size), recipe.encoder):

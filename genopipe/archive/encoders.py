@@ -58,6 +58,11 @@ class Encoder:
         return self.library in _STREAMING
 
     @property
+    def foretells_streams(self) -> bool:
+        """True when the encoder tells the tokens of a part of a stream."""
+        return self.streams or not self.makes_blocks
+
+    @property
     def makes_blocks(self) -> bool:
         """True when the encoder makes bytes, not only tokens."""
         return self.library != "igzip"
@@ -65,7 +70,7 @@ class Encoder:
     def tokens(self, payload: bytes, before: bytes = b"") -> Tokens:
         """The matches and literals of the payload, as in `genopipe.archive.deflate_tokens`; of a stream behind what stood `before`."""
         if not self.makes_blocks:
-            return igzip_tokens(payload, self.level)
+            return igzip_tokens(payload, self.level, before)
         if not before:
             return read_stream(self.block(payload), len(payload)).token
         stream = self.stream(before)

@@ -35,10 +35,13 @@ def _crc_table() -> NDArray[np.uint32]:
 _CRC = _crc_table()
 
 
-def igzip_tokens(plain: bytes, level: int) -> Tokens:
-    """(tokens) int32 as in `genopipe.archive.deflate_tokens`, for at most 65,536 bytes."""
-    out = np.empty(len(plain) + 1, np.int32)
-    return out[: _search(np.frombuffer(plain, np.uint8), np.zeros(SLOTS[level], np.int64), out)]
+def igzip_tokens(plain: bytes, level: int, before: bytes = b"") -> Tokens:
+    """(tokens) int32 as in `genopipe.archive.deflate_tokens`; of a stream behind what stood `before`."""
+    byte, place = np.frombuffer(before + plain, np.uint8), np.zeros(SLOTS[level], np.int64)
+    out = np.empty(len(byte) + 1, np.int32)
+    if before:
+        _search(byte[: len(before)], 0, place, out)
+    return out[: _search(byte, len(before), place, out)]
 
 
 @inner
@@ -70,10 +73,10 @@ def _remember(byte: Bytes, first: int, end: int, place: Numbers) -> None:
 
 
 @kernel
-def _search(byte: Bytes, place: Numbers, out: Tokens) -> int:
-    """Fills `out`; gives how many tokens there are."""
-    at = n = 0
-    if len(byte) > _ENDING:
+def _search(byte: Bytes, first: int, place: Numbers, out: Tokens) -> int:
+    """Fills `out` with the tokens from a place on; gives how many there are."""
+    at, n = first, 0
+    if at == 0 and len(byte) > _ENDING:
         out[0] = 0
         at = n = 1
     while at < len(byte) - _ENDING:

@@ -34,7 +34,7 @@ def _share(found: Unwrapped, encoder: Encoder) -> float | None:
         some = found.sample[-_NEAR_BLOCKS:]
         return len(packed(some, encoder, _NEAR_LEVEL)) / sum(len(deflated) for _, deflated in some) if some else None
     try:
-        return share(*found.sample[0], encoder) if encoder.streams else None
+        return share(*found.sample[0], encoder) if encoder.foretells_streams else None
     except NotDeflate:
         return None
 

@@ -82,7 +82,8 @@ def put_files(root: Location, files: list[Path], options: PutOptions) -> list[Ma
 
 def _check_given(path: Path) -> None:
     if not path.is_file():
-        raise BadInput("there is no such file", wanted="a file to archive", do="Check the path.", path=path)
+        came = "this is no file" if path.exists() else "there is no such file"
+        raise BadInput(came, wanted="a file to archive", do="Check the path.", path=path)
     if path.suffix == ".cram" and not is_cram(path):
         raise BadInput("this is no CRAM file", wanted="a CRAM", do="Write the CRAM again, or rename it to what it is.", path=path)
     if path.suffix == ".cram" and not ends_whole(path):
@@ -119,6 +120,8 @@ def _put_group(run: Run, paths: list[Path]) -> list[Manifest]:
     for i, file in enumerate(examined):
         already = known[i] or _known(run, file)
         manifests.append(already or _put_new(run, file, [e for e, k in zip(examined, known, strict=True) if k is None]))
+        if manifests[-1].exactness == "content":
+            log.warning("%s: no encoder here makes its gzip; its content will come back, in other bytes", file.path.name)
     return manifests
 
 
@@ -153,10 +156,9 @@ def _recipe(path: Path, recipes: list[Recipe], digest: str) -> Recipe | None:
 
 def _corrected(path: Path, found: Unwrapped, corrections: Path, by_content: bool) -> Recipe | None:
     """The nearest encoder with corrections; None where these are too large for what they gain."""
-    near = nearest(found)
-    if near is None or near[1] > (_MOST_CORRECTED if by_content else _MOST_CORRECTED_FOR_BYTES):
-        return None
-    return correct(path, near[0], corrections)
+    near, most = nearest(found), _MOST_CORRECTED if by_content else _MOST_CORRECTED_FOR_BYTES
+    corrected = correct(path, near[0], corrections) if near and near[1] <= most else None
+    return corrected if corrected and corrections.stat().st_size <= most * path.stat().st_size else None
 
 
 def _wraps(path: Path, recipe: Recipe, digest: str) -> bool:
@@ -223,8 +225,6 @@ def _put_new(run: Run, file: Examined, group: list[Examined]) -> Manifest:
                 if not _finds_damage(run, file):
                     raise
         if manifest is not None:
-            if manifest.exactness == "content":
-                log.warning("%s: no encoder here makes its gzip; its content will come back, in other bytes", file.path.name)
             return manifest
     raise BadEnvironment(
         "objects that the file shares with others were removed while it was put",

@@ -79,6 +79,29 @@ def test_a_small_file_by_libdeflate_is_made_again(tmp_path: Path) -> None:
     assert restored(tmp_path / "x.gz", tmp_path)
 
 
+def test_long_members_by_libdeflate_are_made_again(tmp_path: Path) -> None:
+    """As fastp writes them: each of some megabytes, compressed at once."""
+    text = b"".join(bytes(random.Random(i).choices(b"ACGT", k=100_000)) for i in range(12))
+    (tmp_path / "x.gz").write_bytes(deflate.gzip_compress(text, 4) + deflate.gzip_compress(text[5:], 4) + deflate.gzip_compress(b"end", 4))
+    found = unwrapped(tmp_path / "x.gz")[1]
+    assert [recipe.encoder.level for recipe in found.recipes if recipe.encoder.library == "libdeflate"] == [4]
+    assert restored(tmp_path / "x.gz", tmp_path)
+
+
+def test_a_member_that_is_too_long_to_be_made_at_once_has_no_such_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genopipe.archive.container.MOST_AT_ONCE", 1 << 20)
+    (tmp_path / "x.gz").write_bytes(deflate.gzip_compress(bytes(random.Random(0).choices(b"ACGT", k=1_200_000)), 1))
+    assert unwrapped(tmp_path / "x.gz")[1].recipes == []
+
+
+@pytest.mark.parametrize("names", [1, 2])
+def test_many_members_are_made_again_where_they_share_a_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: int) -> None:
+    monkeypatch.setattr("genopipe.archive.container.MOST_HEADERS", 1)
+    members = [gzip.compress(TEXT[first : first + 100], mtime=first // 100 % names) for first in range(0, 5000, 100)]
+    (tmp_path / "x.gz").write_bytes(b"".join(members))
+    assert restored(tmp_path / "x.gz", tmp_path) == (names == 1)
+
+
 def test_an_unknown_encoder_has_no_recipe(tmp_path: Path) -> None:
     """Huffman coding alone is nothing that the encoders here do."""
     stream = zlib.compressobj(6, zlib.DEFLATED, 31, 8, zlib.Z_HUFFMAN_ONLY)
