@@ -1,6 +1,7 @@
 """Gates: each measure of a sample against limits that say when to warn and when to stop.
 
-The limits are the defaults below, changed metric by metric by `gates:` of the site file, then of the case file; `null` takes a gate away.
+The limits are the defaults below, those of captured samples where a case has targets, changed metric by metric by `gates:` of the site
+file, then of the case file; `null` takes a gate away.
 `judge` compares a file of measures with them. A stop is an error of its own, so that the workflow ends there; the verdict stays in a file,
 and the case's report is written with the reason by `genopipe.cases.gate_report`.
 """
@@ -48,8 +49,12 @@ DEFAULTS: dict[str, Gate] = {
 }
 """Why these numbers: docs/ingest.md, Gates."""
 
-OF_TARGETS = {"mean_coverage": "mean depth of the targets", "fraction_10x": "bases of the targets at 10x"}
-"""What gates of coverage are called where it was measured over the targets of a capture kit."""
+OF_TARGETS: dict[str, Gate] = {
+    "mean_coverage": Gate("mean depth of the targets", 60, None, 24, None, "a fifth of the bases has less than a third of the mean"),
+    "fraction_10x": Gate("bases of the targets at 10x", 0.90, None, 0.50, None, "what is not covered cannot be found"),
+    "titv": Gate("transitions to transversions", 1.9, 3.5, 0.8, None, "about 2.8 to 3.0 in coding sequence, less beside it"),
+}
+"""The gates that are others where a case names the targets of a capture kit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +97,16 @@ class Judgement:
         return {"schema": 1, "verdict": self.worst, "gates": [asdict(one) for one in self.verdicts]}
 
 
-def gates_with(*layers: Mapping[str, Mapping[str, float] | None]) -> dict[str, Gate]:
-    """The default gates with the limits that layers change; later ones win. A metric that is None has no gate."""
-    gates = dict(DEFAULTS)
+def gates_with(*layers: Mapping[str, Mapping[str, float] | None], captured: bool = False) -> dict[str, Gate]:
+    """The default gates, of captured samples or others, with the limits that layers change; later ones win. A metric that is None has no
+    gate."""
+    defaults = DEFAULTS | OF_TARGETS if captured else DEFAULTS
+    gates = dict(defaults)
     for metric, limits in ((metric, limits) for layer in layers for metric, limits in layer.items()):
         if limits is None:
             gates.pop(metric, None)
         else:
-            default = DEFAULTS[metric]
+            default = defaults[metric]
             gates[metric] = Gate(default.name, **limits, reason=default.reason)
     return gates
 
@@ -156,9 +163,9 @@ def _of_alignments(document: dict[str, Any]) -> Iterator[_Measured]:
     sample, coverage, sex = document["sample"], document["coverage"], document["sex"]
     yield _Measured(sample, "mapped_fraction", document["reads"]["mapped_fraction"])
     yield _Measured(sample, "duplicate_fraction", document["reads"]["duplicate_fraction"])
-    named = OF_TARGETS if "targets" in document else {}
-    yield _Measured(sample, "mean_coverage", coverage["mean"], name=named.get("mean_coverage"))
-    yield _Measured(sample, "fraction_10x", coverage["fraction_10x"], name=named.get("fraction_10x"))
+    named = OF_TARGETS if "targets" in document else DEFAULTS
+    yield _Measured(sample, "mean_coverage", coverage["mean"], name=named["mean_coverage"].name)
+    yield _Measured(sample, "fraction_10x", coverage["fraction_10x"], name=named["fraction_10x"].name)
     yield _Measured(sample, "contamination", document["contamination"]["fraction"] if document["contamination"] else None)
     found = f"found {sex['found']}, said {sex['said']}"
     yield _Measured(sample, "sex_conflicts", None if sex["agrees"] is None else int(not sex["agrees"]), found)

@@ -109,7 +109,7 @@ class Plan:
     @property
     def gates(self) -> dict[str, Gate]:
         """The quality gates: the defaults with the limits of the site, then of the case."""
-        return gates_with(self.settings.value["gates"], self.case.gates)
+        return gates_with(self.settings.value["gates"], self.case.gates, captured=self.case.targets is not None)
 
     def gate_names(self, stage: str) -> list[str]:
         """The gates that close a stage, by the names of their files in `gates/`."""
@@ -117,6 +117,10 @@ class Plan:
         names = [f"{sample}.{each[stage]}" for sample in self.case.samples] if stage in each else []
         family = ["family"] if stage == "align" and len(self.case.samples) > 1 else []
         return [*names, *family, *(["calls"] if stage == "call" else [])]
+
+    def gates_up_to(self, stage: str) -> list[str]:
+        """The gates that must have let a case pass when a stage is done."""
+        return [gate for one in STAGES[: STAGES.index(stage) + 1] for gate in self.gate_names(one)]
 
     def gate_measures(self, gate: str) -> Path:
         """The file of measures that a gate judges."""
@@ -145,7 +149,7 @@ class Plan:
 
     def _forget_gates(self) -> None:
         """Takes away what was decided of people who are no longer in the case."""
-        known = {f"{gate}{suffix}" for stage in STAGES for gate in self.gate_names(stage) for suffix in (".json", ".stopped.json")}
+        known = {f"{gate}{suffix}" for gate in self.gates_up_to(STAGES[-1]) for suffix in (".json", ".stopped.json")}
         for path in (self.folder / "gates").glob("[!.]*.json"):
             if path.name not in known:
                 path.unlink()

@@ -11,7 +11,7 @@ from genopipe.cli.options import ExistingFile, OutputFile, OutputFolder
 
 @click.command()
 @click.argument("measures", nargs=-1, required=True, type=ExistingFile, metavar="MEASURES.json...")
-@click.option("--case", "case_file", type=ExistingFile, help="Case file whose `gates:` change the limits.")
+@click.option("--case", "case_file", type=ExistingFile, help="Case file whose `gates:` and `targets:` change the limits.")
 @click.option("--results", type=OutputFolder, help="Results folder of the case: a stop writes its report there.")
 @click.option("-o", "--output", type=OutputFile, required=True, help="JSON of the verdicts; OUT.stopped.json in its place for a stop.")
 def gate(measures: tuple[Path, ...], case_file: Path | None, results: Path | None, output: Path) -> None:
@@ -25,5 +25,7 @@ def gate(measures: tuple[Path, ...], case_file: Path | None, results: Path | Non
     from genopipe.cases.gates import gates_with, judge
     from genopipe.config import load_case, load_settings
 
-    changed = [load_settings({}).value["gates"], *([load_case(case_file, with_reads=False).gates] if case_file else [])]
-    keep_judgement(judge(list(measures), gates_with(*changed)), output, results=results)
+    case = load_case(case_file, with_reads=False) if case_file else None
+    changed = [load_settings({}).value["gates"], *([case.gates] if case else [])]
+    gates = gates_with(*changed, captured=case is not None and case.targets is not None)
+    keep_judgement(judge(list(measures), gates), output, results=results)

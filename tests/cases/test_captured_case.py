@@ -44,7 +44,7 @@ def captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     structural.write_text(structural.read_text().replace(",length=30000", ""))
     case = prepare_case(place, family)
     kept = [line for line in case.read_text().splitlines() if "sample: mother" not in line and not line.startswith("ehr:")]
-    gates = "gates: {mean_coverage: {stop_below: 1}, contamination: null}"
+    gates = "gates: {mean_coverage: {stop_below: 1}, fraction_10x: {}, contamination: null}"
     case.write_text("\n".join([*kept, "targets: kit.bed", "structural: sv.vcf", gates]) + "\n")
     command = [sys.executable, "-m", "genopipe", "run", "case.yaml", "--results", "results", "--cores", "2"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=place, check=False)

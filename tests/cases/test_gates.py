@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from genopipe.cases.gate_report import StoppedByGate, keep_judgement, stops
-from genopipe.cases.gates import DEFAULTS, Judgement, gates_with, judge
+from genopipe.cases.gates import DEFAULTS, OF_TARGETS, Judgement, gates_with, judge
 from genopipe.cases.status import case_statuses
 from genopipe.cli import main
 from genopipe.config import load_settings
@@ -69,6 +69,14 @@ def test_coverage_of_targets_is_named_as_such(tmp_path: Path) -> None:
     assert "targets" not in "".join(one.name for one in judge([write(tmp_path, aligned())], gates_with()).verdicts)
 
 
+@pytest.mark.parametrize("mean, at_10x, verdict", [(23.9, 0.95, "stop"), (59.0, 0.95, "warn"), (60.0, 0.90, "pass"), (99.0, 0.49, "stop")])
+def test_captured_samples_have_limits_of_their_own(tmp_path: Path, mean: float, at_10x: float, verdict: str) -> None:
+    measures = [write(tmp_path, aligned(targets={"bases": 900}, coverage={"mean": mean, "fraction_10x": at_10x}))]
+    assert judge(measures, gates_with(captured=True)).worst == verdict
+    genomes = {"mean_coverage": {"warn_below": 20, "stop_below": 8}, "fraction_10x": {}}
+    assert judge(measures, gates_with(genomes, captured=True)).worst == "pass"
+
+
 def test_a_swapped_sample_is_told_with_what_was_found(tmp_path: Path) -> None:
     pair = {"first": "C", "second": "M", "found": "unrelated", "said": "parent-child", "agrees": False}
     family = {"measures": "family", "conflicts": 1, "pairs": [pair, pair | {"second": "F", "agrees": True}]}
@@ -100,7 +108,7 @@ def test_the_schemas_name_exactly_the_gates_there_are() -> None:
 
 
 def test_every_default_has_a_reason() -> None:
-    assert all(gate.reason for gate in DEFAULTS.values())
+    assert all(gate.reason for gate in (*DEFAULTS.values(), *OF_TARGETS.values()))
 
 
 def test_an_unknown_metric_or_limit_is_told_with_its_line(tmp_path: Path) -> None:
