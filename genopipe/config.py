@@ -112,8 +112,9 @@ class Case:
         return [path for files in self.reads if files.sample == sample for path in (files.r1, files.r2) if path is not None]
 
     def sex_of(self, sample: str) -> str:
-        """female, male or unknown."""
-        known = {self.proband.sample: self.proband.sex} | {relative.sample: relative.sex for relative in self.family}
+        """female, male or unknown, as the case or its pedigree says."""
+        known: dict[str, str] = {member.sample: member.sex for member in (read_ped(self.pedigree) if self.pedigree else ())}
+        known |= {self.proband.sample: self.proband.sex} | {relative.sample: relative.sex for relative in self.family}
         return known.get(sample, "unknown")
 
 

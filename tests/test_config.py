@@ -56,6 +56,13 @@ def test_a_case_is_read_with_paths_relative_to_its_file(folder: Path) -> None:
     assert case.ehr is not None and case.ehr.patient == "Patient/abc"
 
 
+def test_the_pedigree_says_the_sex_of_relatives(folder: Path) -> None:
+    (folder / "family.ped").write_text("F\tS1\tS3\tS2\t2\t2\nF\tS2\t0\t0\t2\t1\nF\tS3\t0\t0\t1\t1\n")
+    text = re.sub(r"family:\n.*\n", "pedigree: family.ped\n", GOOD)
+    case = load_case(write(folder, text))
+    assert [case.sex_of(sample) for sample in ("S1", "S2", "S3", "S9")] == ["female", "female", "male", "unknown"]
+
+
 def test_targets_and_structural_variants_are_files_beside_the_case(folder: Path) -> None:
     path = write(folder, GOOD + "targets: kit.bed\nstructural: sv.vcf\n")
     assert load_case(path, with_reads=False).structural == folder / "sv.vcf"
