@@ -4,14 +4,13 @@
 rule align:
     input:
         expand(f"{OUT}/align/{{sample}}.bam", sample=CASE.samples),
-        expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gate_names("align")),
+        expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gates_up_to("align")),
 
 
 rule align_reads:
     input:
         reads=lambda wildcards: CASE.read_files(wildcards.sample),
         reference=CASE.reference / "reference.json",
-        passed=ancient(f"{OUT}/gates/{{sample}}.reads.json"),
     output:
         bam=f"{OUT}/align/{{sample}}.bam",
         index=f"{OUT}/align/{{sample}}.bam.bai",

@@ -4,7 +4,7 @@
 rule call:
     input:
         f"{OUT}/call/{CASE.case}.vcf.gz",
-        expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gate_names("call")),
+        expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gates_up_to("call")),
 
 
 rule fit_model:
@@ -33,7 +33,6 @@ rule call_variants:
         model=f"{OUT}/call/{{sample}}.model.json",
         reference=CASE.reference / "reference.json",
         targets=CASE.targets or [],
-        passed=ancient(f"{OUT}/gates/{{sample}}.alignments.json"),
     output:
         vcf=f"{OUT}/call/{{sample}}.vcf.gz",
         gvcf=f"{OUT}/call/{{sample}}.g.vcf.gz",
@@ -57,7 +56,6 @@ rule call_variants:
 rule genotype_family:
     input:
         gvcf=expand(f"{OUT}/call/{{sample}}.g.vcf.gz", sample=CASE.samples),
-        passed=ancient(expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gate_names("align"))),
     output:
         vcf=f"{OUT}/call/{CASE.case}.vcf.gz",
         index=f"{OUT}/call/{CASE.case}.vcf.gz.tbi",

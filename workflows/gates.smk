@@ -11,7 +11,7 @@ rule judge:
         f"{OUT}/logs/gate.{{gate}}.log",
     benchmark:
         f"{OUT}/timings/gate.{{gate}}.tsv"
-    priority: MEASURED_FIRST
+    priority: GATE
     params:
         limits=str(PLAN.gates),
         folder=OUT,

@@ -4,7 +4,7 @@
 rule ingest:
     input:
         expand(f"{OUT}/ingest/{{sample}}.qc.{{kind}}", sample=CASE.samples, kind=["json", "html"]),
-        expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gate_names("ingest")),
+        expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gates_up_to("ingest")),
 
 
 if CASE.run_folder:

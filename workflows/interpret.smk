@@ -32,7 +32,7 @@ rule rank_findings:
         reference=CASE.reference / "reference.json",
         pgx=[f"{OUT}/pgx/pgx.json"] if CASE.pgx else [],
         structural=CASE.structural or [],
-        passed=[f"{OUT}/gates/{gate}.json" for stage in ("ingest", "align", "call") for gate in PLAN.gate_names(stage)],
+        passed=expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gates_up_to("interpret")),
     output:
         multiext(f"{OUT}/interpret/", "findings.json", "findings.tsv", "findings.vcf.gz", "phenopacket.json", "report.html"),
     log:

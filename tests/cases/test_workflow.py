@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -102,6 +103,30 @@ def test_snakemake_s_own_linter_has_no_further_advice(family_case: Path) -> None
 def test_a_finished_case_has_nothing_left_to_do(results: Path, family_case: Path) -> None:
     done = run_case(family_case, "first", "--dry-run")
     assert "Nothing to be done" in done.stderr + done.stdout
+
+
+CHANGED = {
+    "reads of a relative": ("r1: family/reads/mother_R1", "r1: other_R1", {"align_reads": 1, "call_variants": 1, "genotype_family": 1}),
+    "sex of a relative": ("mother, sex: female", "mother, sex: unknown", {"measure_alignments": 1, "call_variants": 1}),
+    "phenotype and gates": (
+        "  onset: P3D\n",
+        "gates: {titv: null}\n",
+        {"align_reads": 0, "call_variants": 0, "judge": 8, "rank_findings": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_an_edited_case_does_again_what_the_edit_changes(results: Path, family_case: Path, name: str) -> None:
+    """Whatever else is done again, the gates for one: a step whose own inputs or parameters changed is, and no other."""
+    old, new, wanted = CHANGED[name]
+    shutil.copy(family_case.parent / "family/reads/mother_R1.fastq.gz", family_case.parent / "other_R1.fastq.gz")
+    text = family_case.read_text()
+    assert old in text
+    family_case.with_name("edited.yaml").write_text(text.replace(old, new))
+    done = run_case(family_case.with_name("edited.yaml"), "first", "--dry-run")
+    steps = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE))
+    assert {step: int(steps.get(step, 0)) for step in wanted} == wanted
 
 
 def test_the_step_that_runs_on_a_gpu_asks_for_one(family_case: Path, tmp_path: Path) -> None:
