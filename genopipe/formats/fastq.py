@@ -211,7 +211,10 @@ class _Pairing:
         if self.n_reads == 0 and first and second and (first, second) != (1, 2):
             came = f"the first read says that it is mate {first}, the one beside it that it is mate {second}"
             raise self._error(1, came, "mate 1 beside mate 2")
-        stranger = fastq_lines.first_stranger(reads.header, reads.header_start, reads.name_length)
+        names = reads.header, reads.header_start, reads.name_length
+        stranger = fastq_lines.first_stranger(*names)
+        if stranger >= 0 and fastq_lines.drop_mate_numbers(*names):
+            stranger = fastq_lines.first_stranger(*names)
         if stranger >= 0:
             came = f"the read {_header(reads, 2 * stranger + 1)!r} stands beside {_header(reads, 2 * stranger)!r}"
             raise self._error(2 * stranger + 1, came, "mates of the same name at the same place")

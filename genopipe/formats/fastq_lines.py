@@ -233,6 +233,20 @@ def first_stranger(header, header_start, name_length):
 
 
 @kernel
+def drop_mate_numbers(header, header_start, name_length):
+    """Shortens the names of mates that differ in a closing .1 and .2, as those of the Sequence Read Archive may; whether there are any."""
+    found = False
+    for pair in range(len(name_length) // 2):
+        first, second, last = header_start[2 * pair], header_start[2 * pair + 1], name_length[2 * pair] - 1
+        if last < 2 or name_length[2 * pair + 1] != last + 1 or not _same_bytes(header, first, second, last):
+            continue
+        if header[first + last - 1] == 46 and header[first + last] == 49 and header[second + last] == 50:
+            name_length[2 * pair : 2 * pair + 2] = last - 1
+            found = True
+    return found
+
+
+@kernel
 def write_records(header, header_start, base, quality, base_start, rows, text):
     """Writes every `rows[1]`-th read from `rows[0]` on as four lines; how many bytes. A missing quality becomes phred 1, as in samtools."""
     n = 0

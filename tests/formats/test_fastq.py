@@ -233,11 +233,25 @@ def test_files_of_different_length_are_named(tmp_path: Path, n1: int, n2: int, e
 
 @pytest.mark.parametrize(
     "first, second",
-    [("p", "p"), ("p/1", "p/2"), ("p 1:N:0:A", "p 2:N:0:A"), ("p a", "p b"), ("p/1 x", "p/2\ty")],
+    [("p", "p"), ("p/1", "p/2"), ("p 1:N:0:A", "p 2:N:0:A"), ("p a", "p b"), ("p/1 x", "p/2\ty"), ("p.1 x", "p.2 x")],
 )
 def test_mate_names_of_all_habits_are_accepted(tmp_path: Path, first: str, second: str) -> None:
     paths = [write(tmp_path / f"R{i}.fq", f"@{name}\nA\n+\nI\n") for i, name in enumerate((first, second))]
     assert [record.name for record in records(read_fastq(*paths))] == ["p", "p"]
+
+
+@pytest.mark.parametrize(
+    "first, second", [("p.1", "p.1"), ("p.1", "p.3"), ("p.2", "p.1"), ("p1", "p2"), ("o.1", "p.2"), (".1", ".2"), ("p.1", "p.22")]
+)
+def test_only_a_closing_1_and_2_behind_a_full_stop_are_numbers_of_mates(tmp_path: Path, first: str, second: str) -> None:
+    text = "@a.1.{0}\nA\n+\nI\n@{1}\nA\n+\nI\n"
+    paths = [write(tmp_path / f"R{i}.fq", text.format(i, name)) for i, name in ((1, first), (2, second))]
+    if first == second:
+        assert [record.name for record in records(read_fastq(*paths))] == ["a.1", "a.1", first, second]
+        return
+    with pytest.raises(BadInput, match=f"the read '{second}' stands beside '{first}'") as caught:
+        list(read_fastq(*paths))
+    assert (caught.value.path, caught.value.line) == (paths[1], 5)
 
 
 def test_mates_of_different_names_are_named(tmp_path: Path) -> None:
