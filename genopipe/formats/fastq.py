@@ -4,11 +4,11 @@ Reading goes in pieces of text: `fastq_source` finds the records of one file, an
 side by side. A batch ends at the first read (or pair) with which it holds `batch_bases` bases or `BATCH_READS` reads, however the files are
 compressed. Text that others have cut into whole records is parsed by `read_texts`, in any thread.
 
-Lines may end in CR LF; the CR is dropped. Upper-case IUPAC letters are bases, anything else is an error. A read may be empty. The `+` line
-is bare or repeats the header. Empty lines are allowed after the last record.
+Lines may end in CR LF; the CR is dropped. IUPAC letters, upper-case or lower-case, are bases a full stop is N, anything else an error.
+A read may be empty. The `+` line is bare or repeats the header. Empty lines are allowed after the last record.
 
 Source: Cock et al. 2010, The Sanger FASTQ file format (doi:10.1093/nar/gkp1137), without its multi-line records; read names of mates end in
-/1 and /2 or carry a comment that begins with 1: or 2: (Casava 1.8).
+/1 and /2, or .1 and .2, or carry a comment that begins with 1: or 2: (Casava 1.8).
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ from genopipe.formats.bgzf import BgzfWriter
 from genopipe.formats.fastq_source import GET_AGAIN, GivenTexts, Texts
 from genopipe.model import Reads
 from genopipe.outputs import whole_file
+from genopipe.progress import log
 
 BATCH_BASES = 2_000_000
 BATCH_READS = 1 << 17
 
 _SMALLEST_RECORD = len("@a\n\n+\n\n")
+_OLD_LEAST, _OLD_HIGH = 31, 60
+"""Where no quality is below the one and some are above the other, all may be 31 too high: their characters are then `@` to `h`."""
 
 
 def read_fastq(r1: Path, r2: Path | None = None, *, interleaved: bool = False, batch_bases: int = BATCH_BASES) -> Iterator[Reads]:
@@ -45,11 +48,19 @@ def read_fastq(r1: Path, r2: Path | None = None, *, interleaved: bool = False, b
     pairing = _Pairing(source.texts.paths, interleaved)
     batch = _Batch(source)
     while reads := batch.filled((batch_bases, BATCH_READS)):
+        if not pairing.n_reads:
+            _tell_old_qualities(reads.quality, r1)
         pairing.check(reads)
         batch = _Batch(source, rows=len(reads), header_bytes=len(reads.header), bases=len(reads.base))
         yield reads
     if not pairing.n_reads:
         raise BadInput("the file holds no reads", wanted="at least one FASTQ record", do=GET_AGAIN, path=r1, line=1)
+
+
+def _tell_old_qualities(quality: NDArray[np.uint8], path: Path) -> None:
+    if len(quality) and quality.min() >= _OLD_LEAST and quality.max() > _OLD_HIGH:
+        told = "%s: qualities are from %d to %d: if this is a file of Illumina before 1.8, they are 31 too high; `seqtk seq -Q64 -V` mends it"
+        log.warning(told, path, quality.min(), quality.max())
 
 
 def read_texts(texts: Sequence[NDArray[np.uint8]], paths: Sequence[Path], *, paired: bool, first_read: int, n_reads: int) -> Reads:

@@ -254,6 +254,12 @@ def test_only_a_closing_1_and_2_behind_a_full_stop_are_numbers_of_mates(tmp_path
     assert (caught.value.path, caught.value.line) == (paths[1], 5)
 
 
+@pytest.mark.parametrize("quality, told", [("@Bh", True), ("Bh~", True), ("?h~", False), ("@[", False), ("!~", False), ("", False)])
+def test_qualities_of_another_offset_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture, quality: str, told: bool) -> None:
+    list(read_fastq(write(tmp_path / "a.fq", f"@a\n{'A' * len(quality)}\n+\n{quality}\n")))
+    assert ("31 too high" in caplog.text) == told
+
+
 def test_mates_of_different_names_are_named(tmp_path: Path) -> None:
     read = "@{0}\nA\n+\nI\n"
     r1 = write(tmp_path / "R1.fq", "".join(read.format(name) for name in "abc"))
