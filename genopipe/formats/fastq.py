@@ -59,7 +59,7 @@ def read_fastq(r1: Path, r2: Path | None = None, *, interleaved: bool = False, b
 
 def _tell_old_qualities(quality: NDArray[np.uint8], path: Path) -> None:
     if len(quality) and quality.min() >= _OLD_LEAST and quality.max() > _OLD_HIGH:
-        told = "%s: qualities are from %d to %d: if this is a file of Illumina before 1.8, they are 31 too high; `seqtk seq -Q64 -V` mends it"
+        told = "%s: qualities are from %d to %d: if the file is of Illumina before 1.8, they are 31 too high; `seqtk seq -Q64 -V` mends it"
         log.warning(told, path, quality.min(), quality.max())
 
 
