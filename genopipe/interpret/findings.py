@@ -154,7 +154,7 @@ class Trace:
 class Interpretation:
     """The ranked list and what stands behind it. `kept` counts the variants after each step; `notes` are limits of this run.
 
-    `unseen` are the genes that fit the phenotype and could not be seen whole, those that fit best first.
+    `unseen` are the genes of the panels, or those that fit the phenotype, that could not be seen whole, those that fit best first.
     """
 
     request: Request

@@ -176,13 +176,15 @@ class _Case:
             self._warn(f"{contradictions} of {known} genotypes contradict the pedigree: check for a sample swap or wrong parentage.")
 
     def _unseen(self, uncallable: Path) -> tuple[Unseen, ...]:
-        """Genes that could not be seen whole, of those that fit, and of the best in any case."""
-        ordered = sorted((gene for gene, score in self.phenotype.items() if score > CHANCE), key=lambda gene: (-self.phenotype[gene], gene))
-        fitting = [gene for place, gene in enumerate(ordered) if place < LEAST_WATCHED or self.phenotype[gene] >= FITTING_PHENOTYPE]
-        transcripts = transcripts_of(self.request.evidence, fitting)
+        """Genes that could not be seen whole: of those of the panels; else of those that fit, and of the best in any case."""
+        above = {gene for gene, score in self.phenotype.items() if score > CHANCE} if self.panels.genes is None else self.panels.genes
+        ordered = sorted(above, key=lambda gene: (-self.phenotype.get(gene, 0.0), gene))
+        if self.panels.genes is None:
+            ordered = [gene for place, gene in enumerate(ordered) if place < LEAST_WATCHED or self.phenotype[gene] >= FITTING_PHENOTYPE]
+        transcripts = transcripts_of(self.request.evidence, ordered)
         female = self.request.subject.sex == "female"
         found = unseen_genes(uncallable, [transcript for transcript in transcripts if not (female and transcript.contig == "Y")])
-        return tuple(sorted(found, key=lambda one: fitting.index(one.gene)))
+        return tuple(sorted(found, key=lambda one: ordered.index(one.gene)))
 
     def findings(self) -> list[Finding]:
         hits = self._hits(self._worth_a_look())

@@ -76,6 +76,7 @@ def report(result: Interpretation, document: Mapping[str, Any]) -> str:
         "tiered": any(finding.tier for finding in result.findings),
         "unseen": result.unseen[:MOST_UNSEEN],
         "n_unseen": len(result.unseen),
+        "watched": "genes of the panels" if document["panels"] else "genes that fit the phenotype",
         "uncallable": result.request.uncallable is not None,
         "not_looked_for": not_looked_for(result),
         "not_evaluated": unevaluated(result),

@@ -1,4 +1,4 @@
-"""Where nothing could be seen: the coding bases of genes that fit the phenotype in which the proband could not be called.
+"""Where nothing could be seen: the coding bases, of genes of the panels or that fit the phenotype, that could not be called.
 
 A negative result says nothing of them. `genopipe call` writes the regions beside its VCF.
 """

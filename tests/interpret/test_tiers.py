@@ -148,6 +148,18 @@ def test_a_panel_or_list_limits_what_is_ranked(
     assert ("in none of the panels" in told) == ("GENA" not in genes)
 
 
+def test_what_could_not_be_seen_is_told_of_the_genes_of_a_panel(
+    setting: Setting, evidence: EvidenceSet, variants: Path, tmp_path: Path
+) -> None:
+    """GENC does not fit the phenotype; without panels it is not looked at."""
+    (tmp_path / "u.bed").write_text("chr1\t0\t9000\nchr2\t0\t9000\n")
+    for panels, genes in (((), ["GENA"]), (("Skin",), ["GENC"])):
+        result = run(setting, evidence, variants, panels=panels, uncallable=tmp_path / "u.bed")
+        assert [one.gene for one in result.unseen] == genes
+        write_results(result, tmp_path / "out")
+        assert f"in genes {'of the panels' if panels else 'that fit the phenotype'}</h3>" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_panels_and_onset_hold_without_variants(setting: Setting, evidence: EvidenceSet, tmp_path: Path) -> None:
     """Of the green genes of a panel the one known in adults only has half the score, and says why."""
     subject = replace(load_subject(case_file(tmp_path, setting)), onset="P3D")
