@@ -175,8 +175,12 @@ def _of_alignments(document: dict[str, Any]) -> Iterator[_Measured]:
 def _of_family(document: dict[str, Any]) -> Iterator[_Measured]:
     told = any(pair["agrees"] is not None for pair in document["pairs"])
     pairs = [pair for pair in document["pairs"] if pair["agrees"] is False]
-    conflicts = (f"{pair['first']} and {pair['second']}: found {pair['found']}, said {pair['said']}" for pair in pairs)
+    conflicts = (f"{pair['first']} and {pair['second']}: found {_relation(pair['found'])}, said {pair['said']}" for pair in pairs)
     yield _Measured("family", "family_conflicts", document["conflicts"] if told else None, "; ".join(conflicts))
+
+
+def _relation(found: str) -> str:
+    return "another relation" if found == "other" else found
 
 
 def _of_calls(document: dict[str, Any]) -> Iterator[_Measured]:
