@@ -38,7 +38,7 @@ from genopipe import __version__
 from genopipe.device import Card, gpu_present
 from genopipe.kernels import extend, far, on_gpu, packed_on_gpu
 from genopipe.kernels.far import Far
-from genopipe.kernels.fastq_on_gpu import parse
+from genopipe.kernels.fastq_on_gpu import DeviceReads, parse
 from genopipe.kernels.packed_alignments import Levels, Placed, Sequenced
 from genopipe.kernels.pileup import Pileup
 from genopipe.kernels.regions import Limits, regions_of
@@ -243,6 +243,30 @@ def choosing(bench: Bench) -> Row:
     return bench.beside_lanes(row, m, lanes, lambda wanted: all(map(np.array_equal, ours, wanted)))
 
 
+def telling(bench: Bench) -> Row:
+    """Ends of fragments of reads that stay on the device, spread for the finder of duplicates."""
+    from genopipe.align.choose_on_gpu import Batch, Chooser
+    from genopipe.align.ends_on_gpu import Told, ends
+    from genopipe.align.on_gpu import Placer
+
+    data, n, xp = bench.data, min(len(bench.data.base), 1 << 20) // 2 * 2, bench.xp
+    chooser = Chooser(Placer(bench.card, bench.index, gpu_lanes.target(data)), np.zeros(1, bool), gpu_lanes.INSERT)
+    named, placed = gpu_lanes.pairs(data, 0, n), gpu_lanes.placed(data, n)[1]
+    reads = DeviceReads(*(xp.asarray(getattr(named, name)) for name in DeviceReads._fields))
+    batch, there = Batch(True, reads.base, reads.quality, reads.base_start, xp.zeros(n, np.uint64)), Placed(*map(xp.asarray, placed))
+
+    def work(m: int) -> list[Any]:
+        return ends(chooser, reads.rows(0, m), batch.rows(0, m), there, library=0, first_read=0)
+
+    taken, m = bench.seconds(lambda: work(n)), min(n, COMPARED)
+    # qualities, name and place are read; 28 bytes a read are written, gathered by their partitions, and go back
+    counted = {"bytes_per_second": float(n * (READ_LENGTH + 40 + 50 + 3 * 28)), "download_bytes_per_second": 28.0 * n}
+    row = bench.row("ends of fragments, spread", n, "reads", taken, counted=counted)
+    found = [array for each in Told(m, bench.card.fetched(work(m))).ends()[0] for array in each]
+    lanes = lambda: gpu_lanes.told(named.rows(0, m), Placed(*(array[:m] for array in placed)), data)  # noqa: E731
+    return bench.beside_lanes(row, m, lanes, lambda wanted: all(map(np.array_equal, found, wanted))) | {"lanes_threads": 1}
+
+
 def parsing(bench: Bench) -> Row:
     """FASTQ text of two files to reads."""
     xp, data = bench.xp, bench.data
@@ -359,6 +383,7 @@ ROWS = (
     active_regions,
     parsing,
     choosing,
+    telling,
     packing,
     sorting,
     upload,

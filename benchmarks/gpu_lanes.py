@@ -204,6 +204,16 @@ def pairs(data: Simulated, first: int, last: int) -> Reads:
     return Reads(True, *names, data.base[first:last].ravel(), data.quality[first:last].ravel(), start * READ_LENGTH)
 
 
+def told(reads: Reads, where: Placed, data: Simulated) -> list[NDArray[Any]]:
+    """The signatures of pairs, spread, and the borders of the partitions."""
+    from genopipe.align.duplicates import by_ends
+    from genopipe.align.fragment_ends import Libraries, signatures
+    from genopipe.align.read_ends import ends_of_reads
+
+    row = ends_of_reads(reads, where, target(data), Libraries.of([]), group=0, first_read=0, n_followers=0).row
+    return [array for each in by_ends(signatures(row).signature) for array in each]
+
+
 def chosen(data: Simulated, n: int, index: on_gpu.Index, *, threads: int) -> list[NDArray[Any]]:
     """Quality, second score and propriety of the first n reads, and start and end of their places; 0 for those without one."""
     from genopipe.align import pairing, placement, rescue
