@@ -33,15 +33,15 @@ CREATE TABLE IF NOT EXISTS manifest (
     revision INTEGER, stored_size INTEGER, size INTEGER, kind TEXT, document BLOB
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS object (digest TEXT, file TEXT, size INTEGER, role TEXT, PRIMARY KEY (digest, file)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS manifest_of_file ON manifest (sample, name);
-CREATE INDEX IF NOT EXISTS manifest_of_digest ON manifest (digest);
+CREATE INDEX IF NOT EXISTS manifest_of_sample ON manifest (sample, name);
+CREATE INDEX IF NOT EXISTS manifest_by_name ON manifest (name, sample, version);
+CREATE INDEX IF NOT EXISTS manifest_by_digest ON manifest (digest, sample, name);
 CREATE INDEX IF NOT EXISTS manifest_of_content ON manifest (plain_digest);
 CREATE INDEX IF NOT EXISTS object_of_manifest ON object (file);
-CREATE TEMP VIEW counting AS SELECT * FROM (
-    SELECT *, row_number() OVER (
-        PARTITION BY sample, name, digest ORDER BY revision DESC, version, stored_size, file
-    ) AS place FROM manifest
-) WHERE place = 1;
+CREATE TEMP VIEW counting AS SELECT * FROM manifest AS m WHERE NOT EXISTS (
+    SELECT 1 FROM manifest AS other WHERE other.digest = m.digest AND other.sample = m.sample AND other.name = m.name
+        AND (-other.revision, other.version, other.stored_size, other.file) < (-m.revision, m.version, m.stored_size, m.file)
+);
 """
 
 

@@ -210,8 +210,8 @@ def _finds_damage(run: Run, file: Examined) -> bool:
 
 
 def _next_version(run: Run, file: Examined) -> int:
-    named = run.archive.ledger.manifests("name = ? AND sample = ?", file.path.name, run.options.sample or "")
-    return 1 + max((manifest.version for manifest in named), default=0)
+    last = "SELECT version FROM counting WHERE name = ? AND sample = ? ORDER BY version DESC LIMIT 1"
+    return 1 + sum(version for (version,) in run.archive.ledger.rows(last, file.path.name, run.options.sample or ""))
 
 
 def _put_new(run: Run, file: Examined, group: list[Examined]) -> Manifest:

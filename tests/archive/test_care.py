@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -353,3 +354,25 @@ def test_the_folder_of_a_running_put_is_no_leftover(tmp_path: Path) -> None:
         left.mkdir()
     assert collect(archive, grace_hours=0).leftovers == 1
     assert not left.exists()
+
+
+def test_of_several_manifests_of_a_file_one_counts(tmp_path: Path) -> None:
+    """The highest revision, then the first version, then the smallest; another file of the name is another."""
+    manifest = put_text(tmp_path / "A", tmp_path, "a.txt", "x" * 1000)
+    archive = Archive.existing(tmp_path / "A")
+    objects = [{**manifest.objects[0], "size": size} for size in (7, 5)]
+    again = [replace(manifest, revision=2, version=version, objects=[entry]) for version in (2, 1) for entry in objects]
+    other = replace(manifest, digest="0" * 64, version=3)
+    for each in (*again, other):
+        archive.add(each)
+    wanted = replace(manifest, revision=2, version=1, objects=[objects[1]])
+    assert archive.manifests() == [wanted, other]
+    assert put_text(tmp_path / "A", tmp_path, "a.txt", "new").version == 4
+
+
+@pytest.mark.parametrize("where", ["digest = ?", "plain_digest = ?", "sample = ?", "name = ? OR (sample = ? AND name = ?)"])
+def test_a_file_is_found_without_looking_at_all(tmp_path: Path, where: str) -> None:
+    put_text(tmp_path / "A", tmp_path, "a.txt", "x")
+    ledger = Archive.existing(tmp_path / "A").ledger
+    plan = [step for *_, step in ledger.rows(f"EXPLAIN QUERY PLAN SELECT * FROM counting WHERE {where}", *["x"] * where.count("?"))]
+    assert any(step.startswith("SEARCH") for step in plan) and not any(step.startswith("SCAN") for step in plan)
