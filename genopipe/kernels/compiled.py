@@ -8,10 +8,27 @@ where they matter. Every entry point costs compile time at the first run.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from numba import njit
 
-allocating: Any = njit(cache=True, nogil=True, no_cfunc_wrapper=True, _nrt=True)  # type: ignore[call-overload]
-kernel: Any = njit(cache=True, nogil=True, no_cfunc_wrapper=True, _nrt=False)  # type: ignore[call-overload]
-inner: Any = njit(cache=True, nogil=True, no_cfunc_wrapper=True, no_cpython_wrapper=True, _nrt=False)  # type: ignore[call-overload]
+from genopipe.errors import BadEnvironment
+
+
+def _cached(**options: bool) -> Callable[[Any], Any]:
+    compiled = njit(cache=True, nogil=True, no_cfunc_wrapper=True, **options)  # type: ignore[call-overload]
+
+    def kept(function: Any) -> Any:
+        try:
+            return compiled(function)
+        except RuntimeError as error:
+            do = "Set NUMBA_CACHE_DIR to one, or HOME."
+            raise BadEnvironment("compiled code can be kept nowhere", wanted="a folder that may be written to", do=do) from error
+
+    return kept
+
+
+allocating = _cached(_nrt=True)
+kernel = _cached(_nrt=False)
+inner = _cached(no_cpython_wrapper=True, _nrt=False)

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from numba import TypingError, jit
+from numba.core.caching import CacheImpl
 
+from genopipe.errors import BadEnvironment
 from genopipe.kernels.compiled import allocating, inner, kernel
 
 
@@ -38,3 +40,9 @@ def test_a_kernel_that_makes_an_array_is_refused():
 
     with pytest.raises(TypingError):
         makes(3)
+
+
+def test_where_compiled_code_can_be_kept_nowhere_a_folder_is_asked_for(monkeypatch):
+    monkeypatch.setattr(CacheImpl, "_locator_classes", [])
+    with pytest.raises(BadEnvironment, match=r"kept nowhere; wanted a folder that may be written to\. Set NUMBA_CACHE_DIR"):
+        kernel(_total)
