@@ -203,3 +203,13 @@ def test_the_exceptions_to_ba1_stand_in_clinvar_where_they_should(data: Path) ->
     assert len(listed & found) == 8
     assert len(exceptions("GRCh38")) == len(listed) == 9
     assert exceptions("world") == frozenset()
+
+
+def test_the_part_that_a_late_stop_takes_counts_by_what_is_known_of_it(setting: Setting, tmp_path: Path) -> None:
+    """In the last twentieth of GENA the transcript stays: moderate, and strong where ClinVar knows a pathogenic variant behind the stop."""
+    late = len(setting.world.coding_positions("GENA")) // 3 * 19 // 20
+    before, stop, behind = [codon for codon in whole_codons(setting, "GENA") if codon >= late - 1][:3]
+    own = (setting.world.codon_change("GENA", stop, "TAA"), ["0/1"])
+    for place, expected in ((before, "PVS1_moderate"), (behind, "PVS1_strong")):
+        (folder := tmp_path / str(place)).mkdir()
+        assert expected in codes(ranked(setting, folder, [own], with_clinvar(setting, folder, {f"{place}:TGG": TWO_STARS})))

@@ -72,7 +72,7 @@ def test_a_known_variant_between_genes_goes_to_the_gene_that_clinvar_names(setti
     assert f"{hit.name} lies outside of all gene models; ClinVar ties it to this gene." in finding.reasons
     page = report(result, findings_document(result, None))
     assert "no certain name" in page
-    assert f"ClinVar knows {hit.name} as pathogenic. It is the only candidate." in page
+    assert f"In ClinVar {hit.name} is pathogenic (3 stars); by the criteria that data decides without that: uncertain significance." in page
 
 
 def test_a_known_variant_without_any_gene_is_told_in_a_note(setting: Setting, tmp_path: Path) -> None:
