@@ -115,7 +115,7 @@ def call_variants(
     present = [span for span in spans if not is_absent(span[0], sex)]
     windows = [window for contig, start, end in present for window in cells(contig, reads.row.get(contig.name), start, end, settings)]
     with_blocks = outputs.gvcf is not None
-    calling = Calling(genome, reads.bam, reads.read_groups, model, settings, sex, wanted, forest, with_blocks)
+    calling = Calling(genome, reads.bam, reads.read_groups, model, model.fitted(settings), sex, wanted, forest, with_blocks)
     kinds = KINDS if forest is None else (*KINDS, "FILTER/Learnt")
     head = partial(_header, genome, reads.sample, kinds, note)
     check()

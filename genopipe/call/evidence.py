@@ -62,10 +62,10 @@ class Evidence:
     def fragment_costs(self, haplotypes: list[Haplotype], settings: Settings) -> NDArray[np.int64]:
         """(fragments, haplotypes) int64: capped costs of the given haplotypes."""
         # caps are relative to the best haplotype seen, whichever are asked for
-        column = np.array([self.column[haplotype] for haplotype in haplotypes], np.int64)
-        total = np.zeros((len(self.name_hash), len(haplotypes)), np.int64)
-        fragment_costs(self.cost, column, self.cap, self.fragment, settings.read_cap, total)
-        return total
+        column = np.array([self.column[haplotype] for haplotype in ((), *haplotypes)], np.int64)
+        total = np.zeros((len(self.name_hash), len(column)), np.int64)
+        fragment_costs(self.cost, column, self.cap, self.fragment, (settings.reference_cap, settings.read_cap), total)
+        return total[:, 1:]
 
 
 def gather_evidence(view: View, region: Region, *, longest: int, settings: Settings) -> Evidence:

@@ -7,6 +7,7 @@ Of each come the errors of the bases, the indel errors in repeats, and the depth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from genopipe.call.gap_errors import gap_counts, learn_gap_rates
 from genopipe.call.input import Input, open_input
-from genopipe.call.model import Model, SexChromosomes, reference_digest, write_model
+from genopipe.call.model import MILLION, Model, SexChromosomes, reference_digest, write_model
 from genopipe.call.ploidy import is_autosomal, is_mitochondrial, is_pseudoautosomal, sex_chromosome
 from genopipe.call.pool import in_order
 from genopipe.call.recalibration import learn
@@ -42,6 +43,7 @@ DEEPEST = 1_000
 _LEAST_DEPTH = 6
 _LEAST_BASES = 4_096
 _LEAST_COMPARED, _MOST_DIFFERING = 10_000, 0.2
+_LEAST_ALONE, _NEARLY_ALL, _BASES_AN_ERROR = 15, 85, 500
 _CAP_DEPTHS, _LEAST_CAP, _MOST_CAP = 8, 250, 1_000
 
 
@@ -55,7 +57,7 @@ class Cell:
     end: int
 
 
-_ARRAYS = ("by_cycle", "by_context", "gaps", "depth")
+_ARRAYS = ("by_cycle", "by_context", "gaps", "depth", "alone")
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class Counts:
     by_cycle, by_context  as in `count_differences`
     gaps                  as in `gap_counts`
     depth                 (`DEEPEST` + 1) int64: known reference bases by depth, the last one and deeper together
+    alone                 bases at places where nearly all show one other allele, and those of them that are the reference's
     bases                 read bases
     compared, differing   those of them on known reference bases, and how many of these differ, variants and all
     """
@@ -73,6 +76,7 @@ class Counts:
     by_context: NDArray[np.int64] = field(default_factory=lambda: np.zeros((N_QUALITIES, N_CONTEXTS, 2), np.int64))
     gaps: NDArray[np.int64] = field(default_factory=lambda: np.zeros((LONGEST_UNIT + 1, MOST_UNITS + 1, 2), np.int64))
     depth: NDArray[np.int64] = field(default_factory=lambda: np.zeros(DEEPEST + 1, np.int64))
+    alone: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
     bases: int = 0
     compared: int = 0
     differing: int = 0
@@ -132,11 +136,15 @@ def fit_model(genome: Genome, reads: Input, *, known: KnownSites | None = None, 
     _check_likeness(reads, seen)
     depth = middle_depth(autosomal)
     chromosomes = _sex_chromosomes(genome, reads, autosomal, threads=threads, settings=settings)
-    log.info("learnt from %s bases: depth %d, sex %s", f"{seen.bases:,}", depth, chromosomes.sex or "not clear")
+    foreign = contamination(*seen.alone.tolist())
+    if foreign:
+        log.warning("%s: other people's reads are among the sample's: at least %.1f %%", reads.bam.path, 100 * foreign / MILLION)
+    told = f"depth {depth}" if depth else f"depth {middle_depth(seen.depth)} of all contigs, none of which is an autosome with reads"
+    log.info("learnt from %s bases: %s, sex %s", f"{seen.bases:,}", told, chromosomes.sex or "not clear")
     cap = min(max(_CAP_DEPTHS * (depth or middle_depth(seen.depth)), _LEAST_CAP), _MOST_CAP)
     learnt = learn(seen.by_cycle, seen.by_context), learn_gap_rates(seen.gaps)
     digests = reference_digest(genome), reads.bam.digest
-    return Model(reads.sample, *digests, known is not None, seen.bases, depth, cap, chromosomes, *learnt)
+    return Model(reads.sample, *digests, known is not None, seen.bases, depth, cap, foreign, chromosomes, *learnt)
 
 
 def _check_likeness(reads: Input, seen: Counts) -> None:
@@ -193,7 +201,22 @@ def _look(genome: Genome, reads: Input, cell: Cell, known: KnownSites | None, se
     known_base = here.reference < 4
     count = here.pileup.count[known_base].reshape(-1, 4, 2).sum(axis=2)
     compared, same = int(count.sum()), int(count[np.arange(len(count)), here.reference[known_base]].sum())
-    return Counts(by_cycle, by_context, gap_counts(here), _depths(here), len(here.reads.base), compared, compared - same)
+    alone = np.zeros(2, np.int64) if is_mitochondrial(cell.contig) else _alone(count, here.reference[known_base])
+    return Counts(by_cycle, by_context, gap_counts(here), _depths(here), alone, len(here.reads.base), compared, compared - same)
+
+
+def _alone(count: NDArray[np.int64], reference: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(2) int64: what `Counts.alone` is, of bases by code (places, 4)."""
+    depth, same, most = count.sum(axis=1), count[np.arange(len(count)), reference], count.max(axis=1)
+    chosen = (depth >= _LEAST_ALONE) & (100 * most >= _NEARLY_ALL * depth) & (same < most)
+    return np.array((depth[chosen].sum(), same[chosen].sum()), np.int64)
+
+
+def contamination(bases: int, reference: int) -> int:
+    """Share of other people's bases, at least so many in a million: those of the reference where the sample has none, less two standard
+    deviations and what errors make."""
+    sure = reference - 2 * math.sqrt(reference) - bases / _BASES_AN_ERROR
+    return round(MILLION * sure / bases) if sure > 0 else 0
 
 
 def _view(genome: Genome, reads: Input, cell: Cell, settings: Settings) -> View | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,16 @@ from genopipe import __version__
 from genopipe.call.gap_errors import SCALE
 from genopipe.call.ploidy import Sex
 from genopipe.call.recalibration import Recalibration
+from genopipe.call.settings import Settings
 from genopipe.errors import BadInput
 from genopipe.formats.json_schema import fault
 from genopipe.kernels.recalibration import MOST_CYCLES, N_CYCLES
 from genopipe.model import Genome
 from genopipe.outputs import whole_file
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
+MILLION = 1_000_000
+_AS_THEY_ARE = ("sample", "reference", "alignments", "known_sites", "bases", "depth", "depth_cap", "contamination")
 _AGAIN = "Run `genopipe fit` on the BAM that is to be called."
 
 
@@ -47,6 +51,7 @@ class Model:
     bases                  read bases that it was learnt from
     depth                  middle depth of the autosomes where they are covered, fragments; 0 where there are none
     depth_cap              reads deeper than this are thinned out
+    contamination          share of other people's bases, at least so many in a million
     gap_rate               (bases of the unit, number of units) int64: chance of an indel error in a repeat, in `SCALE`
     """
 
@@ -57,6 +62,7 @@ class Model:
     bases: int
     depth: int
     depth_cap: int
+    contamination: int
     sex_chromosomes: SexChromosomes
     recalibration: Recalibration
     gap_rate: NDArray[np.int64]
@@ -65,6 +71,12 @@ class Model:
     def gap_chance(self) -> NDArray[np.float64]:
         """(bases of the unit, number of units) float64."""
         return self.gap_rate / SCALE
+
+    def fitted(self, settings: Settings) -> Settings:
+        """The settings with what this sample's fragments of the reference may say."""
+        if not self.contamination:
+            return settings
+        return replace(settings, reference_cap=min(settings.reference_cap, round(-10_000 * math.log10(self.contamination / MILLION))))
 
     @cached_property
     def quality_tables(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
@@ -89,13 +101,7 @@ def _document(model: Model) -> dict[str, Any]:
     return {
         "model": MODEL_VERSION,
         "genopipe": __version__,
-        "sample": model.sample,
-        "reference": model.reference,
-        "alignments": model.alignments,
-        "known_sites": model.known_sites,
-        "bases": model.bases,
-        "depth": model.depth,
-        "depth_cap": model.depth_cap,
+        **{key: getattr(model, key) for key in _AS_THEY_ARE},
         "sex": {"x_percent": chromosomes.x_percent, "y_percent": chromosomes.y_percent, "inferred": chromosomes.sex},
         "qualities": [
             {
@@ -141,7 +147,7 @@ def _model(document: dict[str, Any]) -> Model:
     context = np.array([quality["context"] for quality in qualities], np.int64).reshape(len(qualities), -1)
     sex = document["sex"]
     return Model(
-        **{key: document[key] for key in ("sample", "reference", "alignments", "known_sites", "bases", "depth", "depth_cap")},
+        **{key: document[key] for key in _AS_THEY_ARE},
         sex_chromosomes=SexChromosomes(sex["x_percent"], sex["y_percent"], sex["inferred"]),
         recalibration=Recalibration(reported, empirical, cycle, context),
         gap_rate=np.pad(np.array(document["gap_rates"], np.int64), ((1, 0), (1, 0))),

@@ -23,7 +23,8 @@ class Settings:
     flank                  reference bases on each side of a core in its haplotypes; reads are cut `inset` bases before the ends
     kmers                  word lengths of the assembly
     max_fragments          fragments used in one region; of more, those with the lowest name hash
-    read_cap               the most that one fragment may speak against a haplotype
+    read_cap               the most that one fragment may speak against a haplotype,
+    reference_cap          and one with the reference's alleles, which a model of a contaminated sample lowers
     snv_prior, indel_prior cost of an event that was not there before; in a tandem repeat of many units an indel is likelier
     min_quality            QUAL (phred) below which a record is LowQual
     callable_quality       GQ of the reference genotype from which a base counts as callable
@@ -51,6 +52,7 @@ class Settings:
     max_events: int = 16
     max_fragments: int = 600
     read_cap: int = 45_000
+    reference_cap: int = 45_000
     snv_prior: int = 30_000
     indel_prior: int = 38_000
     repeat_prior: int = 30_000

@@ -27,9 +27,11 @@ def simple_sites(view: View, *, position: NDArray[np.int64], ploidy: int, settin
     quality = np.minimum(view.pileup.quality[at], reads.mapping_quality[read])
     counted = (quality >= MIN_BASE_QUALITY) & (reads.base[at] < 4)
     row, read, base, quality = row[counted], read[counted], reads.base[at[counted]], quality[counted]
+    reference = view.reference[position - view.stretch.start]
+    quality = np.where(base == reference[row], np.minimum(quality, settings.reference_cap // 1000), quality).astype(np.uint8)
     count, cost = np.zeros((len(position), 4, 2), np.int64), np.zeros((len(position), 4, 3), np.int64)
     add_bases(row, base, quality, (reads.flag[read] & 16) > 0, COST, count, cost)
-    told = genotyped(count, cost, view.reference[position - view.stretch.start], ploidy=ploidy, rule=_rule(settings))
+    told = genotyped(count, cost, reference, ploidy=ploidy, rule=_rule(settings))
     sites = _records(told, position, count, ploidy)
     _show(sites, told, row, base, reads.name_hash[read])
     return sites

@@ -114,7 +114,7 @@ def _donor_rows(donor: Donor, settings: Settings) -> list[Rows]:
     genome, truth = load_genome(donor.reference), read_truth(donor.truth)
     reads = open_input(donor.reference, genome, donor.bam)
     model = fit_model(genome, reads, threads=1, settings=settings)
-    calling = Calling(genome, reads.bam, reads.read_groups, model, settings, with_features=True)
+    calling = Calling(genome, reads.bam, reads.read_groups, model, model.fitted(settings), with_features=True)
     parts = []
     for contig in genome.contigs:
         if contig.name not in reads.row or contig.name not in truth:

@@ -35,10 +35,10 @@ def fragment_costs(cost, column, cap, fragment, most, out):  # type: ignore[no-u
     """Adds to `out` (fragments, haplotypes) int64 what the pieces of each fragment cost more than with the best haplotype.
 
     cost      (pieces, all haplotypes) int32
-    column    (haplotypes) int64: which of them are wanted
+    column    (haplotypes) int64: the reference's, and which of them are wanted
     cap       (pieces) int64: the most that a piece may add
     fragment  (pieces) int64: which fragment each is of
-    most      by which a fragment may be above its best haplotype in the end
+    most      by which a fragment may be above the best of those that are wanted: one that fits the reference as well, and any other
     """
     for piece in range(len(cost)):
         best = cost[piece, 0]
@@ -47,11 +47,12 @@ def fragment_costs(cost, column, cap, fragment, most, out):  # type: ignore[no-u
         for haplotype in range(len(column)):
             out[fragment[piece], haplotype] += min(np.int64(cost[piece, column[haplotype]] - best), cap[piece])
     for row in range(len(out)):
-        best = out[row, 0]
-        for haplotype in range(1, out.shape[1]):
+        best = out[row, 1]
+        for haplotype in range(2, out.shape[1]):
             best = min(best, out[row, haplotype])
-        for haplotype in range(out.shape[1]):
-            out[row, haplotype] = min(out[row, haplotype], best + most)
+        limit = best + most[0] if out[row, 0] <= best else best + most[1]
+        for haplotype in range(1, out.shape[1]):
+            out[row, haplotype] = min(out[row, haplotype], limit)
 
 
 def pair_costs(cost: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genopipe.call.caller import Outputs, Sample, call_variants
-from genopipe.call.fit import DEEPEST, cells_of, fit, fit_model, judge_sex, middle_depth
+from genopipe.call.fit import DEEPEST, cells_of, contamination, fit, fit_model, judge_sex, middle_depth
 from genopipe.call.gap_errors import HIGHEST_RATE, SCALE, learn_gap_rates
 from genopipe.call.input import open_input
 from genopipe.call.joint import joint_genotypes
@@ -25,7 +25,7 @@ from genopipe.formats.genome import load_genome
 from genopipe.formats.known_sites import open_known_sites
 from genopipe.kernels.assembly import GAP_RATE, LONGEST_UNIT, MOST_UNITS
 from genopipe.kernels.repeats import runs_of
-from tests.call.conftest import Person, build_world, write_reads
+from tests.call.conftest import Person, build_world, called, change, truth_of, write_reads
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_a_model_of_something_else_is_refused(what, world, donor_bam, model_file
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": 2}, "the model has version 2"),
+        ({"model": 1}, "the model has version 1"),
         ({"depth": -1}, "depth: -1 is less than the minimum"),
         ({"gap_rates": []}, "gap_rates"),
         ({"more": 1}, "Additional properties"),
@@ -125,6 +125,35 @@ def test_known_sites_of_another_reference(world, tmp_path):
     path = pysam.tabix_index(str(tmp_path / "known.vcf"), preset="vcf", force=True)
     with pytest.raises(BadInput, match="no contig of the reference, but plasmid"):
         open_known_sites(tmp_path / path, load_genome(world.reference))
+
+
+def test_contamination_is_told_less_two_deviations_and_errors():
+    assert [contamination(*counts) for counts in ((0, 0), (5_000, 12), (7_500, 30))] == [0, 0, 539]
+    assert contamination(10_000, 196) == 1_000_000 * (196 - 2 * 14 - 20) // 10_000
+
+
+def test_reads_of_somebody_else_do_not_make_two_alleles_of_one(tmp_path, caplog):
+    """Three of 100 reads are of somebody without the variants, which every read of the sample shows."""
+    world = build_world(tmp_path, {"chr1": 40_000}, seed=3)
+    kinds = [("snv", ""), ("snv", ""), ("del", "xx"), ("ins", "GATC")]
+    variants = sorted(change(world, "chr1", at, *kinds[at // 250 % 4]) for at in range(500, 39_500, 250))
+    one = write_reads(world, Person("p", (variants, variants)), tmp_path / "one.bam", depth=40)
+    other = write_reads(world, Person("p", ([], [])), tmp_path / "other.bam", depth=1, seed=9)
+    pysam.merge("-f", "-o", str(tmp_path / "both.bam"), str(one), str(other))
+    pysam.index(str(tmp_path / "both.bam"))
+    caplog.set_level("INFO", logger="genopipe")
+    call_variants(world.reference, tmp_path / "both.bam", Outputs(tmp_path / "x.vcf.gz"))
+    assert called(tmp_path / "x.vcf.gz") == truth_of(Person("p", (variants, variants)))
+    with pysam.VariantFile(str(tmp_path / "x.vcf.gz")) as file:
+        assert max(record.samples[0]["AD"][0] for record in file) >= 3
+    assert "other people's reads are among the sample's: at least 1." in caplog.text
+
+
+def test_the_depth_of_contigs_that_are_no_autosomes_is_told(tmp_path, caplog):
+    world = build_world(tmp_path, {"plasmid": 6_000})
+    caplog.set_level("INFO", logger="genopipe")
+    fit(world.reference, write_reads(world, Person("p", ([], [])), tmp_path / "p.bam", depth=20), tmp_path / "p.json")
+    assert "depth 20 of all contigs, none of which is an autosome with reads, sex not clear" in caplog.text
 
 
 def histogram(depth, *, bases=100_000, empty=0.0):

@@ -28,15 +28,18 @@ pieces = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60_000), *3 * [st.
 
 
 @settings(deadline=None)
-@given(pieces, st.lists(st.integers(0, 2), min_size=1, max_size=4), st.integers(0, 50_000))
+@given(pieces, st.lists(st.integers(0, 2), min_size=1, max_size=4), st.tuples(st.integers(0, 50_000), st.integers(0, 50_000)))
 def test_a_fragment_costs_what_its_pieces_do_above_their_best_haplotype_and_no_more_than_it_may(rows, wanted, most):
-    """Pieces of up to four fragments, each with a cap and what it costs with three haplotypes, of which some are asked for."""
+    """Pieces of up to four fragments, each with a cap and what it costs with three haplotypes, of which some are asked for; the first is the
+    reference's."""
     fragment, cap = (np.array([row[i] for row in rows], np.int64) for i in range(2))
-    cost, out = np.array([row[2:] for row in rows], np.int32), np.zeros((4, len(wanted)), np.int64)
-    fragment_costs(cost, np.array(wanted), cap, fragment, most, out)
+    cost, out = np.array([row[2:] for row in rows], np.int32), np.zeros((4, len(wanted) + 1), np.int64)
+    fragment_costs(cost, np.array([0, *wanted]), cap, fragment, most, out)
     for name in range(4):
-        total = [sum(min(row[2 + h] - min(row[2:]), row[1]) for row in rows if row[0] == name) for h in wanted]
-        assert out[name].tolist() == [min(each, min(total) + most) for each in total]
+        total = [sum(min(row[2 + h] - min(row[2:]), row[1]) for row in rows if row[0] == name) for h in (0, *wanted)]
+        best = min(total[1:])
+        limit = best + most[0 if total[0] <= best else 1]
+        assert out[name, 1:].tolist() == [min(each, limit) for each in total[1:]]
 
 
 @settings(deadline=None)
