@@ -23,10 +23,12 @@ from genopipe.progress import log
 from genopipe.store import check_access
 
 
-def check_case(plan: Plan, last: str | None = None) -> None:
-    """Raises a GenopipeError for the first thing that a stage of the case, up to `last`, would fail at."""
+def check_case(plan: Plan, last: str | None = None, *, first: str | None = None) -> None:
+    """Raises a GenopipeError for the first thing that a stage of the case, up to `last`, would fail at; and where `first`, the stage to do
+    again, is none of the case's."""
     to_come = [stage for stage in plan.stages if last is None or STAGES.index(stage) <= STAGES.index(last)]
-    _check_last(plan, last)
+    _check_stage(plan, first, "--from")
+    _check_stage(plan, last, "--until")
     _check_working_folder()
     subject = load_subject(plan.case.path)
     _check_samples(plan, subject)
@@ -47,14 +49,14 @@ def check_case(plan: Plan, last: str | None = None) -> None:
         read_site_key(Path(key) if key else None)
 
 
-def _check_last(plan: Plan, last: str | None) -> None:
-    if last is not None and last not in plan.stages:
+def _check_stage(plan: Plan, stage: str | None, option: str) -> None:
+    if stage is not None and stage not in plan.stages:
         raise BadConfiguration(
-            f"the case has no stage {last}",
+            f"the case has no stage {stage}",
             wanted=f"one of {', '.join(plan.stages)}",
             do="Add `archive:` (and `ehr:`) to the case file, or name an earlier stage.",
             path=plan.case.path,
-            key="--until",
+            key=option,
         )
 
 

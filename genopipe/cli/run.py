@@ -49,7 +49,7 @@ def run(
 
     given = {"cores": cores, "device": device, "results": str(results) if results else None, "issued": issued}
     plan = plan_case([case_file], given)
-    check_case(plan, last)
+    check_case(plan, last, first=first)
     command = snakemake_command(plan, first=first, last=last, profile=profile, more=more)
     if dry_run:
         click.echo(describe(plan))

@@ -84,10 +84,11 @@ def test_what_is_not_reached_is_not_looked_for(folder: Path) -> None:
     check_case(planned(folder, key=None), last="archive")
 
 
-def test_a_last_stage_that_the_case_does_not_have_is_an_error(folder: Path) -> None:
+@pytest.mark.parametrize("key, option", [("last", "--until"), ("first", "--from")])
+def test_a_stage_that_the_case_does_not_have_is_an_error(folder: Path, key: str, option: str) -> None:
     (folder / "case.yaml").write_text(CASE.replace("ehr: {patient: Patient/a}\n", ""))
-    with pytest.raises(GenopipeError, match="--until: the case has no stage ehr; wanted one of ingest, align, call, interpret, archive"):
-        check_case(planned(folder), last="ehr")
+    with pytest.raises(GenopipeError, match=f"{option}: the case has no stage ehr; wanted one of ingest, align, call, interpret, archive"):
+        check_case(planned(folder), **{key: "ehr"})
 
 
 def test_a_working_folder_that_cannot_be_written_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
