@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from genopipe.cases.gate_report import REPORT
 from genopipe.progress import log, progress
 
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -59,6 +60,8 @@ def _tell_new(folder: Path, started: int, told: set[str]) -> int:
     for table in new:
         told.add(table.stem)
         log.info("%s is done", table.stem)
+        if table.stem == REPORT.parent.name:
+            log.info("the report is %s", folder / REPORT)
     return len(new)
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import chdir
 from pathlib import Path
+
+import pytest
+
+from genopipe.cases.watch import run_watched
 
 RUN = """\
 import signal, sys
@@ -15,6 +20,14 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 step = "import time, pathlib; pathlib.Path('begun').touch(); time.sleep(100)"
 run_watched([sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {step!r}])"], Path())
 """
+
+
+def test_the_report_is_told_as_soon_as_it_is_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Archiving goes on for a while after it."""
+    step = "import pathlib; pathlib.Path('timings').mkdir(); pathlib.Path('timings/interpret.tsv').touch()"
+    with caplog.at_level("INFO", logger="genopipe"), chdir(tmp_path):
+        assert run_watched([sys.executable, "-c", step], Path()) == 0
+    assert "the report is interpret/report.html" in caplog.messages
 
 
 def test_a_signal_to_the_run_alone_is_passed_on_to_its_steps(tmp_path: Path) -> None:
