@@ -34,4 +34,4 @@ def test_the_narrow_band_lies_in_registers(arch: str) -> None:
 def test_every_cuda_file_is_a_source_that_is_tested() -> None:
     """Those of the parser and the aligner are compiled in their own tests, which need more than the kernels do."""
     folder = on_gpu.EXTEND.path.parent
-    assert {path.name for path in folder.glob("*.cu")} == set(SOURCES) | {"fastq.cu", "pair.cu", "place.cu"}
+    assert {path.name for path in folder.glob("*.cu")} == set(SOURCES) | {"ends.cu", "fastq.cu", "pair.cu", "place.cu", "split.cu"}
