@@ -9,12 +9,18 @@ import subprocess
 import sys
 import time
 import tomllib
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from unittest.mock import Mock, patch
 
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from genopipe.errors import BadEnvironment
+from genopipe.installed import shared_folder
+
 ROOT = Path(__file__).resolve().parent.parent
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 
 @pytest.mark.parametrize(("version", "fits"), [((3, 10), False), ((3, 11), True), ((3, 14), True), ((3, 15), False)])
@@ -31,16 +37,41 @@ def test_make_takes_the_pythons_that_the_package_takes(version: tuple[int, int],
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([*PIP, "wheel", "--no-deps", "--wheel-dir", folder, ROOT], check=True)
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.mark.parametrize("how", ["--prefix", "--target"])
+def test_the_files_beside_the_package_are_found_wherever_they_are_installed(how: str, wheel: Path, tmp_path: Path) -> None:
+    subprocess.run([*PIP, "install", "--no-deps", "--no-index", how, tmp_path, wheel], check=True)
+    package = next(path for path in tmp_path.rglob("genopipe") if (path / "errors.py").is_file())
+    asked = "import sys; sys.path.insert(0, sys.argv[1]); from genopipe.installed import shared_folder; print(shared_folder())"
+    found = subprocess.run([sys.executable, "-c", asked, package.parent], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert found.stdout.strip() == str(tmp_path / "share" / "genopipe")
+
+
+@pytest.mark.parametrize("listed", [PackageNotFoundError(), None, []])
+def test_files_that_are_missing_beside_the_package_are_told(listed: object, tmp_path: Path) -> None:
+    files = Mock(side_effect=listed) if isinstance(listed, Exception) else Mock(return_value=listed)
+    with (
+        patch("genopipe.__file__", str(tmp_path / "genopipe" / "__init__.py")),
+        patch("importlib.metadata.files", files),
+        pytest.raises(BadEnvironment, match=r"files that come with genopipe are missing; wanted its Snakefile and reference/\. Install"),
+    ):
+        shared_folder.__wrapped__()
+
+
+@pytest.fixture(scope="module")
+def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `genopipe` of a fresh environment with the wheel and the locked versions."""
     folder = tmp_path_factory.mktemp("installed")
-    pip = ["-m", "pip", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([sys.executable, *pip, "wheel", "--no-deps", "--wheel-dir", folder, ROOT], check=True)
     subprocess.run([sys.executable, "-m", "venv", folder / "environment"], check=True)
     python = folder / "environment" / "bin" / "python"
-    [wheel] = folder.glob("*.whl")
     as_make_does = {**os.environ, "CC": "true"}
-    subprocess.run([python, *pip, "install", "--constraint", ROOT / "requirements.lock", wheel], check=True, env=as_make_does)
+    subprocess.run([python, *PIP[1:], "install", "--constraint", ROOT / "requirements.lock", wheel], check=True, env=as_make_does)
     return python.with_name("genopipe")
 
 

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "genopipe"
 FLOORS = (
     {"errors"},
     {"model"},
-    {"formats", "kernels", "store", "device", "config", "provenance", "outputs", "progress", "threads", "schemas"},
+    {"formats", "kernels", "store", "device", "config", "installed", "provenance", "outputs", "progress", "threads", "schemas"},
     {"ingest", "align", "call", "interpret", "archive", "ehr", "simulate"},
     {"cases"},
     {"cli"},

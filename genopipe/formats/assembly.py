@@ -28,8 +28,7 @@ Regions = tuple[tuple[int, int], ...]
 
 @cache
 def _manifests() -> tuple[dict[str, Any], ...]:
-    folder = manifests_folder()
-    return tuple(json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))) if folder is not None else ()
+    return tuple(json.loads(path.read_text()) for path in sorted(manifests_folder().glob("*.json")))
 
 
 def chromosome(name: str, md5: str | None) -> str:

@@ -10,30 +10,27 @@ from __future__ import annotations
 
 import difflib
 import json
-import sys
 from functools import cache
 from pathlib import Path
 
 from genopipe.errors import BadInput
+from genopipe.installed import shared_folder
 from genopipe.model import Contig, Genome
 from genopipe.progress import log
 
 _MITOCHONDRION = ("MT", "M", "chrM", "chrMT")
 
 
-def manifests_folder() -> Path | None:
-    """The folder with the manifests of known genomes: beside the package in a source tree, else among the installed data files."""
-    beside = Path(__file__).resolve().parents[2] / "reference"
-    installed = Path(sys.prefix) / "share" / "genopipe" / "reference"
-    return next((folder for folder in (beside, installed) if (folder / "GRCh38.json").exists()), None)
+def manifests_folder() -> Path:
+    """The folder with the manifests of known genomes. Raises BadEnvironment where it is missing."""
+    return shared_folder() / "reference"
 
 
 @cache
 def _known_names() -> dict[str, frozenset[str]]:
     """By MD5, all names that the known genomes give a sequence."""
     names: dict[str, frozenset[str]] = {}
-    folder = manifests_folder()
-    for path in sorted(folder.glob("*.json")) if folder is not None else ():
+    for path in sorted(manifests_folder().glob("*.json")):
         for contig in json.loads(path.read_text())["contigs"]:
             names[contig["md5"]] = names.get(contig["md5"], frozenset()).union(contig["names"])
     return names
