@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from genopipe.errors import BadEnvironment, BadInput
 from genopipe.store import FolderStore, file_digest, is_digest
+from genopipe.store.files import FolderFiles
 
 
 @settings(max_examples=20)
@@ -85,6 +87,27 @@ def test_a_full_disk_leaves_the_store_as_it_was(tmp_path: Path, monkeypatch: pyt
         store.put_bytes(b"second")
     assert list(store.digests()) == [kept]
     assert list((tmp_path / "partial").iterdir()) == []
+
+
+@pytest.mark.parametrize("unknown", [errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_without_hard_links_and_without_syncing_folders_is_good_enough(
+    unknown: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def only_files(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        sync(descriptor)
+
+    def no_link(*names: object) -> None:
+        raise OSError(unknown, os.strerror(unknown))
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    monkeypatch.setattr(os, "link", no_link)
+    files = FolderFiles(tmp_path)
+    assert [files.add("name", content) for content in (b"first", b"second")] == [True, False]
+    assert (tmp_path / "name").read_bytes() == b"first"
 
 
 def test_bytes_that_the_disk_changed_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

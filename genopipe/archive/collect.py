@@ -67,7 +67,7 @@ def delete_leftovers(archive: Archive, before: float) -> int:
 
 
 def _in_use(path: Path) -> bool:
-    """True for a folder that a running put has locked, and for a file that may be being written."""
+    """True for a folder that a running put has locked, or may use on a disk without locks, and for a file that may be being written."""
     if not path.is_dir():
         return time.time() - _touched(path) < _WRITING_SECONDS
     try:
@@ -76,7 +76,7 @@ def _in_use(path: Path) -> bool:
         return True
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError:
         return True
     finally:
         os.close(lock)

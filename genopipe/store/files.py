@@ -202,5 +202,8 @@ def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL or not path.is_dir():  # disks behind a network (CIFS) or a FUSE may not sync a list of names
+            raise
     finally:
         os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -11,6 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -354,6 +356,14 @@ def test_the_folder_of_a_running_put_is_no_leftover(tmp_path: Path) -> None:
         left.mkdir()
     assert collect(archive, grace_hours=0).leftovers == 1
     assert not left.exists()
+
+
+def test_on_a_disk_without_locks_folders_are_no_leftovers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_text(tmp_path / "A", tmp_path, "a.txt", "mine")
+    archive = Archive.existing(tmp_path / "A")
+    (tmp_path / "A" / "partial" / "used").mkdir(parents=True)
+    monkeypatch.setattr("fcntl.flock", Mock(side_effect=OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))))
+    assert collect(archive, grace_hours=0).leftovers == 0
 
 
 def test_of_several_manifests_of_a_file_one_counts(tmp_path: Path) -> None:
