@@ -12,6 +12,7 @@ the CPU finishes) is left out: the model is fitted once, and what counts is the 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import resource
 import sys
 import threading
@@ -31,34 +32,39 @@ sys.path.insert(0, str(ROOT))
 
 from gpu_chain import GROUP, Prepared, prepare
 
-from genopipe.align import pipeline, run
+from genopipe.align import pipeline, run, texts
 from genopipe.align.destinations import Destinations
+from genopipe.align.duplicates import Finder
 from genopipe.align.pipeline import Aligner, Options
 from genopipe.call import caller, handed
 from genopipe.call.caller import Sample
+from genopipe.call.far_looks import Looker
 from genopipe.call.model import Model
 from genopipe.call.settings import DEFAULT
 from genopipe.cases import secondary
 from genopipe.cases.secondary import Reads, run_secondary
-from genopipe.formats import bgzf_runs, held_alignments
+from genopipe.formats import bgzf, held_alignments
 from tests.cuda.build import Shim
 from tests.cuda.device_arrays import DeviceArray
 
 N_BASES, CORES = 100_000_000, 16
 """What seconds are told of."""
 
-DEVICE, ALIGNING, CALLING = "device", "aligning", "calling"
+DEVICE, ALIGNING, CALLING, ENDS_TAKEN = "device", "aligning", "calling", "ends of fragments taken"
 SHARED = {
-    "inflating": (bgzf_runs, "_inflated"),
-    "split reads, fragment ends": (Aligner, "describe"),
+    "inflating": (texts, "_filled"),
+    ENDS_TAKEN: (Aligner, "told"),
+    "duplicates found": (Finder, "_found"),
     "first pairs": (Aligner, "finish"),
 }
 """What many threads share."""
 ALONE = {
     "batches taken in order": (Destinations, "add"),
     "packed reads brought in order": (held_alignments, "_in_order"),
+    "looks": (Looker, "seen"),
     "looks laid down": (handed._Shared, "lay"),
     "text written": (caller, "_write_all"),
+    "text compressed": (bgzf, "_compress_run"),
 }
 """What one thread does, or the interpreter allows to one thread only."""
 
@@ -112,10 +118,6 @@ class Counted:
         found = getattr(self._shim if hasattr(Shim, name) else Shim.xp, name)
         return self._clock.timed(DEVICE, found)
 
-    def locked(self, array: Any) -> Any:
-        with self._clock.of("text into page-locked memory"):
-            return self._shim.locked(array)
-
     def stream(self) -> Any:
         return self._shim.stream()
 
@@ -126,14 +128,20 @@ class Counted:
         return 1 << 20
 
 
+def keep_memory() -> None:
+    """Memory that is let go of stays with this process, as that of a device does with CuPy: or the stand-in's arrays would be counted."""
+    libc, (trim_threshold, mmap_threshold, arena_max) = ctypes.CDLL(None), (-1, -3, -8)
+    for what, value in ((arena_max, 1), (mmap_threshold, 32 << 20), (trim_threshold, (1 << 31) - 1)):
+        libc.mallopt(what, value)
+
+
 def watch(clock: Clock) -> None:
     """Counts what is named above."""
+    keep_memory()
     for name in ("_run", "_change", "_known"):
         setattr(DeviceArray, name, clock.timed(DEVICE, getattr(DeviceArray, name)))
     for name, (holder, function) in (SHARED | ALONE).items():
         setattr(holder, function, clock.timed(name, getattr(holder, function)))
-    looks = handed.looks
-    handed.looks = lambda *given: iter(clock.timed("looks", lambda: list(looks(*given)))())  # type: ignore[assignment,misc]
     models, fit = list[Model](), caller.fit_model
 
     def fit_model(*given: Any, **named: Any) -> Model:
@@ -144,13 +152,16 @@ def watch(clock: Clock) -> None:
     pipeline.Card = lambda: Counted(clock)  # type: ignore[assignment,misc]
     for module in (pipeline, run):
         module.LEARN_PAIRS = 1_000  # type: ignore[attr-defined]
+    run.MOST_TEXT = 4 << 20  # a run has several batches
 
 
 @dataclass
 class Used:
-    """CPU seconds by name, and for each phase the calls of CuPy and the CPU seconds of this process that have no name."""
+    """CPU seconds by name, batches that were aligned, and for each phase the calls of CuPy and the CPU seconds of this process that have
+    no name."""
 
     seconds: dict[str, float]
+    batches: int
     calls: dict[str, int]
     rest: dict[str, float]
 
@@ -173,7 +184,8 @@ def measured(data: Prepared, folder: Path, clock: Clock) -> Used:
     rest = [process - named - times * clock.overhead for process, named, times, _ in spent]
     phases = (ALIGNING, CALLING)
     calls = dict(zip(phases, (each[3] for each in spent), strict=True))
-    return Used(dict(clock.seconds) | {"workers": _of_workers() - workers}, calls, dict(zip(phases, rest, strict=True)))
+    seconds = dict(clock.seconds) | {"workers": _of_workers() - workers}
+    return Used(seconds, clock.times[ENDS_TAKEN], calls, dict(zip(phases, rest, strict=True)))
 
 
 def _mark(clock: Clock) -> tuple[float, float, int, int]:
@@ -200,14 +212,16 @@ def main() -> None:
         before, after = (measured(data, Path(name), clock) for data in (some, all_of))
     n_reads, n_bases = all_of.n_reads - some.n_reads, args.bases - args.bases // 4
     more = {what: seconds - before.seconds.get(what, 0) for what, seconds in after.seconds.items() if what != DEVICE}
-    calling = after.rest[CALLING] - before.rest[CALLING]
+    n_batches = after.batches - before.batches
+    aligning, calling = (after.rest[phase] - before.rest[phase] for phase in (ALIGNING, CALLING))
+    of_batches, of_windows = (after.calls[phase] - before.calls[phase] for phase in (ALIGNING, CALLING))
     result = {"reads": n_reads, "bases": n_bases, "depth": args.depth} | {
         "rows": [row(what, seconds, n_reads, n_bases) for what, seconds in (more | {"rest of calling": calling}).items()],
         "calls_of_cupy": {
-            "a_batch_of_aligning": after.calls[ALIGNING],
-            "a_window": (after.calls[CALLING] - before.calls[CALLING]) / n_bases * DEFAULT.window,
+            "a_batch_of_aligning": of_batches / n_batches,
+            "a_window": of_windows / n_bases * DEFAULT.window,
         },
-        "rest_of_aligning_seconds_a_batch": after.rest[ALIGNING],
+        "rest_of_aligning_seconds_a_batch": aligning / n_batches,
     }
     report(result, args, versions("numba", "numpy"))
 

@@ -39,10 +39,22 @@ _BORDER = 64
 """Arrays begin at multiples of it."""
 _LARGE = 1 << 23
 """Bytes of memory that is kept for the next object; more is given back."""
+_WORKER, _SEEN = 40 << 20, 3 << 20
+"""Bytes of a worker besides what it inherits, and of a window that it settles."""
 
 
 _Laid = list[tuple[int, int]]
 """An object in shared memory: where each of its arrays begins and ends, and its pickle without these."""
+
+
+def memory_of(n: int) -> int:
+    """Bytes that so many workers take, and what lies there for them, of reads at 30x."""
+    return n * _WORKER + _places(n) * _SEEN
+
+
+def _places(n: int) -> int:
+    """Windows that are looked at and not yet settled, or looked at now, at most."""
+    return MOST_OPEN * n + 1 + (_LOOKERS + 1) * AT_ONCE
 
 
 class _Shared:
@@ -138,7 +150,7 @@ class Settlers:
 
     def __init__(self, n: int) -> None:
         self._calling, self._known = _Shared(), list[Calling]()
-        self._places = [_Shared() for _ in range(MOST_OPEN * n + 1 + (_LOOKERS + 1) * AT_ONCE)]
+        self._places = [_Shared() for _ in range(_places(n))]
         self._free = deque(range(len(self._places)))
         self._asking = [_Asking() for _ in range(n)]
         self._numbers, given = os.pipe()

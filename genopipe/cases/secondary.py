@@ -11,14 +11,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from genopipe.align.inputs import Files
 from genopipe.align.pipeline import Options
 from genopipe.align.run import align_files, aligned_files
 from genopipe.call.caller import Outputs, Sample, call_variants
-from genopipe.call.handed import settlers
+from genopipe.call.handed import memory_of, settlers
 from genopipe.device import using
 from genopipe.errors import BadEnvironment
 from genopipe.formats.bam import ReadGroup
@@ -45,7 +45,9 @@ def run_secondary(reads: Reads, reference: Path, prefix: Path, *, options: Optio
 
     Raises BadEnvironment, before work starts, for too little memory or disk.
     """
-    _check_memory(reference, options.memory)
+    workers = memory_of(options.threads) if options.device == "gpu" else 0
+    _check_memory(reference, options.memory, LEAST_BESIDE_INDEX + workers)
+    options = replace(options, memory=options.memory - workers)
     both = keep_bam and options.device == "gpu"
     _check_disk([*reads.r1, *reads.r2], make_folder(prefix.parent), SPACE_FOR_READS * (2 if both else 1))
     bam = named(prefix, ".bam")
@@ -69,12 +71,12 @@ def named(prefix: Path, suffix: str) -> Path:
     return prefix.with_name(prefix.name + suffix)
 
 
-def _check_memory(reference: Path, memory: int) -> None:
+def _check_memory(reference: Path, memory: int, besides: int) -> None:
     index = sum(file.stat().st_size for file in reference.glob("*.npy"))
-    if memory < index + LEAST_BESIDE_INDEX:
+    if memory < index + besides:
         raise BadEnvironment(
             f"{memory >> 20} MB of memory are too few for this reference",
-            wanted=f"at least {(index + LEAST_BESIDE_INDEX >> 20) + 1} MB: the index and 2 GB",
+            wanted=f"at least {(index + besides >> 20) + 1} MB: the index and {besides >> 20:,} MB",
             do="Give more with --memory.",
             key="--memory",
         )

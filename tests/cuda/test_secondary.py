@@ -123,7 +123,7 @@ def test_a_bam_that_cannot_be_written_ends_the_calling(gpu: Gpu, sample: Sample,
     monkeypatch.setattr("genopipe.cases.secondary.LEAST_BESIDE_INDEX", 0)
     monkeypatch.setattr("genopipe.align.bam_output.flag_records", full)
     monkeypatch.setattr(caller, "fit_model", fit_model)
-    monkeypatch.setattr(handed, "looks", looks)
+    monkeypatch.setattr(handed.Looker, "seen", looks)
     options = Options(device="gpu", threads=2)
     with pytest.raises(OSError, match="no space left"):
         run_secondary(Reads(*sample.mates("all"), GROUP), sample.reference, tmp_path / "s", options=options, whom=Whom())
