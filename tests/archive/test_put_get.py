@@ -338,6 +338,17 @@ def test_a_get_removes_what_killed_ones_left_and_nothing_that_is_used(tmp_path: 
     assert sorted(os.listdir(out)) == [".partial-1-other", ".partial-get-new", ".partial-get-used", "back.txt"]
 
 
+def test_a_disk_without_locks_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    (tmp_path / "note.txt").write_text("x")
+    put(tmp_path / "A", tmp_path / "note.txt")
+    get_file(tmp_path / "A", "note.txt", tmp_path / "back.txt")
+    assert (tmp_path / "back.txt").read_text() == "x"
+
+
 def test_a_name_of_two_samples_is_ambiguous(tmp_path: Path) -> None:
     for sample in ("S1", "S2"):
         (tmp_path / "qc.json").write_text(sample)
