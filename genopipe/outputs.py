@@ -62,6 +62,16 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
         raise told from error
 
 
+def no_locks(error: OSError, folder: Path) -> GenopipeError:
+    """The `BadEnvironment` for a disk whose files cannot be locked, as `error` says."""
+    return BadEnvironment(
+        f"files on this disk cannot be locked ({error.strerror})",
+        wanted="locks, so that one run writes at a time",
+        do="Choose a folder on another disk, or mount this one with locks (Lustre: -o flock).",
+        path=folder,
+    )
+
+
 def make_folder(path: str | os.PathLike[str]) -> Path:
     """The folder `path`, made if need be. Raises BadEnvironment where it cannot be written."""
     folder = Path(path)

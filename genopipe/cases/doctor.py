@@ -11,9 +11,9 @@ from pathlib import Path
 from genopipe import device
 from genopipe.align.choose_on_gpu import PAIR
 from genopipe.align.on_gpu import PLACE
-from genopipe.cases.run import workflow_folder
 from genopipe.config import load_settings
 from genopipe.errors import GenopipeError
+from genopipe.installed import shared_folder
 from genopipe.kernels import fastq_on_gpu, on_gpu
 from genopipe.kernels.packed_on_gpu import PACKED
 from genopipe.outputs import temporary_folder
@@ -106,7 +106,7 @@ def _configuration() -> Check:
 
 def _workflow() -> Check:
     try:
-        return Check("workflow", str(workflow_folder()), good=True)
+        return Check("workflow", str(shared_folder()), good=True)
     except GenopipeError as error:
         return Check("workflow", str(error), good=False, do=error.do)
 

@@ -41,7 +41,7 @@ from genopipe.interpret.evidence import EvidenceSet
 from genopipe.interpret.ranking import interpret
 from genopipe.interpret.results import findings_document, write_results
 from genopipe.model import Genome
-from genopipe.outputs import PARTIAL, make_folder, temporary_folder, write_json
+from genopipe.outputs import PARTIAL, make_folder, no_locks, temporary_folder, write_json
 from genopipe.progress import log, progress
 from genopipe.store import Location
 
@@ -132,6 +132,8 @@ def _hold(lock: int, folder: Path) -> None:
     except BlockingIOError as error:
         do = "Wait for it, or choose another folder."
         raise BadEnvironment("another re-analysis writes to this folder", wanted="one run at a time", do=do, path=folder) from error
+    except OSError as error:
+        raise no_locks(error, folder) from error
 
 
 def _affected(connection: duckdb.DuckDBPyConnection, asked: Reanalysis, cases: Sequence[ArchivedCase]) -> Affected:

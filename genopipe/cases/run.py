@@ -16,14 +16,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import genopipe
 from genopipe import device
 from genopipe.cases.gate_report import case_verdicts
 from genopipe.cases.gates import WARN
 from genopipe.cases.plan import STAGES, Plan
 from genopipe.cases.watch import failures, run_watched
 from genopipe.errors import BadEnvironment, GenopipeError
-from genopipe.outputs import PARTIAL
+from genopipe.installed import shared_folder
+from genopipe.outputs import PARTIAL, no_locks
 from genopipe.progress import log
 
 NICENESS = {"stat": 0, "urgent": 5, "routine": 10}
@@ -37,21 +37,11 @@ class StageFailed(GenopipeError):
         return f"{self.came}\n{self.do}"
 
 
-def workflow_folder() -> Path:
-    """Where the Snakefile is: beside the package in a source tree, under share/ of the environment in an installation."""
-    beside = Path(genopipe.__file__).resolve().parent.parent
-    installed = Path(sys.prefix) / "share" / "genopipe"
-    for folder in (beside, installed):
-        if (folder / "Snakefile").is_file() and (folder / "workflows").is_dir():
-            return folder
-    raise BadEnvironment("the workflow files are missing", wanted=f"a Snakefile in {installed}", do="Install genopipe again.")
-
-
 def snakemake_command(
     plan: Plan, *, first: str | None = None, last: str | None = None, profile: str | None = None, more: Sequence[str] = ()
 ) -> list[str]:
     """The Snakemake command line of a case; `first` forces a stage and all after it, `last` is the last stage to run."""
-    folder = workflow_folder()
+    folder = shared_folder()
     settings = {key: value for key, value in plan.settings.value.items() if key not in ("cores", "gates") and value is not None}
     settings["issued"] = plan.issued
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile"), "--configfile", str(plan.case.path)]
@@ -136,4 +126,6 @@ def _only_run(folder: Path) -> Iterator[None]:
             raise BadEnvironment(
                 "this case is already running", wanted="one run of a case at a time", do="Wait for it.", path=folder
             ) from error
+        except OSError as error:
+            raise no_locks(error, folder) from error
         yield

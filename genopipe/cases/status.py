@@ -91,4 +91,6 @@ def _running(folder: Path) -> bool:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        except OSError:  # a disk without locks: nothing runs there
+            return False
     return False

@@ -137,9 +137,9 @@ def lineage(wanted: str, root: Location, crate: Path | None) -> None:
         _print(lineage_text(found))
     else:
         from genopipe.archive.rocrate import write_crate
-        from genopipe.cases.run import workflow_folder
+        from genopipe.installed import shared_folder
 
-        write_crate(found, crate, snakefile=workflow_folder() / "Snakefile")
+        write_crate(found, crate, snakefile=shared_folder() / "Snakefile")
 
 
 COMMANDS = (query, carriers, counts, burden, samples, catalogue, lineage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from genopipe.cases.plan import Plan, plan_case
+from genopipe.cases.reanalyze import _hold
 from genopipe.cases.run import run_case, snakemake_command
+from genopipe.cases.status import case_statuses
 from genopipe.errors import BadConfiguration, BadEnvironment
 
 CASE = """\
@@ -171,3 +174,14 @@ def test_a_case_yields_to_more_urgent_ones(folder: Path, priority: str, added: i
     (folder / "case.yaml").write_text(f"{CASE}priority: {priority}\n")
     run_case(plan(folder), [sys.executable, "-c", "import os; open('nice', 'w').write(str(os.nice(0)))"])
     assert int((folder / "nice").read_text()) == min(os.nice(0) + added, 19)
+
+
+def test_a_disk_without_locks_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(lock: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    for run in (lambda: run_case(plan(folder), ["true"]), lambda: _hold(0, folder)):
+        with pytest.raises(BadEnvironment, match=r"files on this disk cannot be locked \(No locks available\); wanted locks"):
+            run()
+    assert [case.running for case in case_statuses(folder / "results")] == [False]
