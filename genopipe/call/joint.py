@@ -8,10 +8,10 @@ raw genotype stands unless that judgement is for another one, and where nothing 
 
 from __future__ import annotations
 
-import heapq
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, product
+from itertools import islice, product
 from pathlib import Path
 
 from genopipe.call.bias import strand_odds
@@ -20,7 +20,7 @@ from genopipe.call.family import Trio, consistent, judge_trio
 from genopipe.call.ploidy import is_mitochondrial, sex_chromosome
 from genopipe.call.sites import DELETED, MAX_QUALITY, fisher_phred, genotypes
 from genopipe.errors import BadInput
-from genopipe.formats.gvcf import Gvcf, GvcfRecord, open_gvcf, read_gvcf
+from genopipe.formats.gvcf import Gvcf, GvcfLine, GvcfRecord, open_gvcf, parsed, read_gvcf
 from genopipe.formats.ped import Member, read_ped
 from genopipe.formats.vcf import VcfContig, check_name, header, vcf_writer
 from genopipe.progress import log
@@ -30,6 +30,8 @@ _FORMATS = ("GT", "AD", "DP", "GQ", "PL", "DNM", "PS")
 _INFOS = ("AC", "AN", "FS", "MENDEL", "SOR")
 KINDS = (*(f"FILTER/{name}" for name in FILTERS), *(f"INFO/{name}" for name in _INFOS), *(f"FORMAT/{name}" for name in _FORMATS))
 _SURE = 30
+_MOST_AHEAD = 4_096
+"""Lines that are held of a gVCF."""
 
 
 @dataclass(slots=True)
@@ -111,26 +113,48 @@ def _trios(samples: list[str], members: tuple[Member, ...], gvcfs: list[Gvcf], p
 
 def merged_sites(gvcfs: list[Gvcf]) -> Iterator[JointSite]:
     """Every place where a sample has a variant, with the calls of all samples."""
-    streams = (_tagged(i, gvcf) for i, gvcf in enumerate(gvcfs))
-    over: list[list[GvcfRecord]] = [[] for _ in gvcfs]
-    for (contig, position), group in groupby(heapq.merge(*streams, key=_place), key=lambda tagged: _place(tagged)[:2]):
-        here = list(group)
-        for sample in range(len(gvcfs)):
-            over[sample] = [record for record in over[sample] if record.contig == contig and record.end > position]
-        for sample, record in here:
-            over[sample].append(record)
+    walks = [_Walk(gvcf) for gvcf in gvcfs]
+    while places := [walk.next for walk in walks if walk.next is not None]:
+        place = min(places)
+        over = [walk.to(place) for walk in walks]
+        variants = [(i, record) for i, each in enumerate(over) for record in each if not record.is_block and record.start == place[1]]
         for is_indel in (False, True):
-            variants = [(sample, record) for sample, record in here if not record.is_block and has_indel(record.alleles[:-1]) == is_indel]
-            if variants:
-                yield _site(position, variants, over)
+            those = [(sample, record) for sample, record in variants if has_indel(record.alleles[:-1]) == is_indel]
+            if those:
+                yield _site(place[1], those, over)
 
 
-def _tagged(sample: int, gvcf: Gvcf) -> Iterator[tuple[int, GvcfRecord]]:
-    return ((sample, record) for record in read_gvcf(gvcf))
+class _Walk:
+    """The records of a gVCF, from place to place; `next` is the next one where it has a variant, or a good many lines on."""
 
+    def __init__(self, gvcf: Gvcf) -> None:
+        self._gvcf, self._lines = gvcf, read_gvcf(gvcf)
+        self._ahead: deque[GvcfLine] = deque()
+        self._over: list[GvcfRecord] = []
+        self._read_on()
 
-def _place(tagged: tuple[int, GvcfRecord]) -> tuple[int, int, int]:
-    return tagged[1].contig, tagged[1].start, tagged[0]
+    def to(self, place: tuple[int, int]) -> list[GvcfRecord]:
+        """Goes on to a place that is not behind `next`, and gives the records over it."""
+        block = None
+        while self._ahead and self._ahead[0][:2] <= place:
+            line = self._ahead.popleft()
+            if line.is_block:
+                block = line
+            else:
+                self._over.append(parsed(self._gvcf, line))
+            if not self._ahead:
+                self._read_on()
+        if block is not None:
+            self._over.append(parsed(self._gvcf, block))
+        self._over = [record for record in self._over if record.contig == place[0] and record.end > place[1]]
+        return self._over
+
+    def _read_on(self) -> None:
+        for line in islice(self._lines, _MOST_AHEAD):
+            self._ahead.append(line)
+            if not line.is_block:
+                break
+        self.next = self._ahead[-1][:2] if self._ahead else None
 
 
 def has_indel(alleles: Sequence[str]) -> bool:

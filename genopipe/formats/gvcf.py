@@ -1,5 +1,7 @@
 """Reading a gVCF of one sample: its contigs, and its records, of variants and reference blocks alike.
 
+Nearly all lines are of blocks that nobody asks for, so a line tells where it begins and what it is, and is read further on request.
+
 Source: The Variant Call Format specification, VCFv4.2, and the gVCF convention (<NON_REF>, END).
 """
 
@@ -9,13 +11,23 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from genopipe.errors import BadInput
 from genopipe.formats.bgzf import is_bgzf, read_blocks
 from genopipe.formats.vcf import ANY_OTHER, SEX_NOTE, VcfContig
 
 _SEX: dict[str, Literal["female", "male"]] = {"female": "female", "male": "male"}
+
+
+class GvcfLine(NamedTuple):
+    """A record that is not read yet: contig and start (0-based), and its line."""
+
+    contig: int
+    start: int
+    is_block: bool
+    text: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +89,37 @@ def open_gvcf(path: Path) -> Gvcf:
     raise _bad(path, 1, "the file has no VCF header", "a gVCF made by `genopipe call --gvcf`")
 
 
-def read_gvcf(gvcf: Gvcf) -> Iterator[GvcfRecord]:
-    """The records in file order. Raises BadInput for records that are damaged, unsorted, or of a plain VCF."""
+def read_gvcf(gvcf: Gvcf) -> Iterator[GvcfLine]:
+    """The records in file order. Raises BadInput for lines that are no records, or unsorted."""
     row = {contig.name: i for i, contig in enumerate(gvcf.contigs)}
     last = (-1, -1)
     for number, line in _lines(gvcf.path):
         if line.startswith("#"):
             continue
         try:
-            record = _record(line.split("\t"), row)
-        except (ValueError, KeyError, IndexError) as error:
-            raise _bad(gvcf.path, number, f"the record cannot be read ({error})", "a record of a gVCF") from None
-        if record.alleles[-1] != ANY_OTHER:
-            raise _bad(gvcf.path, number, f"the last allele is {record.alleles[-1]}", f"a gVCF, with {ANY_OTHER} as last allele")
-        if (record.contig, record.start) < last:
+            contig, position, _, _, alternatives, _ = line.split("\t", 5)
+            place = row[contig], int(position) - 1
+        except (ValueError, KeyError) as error:
+            raise _unreadable(gvcf, number, error) from None
+        if place < last:
             raise _bad(gvcf.path, number, "the records are not sorted", "a sorted gVCF")
-        last = (record.contig, record.start)
-        yield record
+        last = place
+        yield GvcfLine(*place, alternatives == ANY_OTHER, line, number)
+
+
+def parsed(gvcf: Gvcf, line: GvcfLine) -> GvcfRecord:
+    """The record of a line. Raises BadInput where it is damaged, or of a plain VCF."""
+    try:
+        record = _record(line)
+    except (ValueError, KeyError, IndexError) as error:
+        raise _unreadable(gvcf, line.number, error) from None
+    if record.alleles[-1] != ANY_OTHER:
+        raise _bad(gvcf.path, line.number, f"the last allele is {record.alleles[-1]}", f"a gVCF, with {ANY_OTHER} as last allele")
+    return record
+
+
+def _unreadable(gvcf: Gvcf, number: int, error: Exception) -> BadInput:
+    return _bad(gvcf.path, number, f"the record cannot be read ({error})", "a record of a gVCF")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -101,13 +127,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise _bad(path, 1, "the file is not compressed by BGZF", "a .g.vcf.gz")
     number, rest = 0, b""
     for _, piece in read_blocks(path):
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            number += 1
-            try:
-                yield number, line.decode()
-            except UnicodeDecodeError:
-                raise _bad(path, number, "the line is no text", "a gVCF") from None
+        whole, end, rest = (rest + piece).rpartition(b"\n")
+        try:
+            lines = whole.decode().split("\n") if end else []
+        except UnicodeDecodeError as error:
+            raise _bad(path, number + 1 + whole.count(b"\n", 0, error.start), "the line is no text", "a gVCF") from None
+        yield from enumerate(lines, number + 1)
+        number += len(lines)
     if rest:
         raise _bad(path, number + 1, "the last line is cut short", "a whole gVCF")
 
@@ -118,9 +144,8 @@ def _contig(line: str) -> VcfContig:
     return VcfContig(fields.get("ID", ""), int(length) if length.isdigit() else 0, fields.get("md5"))
 
 
-def _record(columns: list[str], row: dict[str, int]) -> GvcfRecord:
-    contig, position, _, reference, alternatives, quality, filters, info, names, values = columns
-    start = int(position) - 1
+def _record(line: GvcfLine) -> GvcfRecord:
+    _, _, _, reference, alternatives, quality, filters, info, names, values = line.text.split("\t")
     sample = dict(zip(names.split(":"), values.split(":"), strict=False))
     end = re.search(r"(?:^|;)END=(\d+)", info)
     alleles = (reference, *alternatives.split(","))
@@ -129,9 +154,9 @@ def _record(columns: list[str], row: dict[str, int]) -> GvcfRecord:
     if len(likelihood) != (len(alleles) * (len(alleles) + 1) // 2 if len(genotype) == 2 else len(alleles)) or max(genotype) >= len(alleles):
         raise ValueError("GT and PL do not fit the alleles")
     return GvcfRecord(
-        row[contig],
-        start,
-        int(end[1]) if end else start + len(reference),
+        line.contig,
+        line.start,
+        int(end[1]) if end else line.start + len(reference),
         alleles,
         0 if quality == "." else int(float(quality)),
         () if filters in ("PASS", ".") else tuple(filters.split(";")),

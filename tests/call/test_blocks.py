@@ -21,7 +21,7 @@ from genopipe.call.view import view
 from genopipe.formats.bam_index import open_bam
 from genopipe.formats.bam_reader import read_stretch
 from genopipe.formats.genome import fetch, load_genome
-from genopipe.formats.gvcf import open_gvcf, read_gvcf
+from genopipe.formats.gvcf import open_gvcf, parsed, read_gvcf
 from genopipe.kernels.reference_blocks import even_runs, spelled
 from tests.call.conftest import Person, called, change, write_reads
 
@@ -99,7 +99,8 @@ def test_bases_of_an_insertion_that_lie_beside_it_speak_for_no_other_variant(wor
     pysam.index(str(tmp_path / "p.bam"))
     call_variants(world.reference, tmp_path / "p.bam", Outputs(tmp_path / "p.vcf.gz", tmp_path / "p.g.vcf.gz"), region="chr1:29001-31000")
     assert called(tmp_path / "p.vcf.gz") == {insertion: 2}
-    blocks = [record for record in read_gvcf(open_gvcf(tmp_path / "p.g.vcf.gz")) if record.is_block]
+    gvcf = open_gvcf(tmp_path / "p.g.vcf.gz")
+    blocks = [parsed(gvcf, line) for line in read_gvcf(gvcf) if line.is_block]
     assert [block for block in blocks if block.likelihood[0]] == []
 
 

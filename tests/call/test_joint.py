@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genopipe.call import joint
 from genopipe.call.bias import strand_odds
 from genopipe.call.caller import Outputs, call_variants
 from genopipe.call.family import Trio, inheritance_cost, judge_trio
@@ -14,7 +15,7 @@ from genopipe.call.joint import joint_genotypes
 from genopipe.call.ploidy import copies_at
 from genopipe.call.sites import fisher_phred
 from genopipe.errors import BadInput
-from genopipe.formats.gvcf import open_gvcf, read_gvcf
+from genopipe.formats.gvcf import open_gvcf, parsed, read_gvcf
 from genopipe.formats.vcf import VcfContig, header, vcf_writer
 from tests.call.conftest import Person, build_world, change, write_reads
 from tests.oracles import genotype as oracle
@@ -74,6 +75,11 @@ def gvcf(folder, sample, lines, contigs=CONTIGS):
         for line in lines:
             write("\t".join(line.split()) + "\n")
     return path
+
+
+def records(path):
+    opened = open_gvcf(path)
+    return [parsed(opened, line) for line in read_gvcf(opened)]
 
 
 def block(start, end, quality=90, likelihood="0,90,900"):
@@ -145,6 +151,18 @@ def test_a_block_tells_no_depth_of_an_allele(tmp_path):
     found = family(tmp_path, [block(1, 99, 0, "3,0,300")], [block(1, 99)], [variant(10)])
     assert found[0][2] == [(0, 1), (0, 0), (0, 1)]
     assert depths(tmp_path) == [[(None,), (30, 0), (15, 15)]]
+
+
+def test_few_lines_are_held_of_a_file_without_variants(tmp_path, monkeypatch):
+    """Blocks of every base, walked one line at a time, give what those of longer stretches do."""
+    lines = [[variant(40), block(41, 99)], [block(1, 30), variant(60, "AC", "A"), block(62, 99)], [block(1, 99)]]
+    expected = family(tmp_path, *lines)
+    monkeypatch.setattr(joint, "_MOST_AHEAD", 1)
+    assert family(tmp_path, *lines[:2], [block(i, i) for i in range(1, 100)]) == expected
+    assert [(position, genotypes) for position, _, genotypes, _, _ in expected] == [
+        (40, [(0, 1), (None, None), (0, 0)]),
+        (60, [(0, 0), (0, 1), (0, 0)]),
+    ]
 
 
 def test_what_a_deletion_lies_over_is_its_allele_there(tmp_path):
@@ -334,7 +352,7 @@ def test_a_damaged_gvcf(tmp_path, lines, expected):
     text.write_text(header(CONTIGS, ["kid"], KINDS) + "".join("\t".join(line.split()) + "\n" for line in lines))
     pysam.tabix_compress(str(text), str(path))
     with pytest.raises(BadInput, match=expected):
-        list(read_gvcf(open_gvcf(path)))
+        records(path)
 
 
 @pytest.mark.parametrize(
@@ -350,7 +368,7 @@ def test_a_file_that_is_no_gvcf_of_one_sample(tmp_path, text, expected):
     (tmp_path / "x.vcf").write_bytes(text.encode("latin-1"))
     pysam.tabix_compress(str(tmp_path / "x.vcf"), str(tmp_path / "x.g.vcf.gz"))
     with pytest.raises(BadInput, match=expected):
-        list(read_gvcf(open_gvcf(tmp_path / "x.g.vcf.gz")))
+        records(tmp_path / "x.g.vcf.gz")
 
 
 def test_a_plain_text_file_is_no_gvcf(tmp_path):
