@@ -162,12 +162,13 @@ def _document(identifier: str, file: dict[str, Any], target: Target, host: str |
     attachment: Resource = {"contentType": content_type}
     if host:
         attachment["url"] = f"drs://{host}/{identifier}"
-    if file["size"] <= LARGEST_SIZE:
+    as_put = file["exactness"] == "bytes"  # else other bytes come back, of another size
+    if as_put and file["size"] <= LARGEST_SIZE:
         attachment["size"] = file["size"]
     return {
         "resourceType": "DocumentReference",
         "meta": {"profile": [PROFILES + "genomic-data-file"]},
-        "identifier": [_identifier(digest_uri(file["digest"]))],
+        "identifier": [_identifier(digest_uri(file["digest"]))] if as_put else [],
         "status": "current",
         "docStatus": "preliminary",
         "type": {"text": what},

@@ -1,4 +1,4 @@
-"""What pointers are made from: the receipt of a case, checked against the store it speaks of, and the number of findings."""
+"""What is read beside the archive to make and check pointers: JSON files, and how many findings an interpretation has."""
 
 from __future__ import annotations
 
@@ -7,33 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from genopipe.errors import BadInput
-from genopipe.formats.json_schema import fault
-from genopipe.store import Location, open_store
-
-
-def archived_files(receipt: Path, archive: Location) -> list[dict[str, Any]]:
-    """The files of a receipt. Raises BadInput when it is none, or when an object it names is not in the archive."""
-    document = read_json(receipt, "a receipt written by `genopipe archive put --receipt`")
-    found = fault(document, "receipt")
-    if found is not None:
-        raise BadInput(
-            f"this is no receipt: {found}",
-            wanted="a receipt written by `genopipe archive put --receipt`",
-            do="Archive the files again.",
-            path=receipt,
-        )
-    store = open_store(archive)
-    for file in document["files"]:
-        for entry in file["objects"]:
-            if not store.has(entry["digest"]):
-                raise BadInput(
-                    f"{file['name']} needs object {entry['digest'][:12]}, which is not in {archive}",
-                    wanted="a receipt of this archive",
-                    do="Give the archive the receipt was written for, or archive the files again.",
-                    path=receipt,
-                )
-    files: list[dict[str, Any]] = document["files"]
-    return files
 
 
 def number_of_findings(findings: Path) -> int:

@@ -12,11 +12,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from genopipe.archive.opened import Archive
+from genopipe.archive.put import put_files
+from genopipe.archive.receipts import write_receipt
+from genopipe.archive.rekeep import repack
+from genopipe.archive.representations import PutOptions
 from genopipe.cli.ehr import ehr
 from genopipe.ehr.check import check_bundle
 from genopipe.ehr.identifiers import record_id
 from genopipe.ehr.pointers import Target, pointer_bundle, write_bundle
-from genopipe.ehr.sources import archived_files, number_of_findings
+from genopipe.ehr.sources import number_of_findings
 from genopipe.errors import BadConfiguration, BadInput
 from genopipe.store import FolderStore
 
@@ -91,6 +96,15 @@ def test_size_is_left_out_above_the_limit_of_r4() -> None:
     sizes = sorted(str(document["content"][0]["attachment"].get("size")) for document in resources(made, "DocumentReference"))
     assert sizes == ["2147483647", "None"]
     assert check_bundle(made) == []
+
+
+def test_of_a_file_that_comes_back_by_its_content_neither_size_nor_digest_is_told() -> None:
+    """Whoever fetches it would find others."""
+    made = bundle(files=[FILES[1] | {"exactness": "content"}])
+    (document,) = resources(made, "DocumentReference")
+    assert check_bundle(made) == []
+    assert [each["value"][:9] for each in document["identifier"]] == ["urn:uuid:"]
+    assert "size" not in document["content"][0]["attachment"]
 
 
 def test_without_a_host_nothing_is_said_of_where() -> None:
@@ -198,12 +212,9 @@ def test_what_is_no_bundle_is_rejected(nothing: Any) -> None:
 
 @pytest.fixture
 def case(tmp_path: Path) -> Path:
-    """A folder with a case, an archive with one object, its receipt, findings and a site key."""
-    store = FolderStore(tmp_path / "archive")
-    digest = store.put_bytes(b"object")
-    entry = file("S1.bam", objects=[{"digest": digest, "size": 6, "role": "packed"}])
-    receipt = {"receipt": 1, "files": [entry], "size": 1000, "stored_size": 6}
-    (tmp_path / "receipt.json").write_text(json.dumps(receipt))
+    """A folder with a case, an archive with one file, its receipt, findings and a site key."""
+    (tmp_path / "S1.txt").write_text(json.dumps(list(range(1000, 4000))))
+    write_receipt(tmp_path / "receipt.json", put_files(tmp_path / "archive", [tmp_path / "S1.txt"], PutOptions("S1")))
     (tmp_path / "findings.json").write_text('{"findings": [{"rank": 1}]}')
     (tmp_path / "site.key").write_bytes(KEY)
     (tmp_path / "site.key").chmod(0o600)
@@ -229,6 +240,48 @@ def test_the_command_writes_a_bundle_that_its_check_accepts(case: Path) -> None:
     assert "It ranks 1 findings." in (case / "bundle.json").read_text()
 
 
+def found(folder: Path, identifier: str) -> str:
+    options = ["--archive", str(folder / "archive"), "--site-key-file", str(folder / "site.key")]
+    return CliRunner().invoke(ehr, ["find", identifier, *options], catch_exceptions=False).stdout
+
+
+@pytest.mark.parametrize("written", ["{}", "urn:uuid:{}", "drs://drs.example.org/{}"])
+def test_a_pointer_is_followed_to_its_file(case: Path, written: str) -> None:
+    CliRunner().invoke(ehr, arguments(case), catch_exceptions=False)
+    (document,) = resources(json.loads((case / "bundle.json").read_text()), "DocumentReference")
+    identifier = document["identifier"][0]["value"].removeprefix("urn:uuid:")
+    digest = hashlib.sha256((case / "S1.txt").read_bytes()).hexdigest()
+    assert found(case, written.format(identifier)).splitlines()[1] == f"S1\tS1.txt\t1\t18000\tbytes\t{digest}"
+
+
+@pytest.mark.parametrize("identifier", ["a3f9cc2c-0b3a-8d4e-8f71-310a2d3b2917", "S1.txt", "http://drs.example.org/x"])
+def test_an_id_of_nothing_is_told(case: Path, identifier: str) -> None:
+    with pytest.raises(BadInput, match="is the id of no archived file"):
+        found(case, identifier)
+
+
+def test_pointers_are_made_of_what_was_repacked_since(case: Path) -> None:
+    before = set(FolderStore(case / "archive").digests())
+    assert repack(Archive.existing(case / "archive")).files == 1
+    assert before.isdisjoint(FolderStore(case / "archive").digests())
+    assert CliRunner().invoke(ehr, arguments(case), catch_exceptions=False).exit_code == 0
+
+
+@pytest.mark.parametrize("what", ["objects", "manifests"])
+def test_a_receipt_of_another_archive_is_told(case: Path, what: str) -> None:
+    for path in [path for path in (case / "archive" / what).rglob("*") if path.is_file()]:
+        path.unlink()
+    with pytest.raises(BadInput, match=r"S1\.txt \([0-9a-f]{12}\) is not in .*, or not as a whole; wanted a receipt of this archive"):
+        CliRunner().invoke(ehr, arguments(case), catch_exceptions=False)
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "cannot be read as JSON"), ('{"receipt": 9}', "this is no receipt")])
+def test_a_receipt_that_is_none_is_told(case: Path, text: str, message: str) -> None:
+    (case / "receipt.json").write_text(text)
+    with pytest.raises(BadInput, match=message):
+        CliRunner().invoke(ehr, arguments(case), catch_exceptions=False)
+
+
 def test_the_check_command_names_every_fault(case: Path) -> None:
     (case / "bundle.json").write_text('{"resourceType": "Bundle"}')
     with pytest.raises(BadInput, match="1 faults"):
@@ -240,20 +293,6 @@ def test_a_case_without_patient_is_told(case: Path) -> None:
     (case / "case.yaml").write_text("".join(line for line in text.splitlines(keepends=True) if not line.startswith("ehr")))
     with pytest.raises(BadConfiguration, match="the case names no patient"):
         CliRunner().invoke(ehr, arguments(case), catch_exceptions=False)
-
-
-def test_a_receipt_of_another_archive_is_told(case: Path) -> None:
-    for digest in FolderStore(case / "archive").digests():
-        FolderStore(case / "archive").delete(digest)
-    with pytest.raises(BadInput, match=r"S1\.bam needs object .* which is not in"):
-        archived_files(case / "receipt.json", case / "archive")
-
-
-@pytest.mark.parametrize(("text", "message"), [("{", "cannot be read as JSON"), ('{"receipt": 9}', "this is no receipt")])
-def test_a_receipt_that_is_none_is_told(case: Path, text: str, message: str) -> None:
-    (case / "receipt.json").write_text(text)
-    with pytest.raises(BadInput, match=message):
-        archived_files(case / "receipt.json", case / "archive")
 
 
 def test_findings_that_are_none_are_told(case: Path) -> None:
