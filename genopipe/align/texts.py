@@ -37,7 +37,7 @@ _ROOM_BEFORE = 1 << 20
 """Bytes before the text of a block, for what is left of the one before."""
 
 _RUN = 1 << 22
-"""Bytes that a thread inflates at a time, or half of a block."""
+"""Bytes that a thread inflates at a time, at most."""
 
 _Item = TypeVar("_Item")
 
@@ -155,8 +155,8 @@ class _File:
         self._ended = False
 
     def fill(self) -> int:
-        """Whole records in hand: those of half as many bytes as are wanted, at least, unless the file ends before."""
-        while not self._ended and (len(self._text) < self._cutting.size // 2 or self._n_lines < 8):
+        """Whole records in hand: those of a block and what is left of the one before, or of that alone where it is much."""
+        while not self._ended and (len(self._text) < min(self._cutting.size // 2, _ROOM_BEFORE) or self._n_lines < 8):
             self._read_on()
         return self._n_lines // 4
 
@@ -280,9 +280,10 @@ class _Filling:
         self._text, self._end = text, _ROOM_BEFORE
         self._lines: list[Future[int]] = []
 
-    def takes(self, run: Run) -> bool:
-        """Whether there is room for it."""
-        return self._end + run.size <= len(self._text)
+    @property
+    def left(self) -> int:
+        """Bytes that there is room for."""
+        return len(self._text) - self._end
 
     def add(self, run: Run, path: Path, pool: ThreadPoolExecutor) -> None:
         """Has a thread inflate it behind the others."""
@@ -300,8 +301,8 @@ def _blocks_of_bgzip(path: Path, cutting: Cutting) -> Iterator[_Block]:
     memory = _Memory(cutting)
     with threads_of_generator(cutting.threads) as pool:
         before, filling = None, _Filling(memory.room())
-        for run in runs(path, min(_RUN, cutting.size // 2)):
-            if not filling.takes(run):
+        for run in runs(path, lambda: min(_RUN, filling.left)):  # noqa: B023  of the block that is filled by then
+            if run.size > filling.left:
                 if before is not None:
                     yield before.filled()
                 before, filling = filling, _Filling(memory.room())

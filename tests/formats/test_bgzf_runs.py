@@ -27,7 +27,7 @@ def written(path: Path, content: bytes) -> bytes:
 
 def inflated(path: Path, most: int) -> list[bytes]:
     """The content of each run."""
-    found = [(run, np.empty(run.size, np.uint8)) for run in runs(path, most)]
+    found = [(run, np.empty(run.size, np.uint8)) for run in runs(path, lambda: most)]
     for run, out in found:
         inflate_into(run, out, path)
     return [out.tobytes() for _, out in found]
