@@ -39,3 +39,24 @@ def test_a_signal_to_the_run_alone_is_passed_on_to_its_steps(tmp_path: Path) -> 
         process.communicate(timeout=60)  # ends only when every step has closed the pipe
     assert (tmp_path / "begun").exists()
     assert time.monotonic() - started < 60
+
+
+PATIENT = """\
+import sys
+from pathlib import Path
+from genopipe.cases import watch
+from genopipe.cli import interrupts
+interrupts.SECONDS_UNTIL_TOLD_AGAIN, watch.SECONDS_BEFORE_PASSING_ON = 1, 0.1
+step = "import signal, time, pathlib as p; signal.signal(15, lambda *_: (time.sleep(2), p.Path('unwound').touch(), exit())); "
+step += "p.Path('begun').touch(); time.sleep(100)"
+interrupts.interruptible(lambda: watch.run_watched([sys.executable, "-c", step], Path()))
+"""
+
+
+def test_a_run_that_is_told_to_end_waits_for_its_steps(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", PATIENT], cwd=tmp_path, stderr=subprocess.PIPE) as process:
+        while not (tmp_path / "begun").exists() and process.poll() is None:
+            time.sleep(0.02)
+        process.terminate()
+        process.communicate(timeout=60)
+    assert (process.returncode, (tmp_path / "unwound").exists()) == (130, True)
