@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from genopipe.interpret.sequence import bases_of
 from genopipe.interpret.transcripts import Model, preference
 from genopipe.interpret.variants import Variants
 from genopipe.model import Genome
+from genopipe.outputs import temporary_folder
 
 SPLICE_SITE = 2
 """Bases of an intron beside each exon."""
@@ -143,8 +143,8 @@ def _run_csq(
     variants: Variants, rows: Sequence[int], transcripts: Sequence[Transcript], reference: Path, genome: Genome, *, genetic_code: int
 ) -> Iterator[tuple[int, str]]:
     """Yields (row, BCSQ) for the variants with a consequence."""
-    with tempfile.TemporaryDirectory(prefix="genopipe-") as folder:
-        genes, sites, called = (Path(folder) / name for name in ("genes.gff3", "sites.vcf", "called.vcf"))
+    with temporary_folder() as folder:
+        genes, sites, called = (folder / name for name in ("genes.gff3", "sites.vcf", "called.vcf"))
         genes.write_text("".join(ensembl_lines(transcripts)))
         sites.write_text(_sites(variants, rows, genome))
         arguments = ("--local-csq", "--ncsq", "256", "-C", str(genetic_code), "-f", str(fasta_path(reference)), "-g", str(genes))
