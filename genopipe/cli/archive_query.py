@@ -44,7 +44,7 @@ def carriers(variant: str, root: Location) -> None:
     """
     from genopipe.archive.questions import carriers as carriers_of
     from genopipe.archive.questions import tab_separated
-    from genopipe.interpret.trace import place_of
+    from genopipe.interpret.normalise import place_of
 
     _print(tab_separated(carriers_of(root, place_of(variant))))
 
@@ -60,10 +60,13 @@ def counts(variant: str, root: Location, cohorts: Path | None) -> None:
     genopipe archive counts 10-123256215-T-G --archive A --cohorts cohorts.tsv
     """
     from genopipe.archive.questions import allele_counts, tab_separated
-    from genopipe.cases.cohorts import read_cohorts
-    from genopipe.interpret.trace import place_of
+    from genopipe.interpret.normalise import place_of
 
-    given = read_cohorts(cohorts) if cohorts is not None else None
+    given = None
+    if cohorts is not None:
+        from genopipe.cases.cohorts import read_cohorts
+
+        given = read_cohorts(cohorts)
     _print(tab_separated(allele_counts(root, place_of(variant), given)))
 
 

@@ -12,8 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from genopipe.errors import BadInput
+
 Fetch = Callable[[int, int], str]
 """Gives the upper-case bases from start to end of the contig a variant is on."""
+
+Place = tuple[str, int, str, str]
+"""Contig key, position from 0, REF, ALT."""
 
 _STEP = 100
 _ACCESSION = re.compile(r"NC_0000(\d\d)\.\d+")
@@ -52,6 +57,17 @@ def trim(position: int, ref: str, alt: str) -> tuple[int, str, str]:
     while shared < min(len(ref), len(alt)) - 1 and ref[shared] == alt[shared]:
         shared += 1
     return position + shared, ref[shared:], alt[shared:]
+
+
+def place_of(variant: str) -> Place:
+    """Where CHROM-POS-REF-ALT is, trimmed. Raises BadInput for another spelling."""
+    parts = variant.rsplit("-", 3)
+    if len(parts) != 4 or not parts[1].isdecimal() or int(parts[1]) < 1:
+        raise BadInput(f"{variant!r}", wanted="CHROM-POS-REF-ALT, such as 10-123256215-T-G", do="Correct the variant.", key="VARIANT")
+    contig, position, ref, alt = parts[0], int(parts[1]) - 1, parts[2].upper(), parts[3].upper()
+    if is_sequence(ref) and is_sequence(alt) and ref != alt:
+        position, ref, alt = trim(position, ref, alt)
+    return contig_key(contig), position, ref, alt
 
 
 def left_align(position: int, ref: str, alt: str, *, fetch: Fetch) -> tuple[int, str, str]:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from genopipe.errors import BadInput
 from genopipe.formats.bed import read_bed
 from genopipe.interpret.findings import Finding, Interpretation, Trace
-from genopipe.interpret.normalise import contig_key, is_sequence, trim
+from genopipe.interpret.normalise import Place, contig_key, place_of
 from genopipe.interpret.variants import Variants
 from genopipe.outputs import whole_file
 
@@ -49,9 +49,6 @@ TRACE = pa.schema(
 )
 UNCALLABLE = pa.schema({"contig": _WORD, "start": pa.int32(), "end": pa.int32(), "reason": _WORD})
 BATCH = 1 << 16
-
-Place = tuple[str, int, str, str]
-"""Contig key, position from 0, REF, ALT."""
 
 
 def write_trace(result: Interpretation, folder: Path) -> None:
@@ -155,17 +152,6 @@ def why(variant: str, results: Path) -> Answer:
         return Answer(variant, tuple(_told(row) for row in mine))
     others = tuple(f"Another variant is there: {place[0]}-{place[1] + 1}-{row['ref']}-{row['alt']}." for row in rows)
     return Answer(variant, (_not_called(place, results), *dict.fromkeys(others)))
-
-
-def place_of(variant: str) -> Place:
-    """Where CHROM-POS-REF-ALT is, trimmed. Raises BadInput for another spelling."""
-    parts = variant.rsplit("-", 3)
-    if len(parts) != 4 or not parts[1].isdigit() or int(parts[1]) < 1:
-        raise BadInput(f"{variant!r}", wanted="CHROM-POS-REF-ALT, such as 10-123256215-T-G", do="Correct the variant.", key="VARIANT")
-    contig, position, ref, alt = parts[0], int(parts[1]) - 1, parts[2].upper(), parts[3].upper()
-    if is_sequence(ref) and is_sequence(alt) and ref != alt:
-        position, ref, alt = trim(position, ref, alt)
-    return contig_key(contig), position, ref, alt
 
 
 def _at(path: Path, contig: str, where: pc.Expression) -> list[dict[str, Any]]:

@@ -281,6 +281,7 @@ def test_sql_that_is_wrong_or_does_more_than_read_is_refused(archive: Path, sql:
 
 FAULTS = [
     (("carriers", "1:100:A:G"), "CHROM-POS-REF-ALT"),
+    (("carriers", "1-²-A-G"), "CHROM-POS-REF-ALT"),
     (("counts", "rs123"), "CHROM-POS-REF-ALT"),
     (("samples", "seizure"), "HP:0001250"),
 ]
