@@ -21,7 +21,7 @@ from genopipe.interpret.findings import Hit, Interpretation, Request
 from genopipe.interpret.gene_names import load_gene_names
 from genopipe.interpret.hgvs import Change, change_of
 from genopipe.interpret.inheritance import Pattern
-from genopipe.interpret.protein_loss import Loss, loss_of
+from genopipe.interpret.protein_loss import Loss, loss_of, touches
 from genopipe.interpret.repeats import in_repeat
 from genopipe.interpret.sequence import bases_of
 from genopipe.interpret.structural import kind_of
@@ -120,8 +120,7 @@ class Evaluation:
         name = hit.consequence.transcript
         model, own = self.readings[name].model, self._place(hit.row)[1:]
         assert model is not None
-        offsets = (model.offset(one.place[0])[0] for one in self.known[name] if one.pathogenic and one.place != own)
-        return any(loss.start <= offset < loss.end for offset in offsets)
+        return touches(model, loss, [one.place[0] for one in self.known[name] if one.pathogenic and one.place != own])
 
     def _in_repeat(self, row: int, change: Change) -> bool | None:
         if self.bases is None or self.variants.structural[row]:

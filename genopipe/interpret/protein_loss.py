@@ -9,7 +9,7 @@ Source: Abou Tayoun et al., Human Mutation 2018, figure 1.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -52,6 +52,11 @@ def loss_of(model: Model, change: Change, terms: Collection[str], *, kind: str =
     if "start_lost" in terms or (start < model.coding_start + 3 and model.coding_start < end):
         return None if kind else _later_start(model, max(end, model.coding_start + 3), mitochondrial)
     return _read(model, (start, end, inserted), mitochondrial)
+
+
+def touches(model: Model, loss: Loss, positions: Iterable[int]) -> bool:
+    """Whether one of some positions of the contig lies in the lost part; what lies outside of the transcript does not."""
+    return any(loss.start <= model.offset(at)[0] < loss.end for at in positions if model.region(at) is not None)
 
 
 def _edit(model: Model, change: Change, terms: Collection[str]) -> tuple[int, int, str] | None:

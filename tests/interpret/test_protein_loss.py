@@ -9,7 +9,7 @@ import pytest
 
 from genopipe.formats.gff import Transcript
 from genopipe.interpret.hgvs import Change
-from genopipe.interpret.protein_loss import Loss, loss_of
+from genopipe.interpret.protein_loss import Loss, loss_of, touches
 from genopipe.interpret.transcripts import Model
 from tests.interpret.conftest import Setting
 from tests.interpret.world import World, other_strand
@@ -116,6 +116,16 @@ def test_a_stop_codon_that_is_read_as_selenocysteine_leaves_it_open() -> None:
     bases = f"{'C' * 10}ATGTGAGCATGGGTAA{'C' * 10}"
     transcript = Transcript("T.1", "G", "G", "protein_coding", "c", "+", ((5, 30),), ((10, 25),), 0, True, True)
     assert loss_of(Model(transcript, lambda start, end: bases[start:end]), Change(17, 18, ""), ["frameshift_variant"]) is None
+
+
+def test_what_lies_in_the_lost_part_touches_it() -> None:
+    """On the reverse strand; a record beside a transcript without untranslated ends lies outside of it."""
+    transcript = Transcript("T.1", "G", "G", "protein_coding", "c", "-", ((10, 25), (40, 52)), ((10, 25), (40, 52)), 0, True, True)
+    model = Model(transcript, lambda start, end: "C" * (end - start))
+    loss = Loss(False, 0.1, 20, 27)
+    touching = [at for at in range(60) if touches(model, loss, [at])]
+    assert touching == [*range(10, 17)]
+    assert not touches(model, loss, [8, 9, 52, 53])
 
 
 @pytest.mark.parametrize("gene", ["GENA", "GENB"])
