@@ -52,9 +52,9 @@ class Told(NamedTuple):
 
     def ends(self) -> tuple[Signatures, NDArray[np.int64]]:
         """Signatures, and counts (4) of reads; not in page-locked memory, as they are kept."""
-        row, low_border, far_end, far_border, count = self.fetched()
-        signature = row.view(SIGNATURE).reshape(-1).copy()
-        return Signatures(Spread(signature, low_border), Spread(far_end.copy(), far_border)), count.astype(np.int64)
+        row, low_border, far_end, far_border, count = (array.copy() for array in self.fetched())
+        signature = row.view(SIGNATURE).reshape(-1)
+        return Signatures(Spread(signature, low_border), Spread(far_end, far_border)), count.astype(np.int64)
 
 
 def ends(chooser: Chooser, reads: DeviceReads, batch: Batch, placed: Placed, *, library: int, first_read: int) -> list[Any]:
