@@ -1,7 +1,8 @@
 """What the variants of a VCF tell of each sample: how many, transitions to transversions, heterozygotes to homozygotes.
 
 Counted are records that passed all filters, alleles that a sample carries, on contigs other than X, Y and the mitochondrial genome. An SNV
-is a pair of single bases; anything else but symbolic alleles is an indel.
+is a pair of single bases; anything else but symbolic alleles is an indel. Where few reads lie, as beside the targets of a capture kit, one
+of two alleles is often not seen, so that genotypes of a told depth below `LEAST_DEPTH` are left out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from genopipe.ingest.ratios import ratio
 from genopipe.outputs import write_json
 
 SCHEMA_VERSION = 1
+LEAST_DEPTH = 10
 _TRANSITIONS = {("A", "G"), ("G", "A"), ("C", "T"), ("T", "C")}
 _ELSEWHERE = re.compile(r"(?:chr)?(?:X|Y|M|MT)")
 
@@ -74,15 +76,19 @@ def _add_record(text: str, counts: list[CallCounts], path: Path, line: int) -> N
     contig, reference, alternatives, passed = column[0], column[3], column[4].split(","), column[6]
     if passed not in ("PASS", ".") or _ELSEWHERE.fullmatch(contig) or any(not one.isalpha() and one != "*" for one in alternatives):
         return
-    place = column[8].split(":").index("GT") if "GT" in column[8].split(":") else None
-    for one, values in zip(counts, column[9:], strict=True):
-        if place is None:
+    place = {key: i for i, key in enumerate(column[8].split(":"))}
+    for one, sample in zip(counts, column[9:], strict=True):
+        if "GT" not in place:
             raise BadInput("a record without GT", wanted="genotypes", do="Give a VCF of called variants.", path=path, line=line)
+        values = sample.split(":")
+        depth = values[place["DP"]] if place.get("DP", len(values)) < len(values) else "."
+        if depth.isdecimal() and int(depth) < LEAST_DEPTH:
+            continue
         try:
-            one.add(values.split(":")[place], reference, alternatives)
+            one.add(values[place["GT"]], reference, alternatives)
         except IndexError:
             raise BadInput(
-                f"the genotype {values[:20]!r}", wanted="numbers of alleles of the record", do="Make it again.", path=path, line=line
+                f"the genotype {sample[:20]!r}", wanted="numbers of alleles of the record", do="Make it again.", path=path, line=line
             ) from None
 
 

@@ -37,6 +37,14 @@ def test_each_sample_is_counted(tmp_path: Path) -> None:
     assert found["S2"] == {"snvs": 2, "indels": 0, "heterozygous": 1, "homozygous": 1, "titv": None, "het_hom": 1.0}
 
 
+def test_genotypes_of_few_reads_are_left_out(tmp_path: Path) -> None:
+    """A depth that is not told, by the record or for the sample, is held against nobody."""
+    depths = ("GT:DP\t0/1:10\t1/1:9", "DP:GT\t12:0/1\t.:0/1", "GT:DP\t1/1\t0/1:0", "GT\t1/1\t0/1")
+    records = "".join(f"chr1\t{i}\t.\tA\tG\t9\tPASS\t.\t{values}\n" for i, values in enumerate(depths, 1))
+    found = measure_called(write(tmp_path / "a.vcf", records), tmp_path / "a.json")["samples"]
+    assert [(one["heterozygous"], one["homozygous"]) for one in found.values()] == [(2, 2), (2, 0)]
+
+
 def test_the_counts_are_those_of_bcftools(tmp_path: Path, data: Path) -> None:
     if shutil.which("bcftools") is None:
         pytest.skip("bcftools is not installed")
