@@ -50,7 +50,7 @@ from tests.cuda.device_arrays import DeviceArray
 N_BASES, CORES = 100_000_000, 16
 """What seconds are told of."""
 
-DEVICE, ALIGNING, CALLING, ENDS_TAKEN = "device", "aligning", "calling", "ends of fragments taken"
+DEVICE, ALIGNING, CALLING, ENDS_TAKEN, LOOKS = "device", "aligning", "calling", "ends of fragments taken", "looks"
 SHARED = {
     "inflating": (texts, "_filled"),
     ENDS_TAKEN: (Aligner, "told"),
@@ -61,7 +61,7 @@ SHARED = {
 ALONE = {
     "batches taken in order": (Destinations, "add"),
     "packed reads brought in order": (held_alignments, "_in_order"),
-    "looks": (Looker, "seen"),
+    LOOKS: (Looker, "seen"),
     "looks laid down": (handed._Shared, "lay"),
     "text written": (caller, "_write_all"),
     "text compressed": (bgzf, "_compress_run"),
@@ -212,14 +212,14 @@ def main() -> None:
         before, after = (measured(data, Path(name), clock) for data in (some, all_of))
     n_reads, n_bases = all_of.n_reads - some.n_reads, args.bases - args.bases // 4
     more = {what: seconds - before.seconds.get(what, 0) for what, seconds in after.seconds.items() if what != DEVICE}
+    more[LOOKS] = after.seconds[LOOKS] * n_bases / args.bases  # of windows together: that of fewer is no less
     n_batches = after.batches - before.batches
     aligning, calling = (after.rest[phase] - before.rest[phase] for phase in (ALIGNING, CALLING))
-    of_batches, of_windows = (after.calls[phase] - before.calls[phase] for phase in (ALIGNING, CALLING))
     result = {"reads": n_reads, "bases": n_bases, "depth": args.depth} | {
         "rows": [row(what, seconds, n_reads, n_bases) for what, seconds in (more | {"rest of calling": calling}).items()],
         "calls_of_cupy": {
-            "a_batch_of_aligning": of_batches / n_batches,
-            "a_window": of_windows / n_bases * DEFAULT.window,
+            "a_batch_of_aligning": (after.calls[ALIGNING] - before.calls[ALIGNING]) / n_batches,
+            "a_window": after.calls[CALLING] / args.bases * DEFAULT.window,
         },
         "rest_of_aligning_seconds_a_batch": aligning / n_batches,
     }

@@ -20,7 +20,7 @@ pytest.importorskip("pysam", reason="the aligner's commands need the whole insta
 from genopipe.device import Gpu
 from genopipe.kernels.packed_on_gpu import PACKED, batches
 from tests.align.test_pipeline import Sample
-from tests.cuda import late, test_align, test_choose, test_packed, test_pileup, test_secondary
+from tests.cuda import late, test_align, test_choose, test_packed, test_pileup, test_regions, test_secondary
 from tests.cuda.late_cupy import LateCard, written_by
 
 SEEDS = range(8)
@@ -231,7 +231,9 @@ def test_every_file_has_the_bytes_of_the_cpu(gpu: Gpu, called_sample: Sample, mo
 
 
 def test_steps_equal_the_cpu(gpu: Gpu, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Places of pairs, packed reads of all kinds of memory, pileups."""
+    """Places of pairs, packed reads of all kinds of memory, pileups, stretches that are looked at together."""
     test_choose.test_pairs_are_chosen_as_on_the_cpu(gpu, 0)
     test_packed.test_stretches_are_the_same_wherever_reads_lie(gpu, monkeypatch, tmp_path, "both")
+    test_packed.test_stretches_together_are_those_one_by_one(gpu, monkeypatch, tmp_path)
     test_pileup.test_the_pileup_of_many_reads_equals_the_cpu(gpu)
+    test_regions.test_stretches_are_looked_at_together_as_one_by_one_on_the_cpu(gpu)
