@@ -318,12 +318,15 @@ class Family:
 def parentage(variants: Variants, father: int | None, mother: int | None) -> tuple[int, int]:
     """Variants where all three genotypes are known, and how many of them a child of these parents could hardly have.
 
-    About one in ten variants contradicts parents who are not the child's.
+    About one in ten variants contradicts parents who are not the child's; and as many parents who are, where reads are so few that one of
+    two alleles is often not seen, as beside the targets of a capture kit: depths below `LEAST_DEPTH` do not count.
     """
     if father is None or mother is None:
         return 0, 0
+    trio = [0, father, mother]
     counts, autosomal = variants.alt_count, np.array([key not in ("X", "Y", "MT") for key in variants.key], bool)
-    known = autosomal & (counts[:, [0, father, mother]] != MISSING).all(axis=1) & variants.passed & ~variants.structural
+    read = ((variants.depth[:, trio] == MISSING) | (variants.depth[:, trio] >= LEAST_DEPTH)).all(axis=1)
+    known = autosomal & read & (counts[:, trio] != MISSING).all(axis=1) & variants.passed & ~variants.structural
     het = (counts[:, 0] == 1) & (counts[:, father] == 0) & (counts[:, mother] == 0)
     hom = (counts[:, 0] == 2) & ((counts[:, father] == 0) | (counts[:, mother] == 0))
     return int(known.sum()), int((known & (het | hom)).sum())

@@ -239,6 +239,8 @@ def test_parents_who_are_not_are_noticed() -> None:
     )
     assert parentage(rows, 1, 2) == (10, 2)
     assert parentage(rows, None, 2) == (0, 0)
+    rows.depth[8, 2], rows.depth[0, 0] = 5, -1
+    assert parentage(rows, 1, 2) == (9, 1)
 
 
 def test_slivars_compound_heterozygotes(data: Path) -> None:
