@@ -4,7 +4,8 @@
                        [--data DIR] [--tools DIR] [--work DIR] [--output benchmarks/results/call.json]
 
 Rows `GENOME-COVERAGEx` are donors simulated for each seed: `1mb` is one megabase of real sequence with the real variants of NA12878, `b37`
-another one with random variants, `17mb` seventeen with random variants. They are aligned by bwa and by genopipe, and called by every caller
+another one with random variants, `17mb` seventeen with random variants. With `-SHARE%` behind it, that share of the reads is another
+donor's, who has random variants of his own. They are aligned by bwa and by genopipe, and called by every caller
 from each BAM. `deep-COVERAGEx` has pieces of the same megabase as contigs of one window each, and tells memory and CPU seconds, ours alone
 (by workers: `call_workers.py`). `na12878_chr21` and `na12878_chr20` are real reads, the latter aligned anew by genopipe only.
 
@@ -74,11 +75,14 @@ def deep(given: argparse.Namespace, work: Path, row: str) -> dict:
 
 
 def simulated(given: argparse.Namespace, work: Path, row: str) -> dict:
-    name, coverage = row.removesuffix("x").split("-")
+    name, coverage, *share = row.removesuffix("%").split("-")
+    coverage = coverage.removesuffix("x")
     fasta, reference = genome(given, work, name)
     pooled: dict[str, Counter] = {}
     for seed in (given.large_seeds if name == "17mb" else given.seeds).split(","):
         folder = donor(given, fasta, work / f"{name}-s{seed}-{coverage}x", seed, coverage)
+        if share:
+            folder = contaminated(given, fasta, folder, seed, float(coverage) * float(share[0]) / 100)
         for aligner in given.aligners.split(","):
             bam = aligned(aligner, folder, fasta, reference)
             for caller in callers():
@@ -159,6 +163,22 @@ def donor(given: argparse.Namespace, fasta: Path, folder: Path, seed: str, cover
         real = ("--variants", variants, "--contig", "chr21", "--offset", 21_999_999) if fasta.stem == "1mb" else ()
         command = (given.tools / "simulate_sample.py", fasta, folder, "--seed", seed, "--coverage", coverage, *real)
         cpu_seconds(sys.executable, *command)
+    return folder
+
+
+def contaminated(given: argparse.Namespace, fasta: Path, clean: Path, seed: str, coverage: float) -> Path:
+    """Folder with the reads of a donor and some of another one, and the truth of the first."""
+    folder, other = clean.with_name(f"{clean.name}-{coverage}x"), clean.with_name(f"{clean.name}-other-{coverage}x")
+    if not (folder / "truth.vcf.gz.tbi").exists():
+        more = ("--seed", int(seed) + 1000, "--coverage", coverage)
+        cpu_seconds(sys.executable, given.tools / "simulate_sample.py", fasta, other, *more)
+        folder.mkdir(exist_ok=True)
+        for end in ("R1", "R2"):
+            # the names of both begin at 0
+            theirs = gzip.decompress((other / f"reads_{end}.fastq.gz").read_bytes()).replace(b"@sim:", b"@other:")
+            (folder / f"reads_{end}.fastq.gz").write_bytes((clean / f"reads_{end}.fastq.gz").read_bytes() + gzip.compress(theirs))
+        for name in ("truth.vcf.gz", "truth.vcf.gz.tbi"):
+            link(clean / name, folder / name)
     return folder
 
 
