@@ -10,6 +10,7 @@ rule align:
 rule align_reads:
     input:
         reads=lambda wildcards: CASE.read_files(wildcards.sample),
+        measured=f"{OUT}/ingest/{{sample}}.qc.json",
         reference=CASE.reference / "reference.json",
     output:
         bam=f"{OUT}/align/{{sample}}.bam",

@@ -193,7 +193,7 @@ def test_a_step_that_fails_is_told_with_its_own_message(family_case: Path, tmp_p
 def test_a_gate_stops_a_case_with_its_reason_in_the_report(results: Path, family_case: Path) -> None:
     case = family_case.with_name("strict.yaml")
     case.write_text(family_case.read_text() + "gates: {q30_fraction: {stop_below: 0.999}}\n")
-    done = run_case(case, "stopped", "--until", "align")
+    done = run_case(case, "stopped", "--until", "align", "--cores", "1")
     assert done.returncode == 1
     reason = "bases of quality 30 or more is 0."
     assert reason in done.stderr
