@@ -53,7 +53,7 @@ def look_of(calling: Calling, window: Window, seen: Seen) -> Look:
 
 
 class Looker:
-    """Looks at windows by a device, from any thread; `together` of them are looked at in one go."""
+    """Looks at windows by a device, from any thread."""
 
     def __init__(self, gpu: Gpu, calling: Calling) -> None:
         self._gpu, self._calling = gpu, calling
@@ -67,7 +67,7 @@ class Looker:
             return [(next(found, None) if self._is_usual(window) else None) or self._read(window) for window in windows]
 
     def _is_usual(self, window: Window) -> bool:
-        """Whether reads count only where they lie over a region or a simple site, and none that there are."""
+        """Whether there may be reads, and those alone count that lie over a region or a simple site."""
         calling = self._calling
         all_count = is_mitochondrial(window.contig) or calling.with_features or calling.forest is not None
         return window.bam_contig is not None and not all_count
@@ -77,7 +77,7 @@ class Looker:
         return given._replace(pieces=list(given.pieces))
 
     def _together(self, windows: Sequence[Window]) -> list[Seen]:
-        """Nothing where they cannot be looked at together."""
+        """What is seen of each; nothing where they cannot be looked at together."""
         calling, settings = self._calling, self._calling.settings
         bounds = [padded(window, settings) for window in windows]
         spans = [Span(window.bam_contig, *its) for window, its in zip(windows, bounds, strict=True) if window.bam_contig is not None]
