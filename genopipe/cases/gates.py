@@ -175,12 +175,10 @@ def _of_alignments(document: dict[str, Any]) -> Iterator[_Measured]:
 def _of_family(document: dict[str, Any]) -> Iterator[_Measured]:
     told = any(pair["agrees"] is not None for pair in document["pairs"])
     pairs = [pair for pair in document["pairs"] if pair["agrees"] is False]
-    conflicts = (f"{pair['first']} and {pair['second']}: found {_relation(pair['found'])}, said {pair['said']}" for pair in pairs)
+    conflicts = (
+        f"{pair['first']} and {pair['second']}: found {FOUND.get(kind := pair['found'], kind)}, said {pair['said']}" for pair in pairs
+    )
     yield _Measured("family", "family_conflicts", document["conflicts"] if told else None, "; ".join(conflicts))
-
-
-def _relation(found: str) -> str:
-    return "another relation" if found == "other" else found
 
 
 def _of_calls(document: dict[str, Any]) -> Iterator[_Measured]:
@@ -189,6 +187,9 @@ def _of_calls(document: dict[str, Any]) -> Iterator[_Measured]:
         yield _Measured(sample, "titv", None if few else counts["titv"])
         yield _Measured(sample, "het_hom", None if few else counts["het_hom"])
 
+
+FOUND = {"other": "another relation", "same": "the same person, or identical twins"}
+"""How what genotypes tell of a pair is said where its own name is not plain."""
 
 LEAST_SNVS = 200
 """SNVs of a sample below which their ratios say nothing."""

@@ -79,15 +79,21 @@ def test_captured_samples_have_limits_of_their_own(tmp_path: Path, mean: float, 
 
 def test_a_swapped_sample_is_told_with_what_was_found(tmp_path: Path) -> None:
     pair = {"first": "C", "second": "M", "found": "unrelated", "said": "parent-child", "agrees": False}
-    pairs = [pair, pair | {"second": "F", "agrees": True}, pair | {"second": "G", "found": "other"}]
-    family = {"measures": "family", "conflicts": 2, "pairs": pairs}
+    pairs = [
+        pair,
+        pair | {"second": "F", "agrees": True},
+        pair | {"second": "G", "found": "other"},
+        pair | {"second": "H", "found": "same"},
+    ]
+    family = {"measures": "family", "conflicts": 3, "pairs": pairs}
     (tmp_path / "family.json").write_text(json.dumps(family))
     other = aligned(sex={"agrees": False, "found": "male", "said": "female"})
     [sex, related] = judge([write(tmp_path, other), tmp_path / "family.json"], gates_with()).of("stop")
     assert sex.told() == "S1: samples of another sex than said is 1, limit 0: found male, said female (a swapped sample)"
     assert related.told() == (
-        "family: pairs that contradict the pedigree is 2, limit 0: C and M: found unrelated, said parent-child;"
-        " C and G: found another relation, said parent-child (a swapped sample)"
+        "family: pairs that contradict the pedigree is 3, limit 0: C and M: found unrelated, said parent-child;"
+        " C and G: found another relation, said parent-child;"
+        " C and H: found the same person, or identical twins, said parent-child (a swapped sample)"
     )
 
 
