@@ -194,8 +194,8 @@ def audit(root: Location) -> None:
 def repack(root: Location) -> None:
     """Compress harder what is there.
 
-    FASTQ that was put before the BAM of its sample shares the reads of that, and what was put with the fast profile becomes as small as with
-    the archive profile; every file is restored and compared first.
+    FASTQ that was put before the BAM of its sample shares the reads of that, and what was put with the fast profile becomes as small as
+    with the archive profile; every file is restored and compared first.
 
     \b
     genopipe archive repack --archive A
