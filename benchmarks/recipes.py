@@ -2,9 +2,10 @@
 
     benchmarks/recipes.py [--data DIR] [--work DIR] [--output benchmarks/results/recipes.json]
 
-R1 of `na12878_chr21` compressed by GNU gzip, and by zlib in the pieces of pigz; its BAM by samtools of this machine at several levels; BGZF
-by ISA-L; and files as others wrote them, among them a BAM by GATK. `corrections` is their share of the file's bytes, 0 where an encoder at
-hand makes it; the file is made again and compared. Programs that are not installed are left out.
+R1 of `na12878_chr21` compressed by GNU gzip, by zlib in the pieces of pigz, by ISA-L as one stream (as cutadapt does) and as BGZF, and
+written by fastp; its BAM by samtools of this machine at several levels; and files as others wrote them, among them a BAM by GATK.
+`corrections` is their share of the file's bytes, 0 where an encoder at hand makes it; the file is made again and compared. Programs that
+are not installed are left out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import subprocess
 import zlib
 from pathlib import Path
 
-from isal import isal_zlib
+from isal import igzip, isal_zlib
 from measure import options, report, versions, work_folder
 
 from genopipe.archive.container import RecipeFailed, Unwrapped, unwrap, wrap
@@ -46,9 +47,16 @@ def made(data: Path, work: Path) -> dict[str, Path]:
     """Files by the programs of this machine."""
     plain = gzip.decompress((data / "reads_R1.fastq.gz").read_bytes())
     (work / "r.fastq").write_bytes(plain)
-    files = {"FASTQ by ISA-L, level 1": work / "igzip.fastq.gz", "FASTQ as pigz 6": work / "pigz.fastq.gz"}
-    files["FASTQ by ISA-L, level 1"].write_bytes(bgzf_by_igzip(plain))
+    files = {"BGZF by ISA-L, level 1": work / "igzip_bgzf.fastq.gz", "FASTQ as pigz 6": work / "pigz.fastq.gz"}
+    files["BGZF by ISA-L, level 1"].write_bytes(bgzf_by_igzip(plain))
     files["FASTQ as pigz 6"].write_bytes(as_pigz(plain))
+    for level in (1, 2):
+        files[f"FASTQ by ISA-L, level {level}"] = path = work / f"igzip{level}.fastq.gz"
+        path.write_bytes(igzip.compress(plain, level, mtime=0))
+    if shutil.which("fastp"):
+        files["FASTQ by fastp"] = path = work / "fastp.fastq.gz"
+        reports = ["-j", work / "fastp.json", "-h", work / "fastp.html"]
+        subprocess.run(["fastp", "-w", "1", "-i", data / "reads_R1.fastq.gz", "-o", path, *reports], check=True, stderr=subprocess.DEVNULL)
     for level in (1, 6, 9):
         files[f"FASTQ by GNU gzip {level}"] = work / f"gnu{level}.fastq.gz"
         with open(files[f"FASTQ by GNU gzip {level}"], "wb") as out:
