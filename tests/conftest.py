@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.s3_server import environment, make_bucket, missing_program, s3_server
 
 ROOT = Path(__file__).resolve().parent.parent
+
+settings.register_profile("untimed", deadline=None)  # kernels compile, and machines are busy
+settings.load_profile("untimed")
 
 
 def _shared(variable: str, name: str) -> Path:

@@ -46,7 +46,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("how", ["--prefix", "--target"])
 def test_the_files_beside_the_package_are_found_wherever_they_are_installed(how: str, wheel: Path, tmp_path: Path) -> None:
-    subprocess.run([*PIP, "install", "--no-deps", "--no-index", how, tmp_path, wheel], check=True)
+    subprocess.run([*PIP, "install", "--ignore-installed", "--no-deps", "--no-index", how, tmp_path, wheel], check=True)
     package = next(path for path in tmp_path.rglob("genopipe") if (path / "errors.py").is_file())
     asked = "import sys; sys.path.insert(0, sys.argv[1]); from genopipe.installed import shared_folder; print(shared_folder())"
     found = subprocess.run([sys.executable, "-c", asked, package.parent], capture_output=True, text=True, cwd=tmp_path, check=True)

@@ -69,7 +69,7 @@ def over_borders(rng: np.random.Generator, contigs: dict[str, str]) -> dict[str,
     return reads
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     lengths=st.lists(st.sampled_from([1, 31, 32, 33, 64, 96, 128, 150, 160, 320, 333, 640]), min_size=1, max_size=5),
     seed=st.integers(0, 2**31),

@@ -59,7 +59,7 @@ def both_ways(files: Files, batch_bases: int) -> tuple[list[Read] | str, list[Re
         return told(batches()), told(lanes.batches(Path())), n_texts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 1 << 30), st.integers(1, 200), st.integers(0, 9), st.sampled_from([b"\n", b"\r\n"]), st.booleans(), st.booleans())
 @example(1, 3, 2000, b"\n", False, False)
 @example(1, 3, 2000, b"\n", True, True)
@@ -78,7 +78,7 @@ def test_reads_are_those_of_whole_files(tmp_path_factory, seed, n, empty_lines, 
     assert n < 100 or n_texts > 2
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @example(194, b"@", True, False)
 @given(st.integers(0, 1 << 30), st.sampled_from([b"", b"\n", b"@", b"+", b"A", b"x", b"\r", b"\0"]), st.booleans(), st.booleans())
 def test_what_is_wrong_is_told_with_file_and_line(tmp_path_factory, seed, change, insert, in_two):  # type: ignore[no-untyped-def]

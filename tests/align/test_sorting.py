@@ -46,7 +46,7 @@ def expected(batches: list[list[tuple[int, bytes]]]) -> list[Row]:
 record = st.tuples(st.integers(0, 6) | st.just(1 << 33), st.binary(min_size=1, max_size=9))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(batches=st.lists(st.lists(record, min_size=1, max_size=20), max_size=12), memory=st.integers(100, 8000), chunk=st.integers(1, 9))
 def test_order_does_not_depend_on_memory(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[int, bytes]]], memory: int, chunk: int
@@ -57,7 +57,7 @@ def test_order_does_not_depend_on_memory(
         assert sort(tmp_path_factory.mktemp("sort"), batches, memory) == expected(batches)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(reads=st.lists(st.tuples(st.integers(0, 3), st.none() | st.integers(0, 3)), min_size=1, max_size=40), size=st.integers(1, 50))
 def test_what_follows_a_read_stands_behind_it_however_many_come_at_once(
     tmp_path_factory: pytest.TempPathFactory, reads: list[tuple[int, int | None]], size: int

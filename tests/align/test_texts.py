@@ -28,7 +28,7 @@ def in_blocks(rng: np.random.Generator, text: bytes) -> bytes:
     return b"".join(compress_block(text[first:last], 1) for first, last in pairwise(cuts)) + END_OF_FILE
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 1 << 30),
     st.integers(0, 60),

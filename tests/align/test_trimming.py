@@ -47,7 +47,7 @@ def lengths(reads: Reads) -> list[tuple[int, int]]:
     return list(zip(size[::2], size[1::2], strict=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), fragment=st.integers(LEAST_OVERLAP, 400), first=st.integers(60, 150), second=st.integers(60, 150))
 def test_reads_end_with_their_fragment(tmp_path_factory: pytest.TempPathFactory, seed: int, fragment: int, first: int, second: int) -> None:
     rng = np.random.default_rng(seed)

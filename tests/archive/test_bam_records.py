@@ -122,7 +122,7 @@ def test_an_md_of_another_cigar_changes_nothing(md: str) -> None:
     assert round_trip(original, decoded) == original.byte.tobytes()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     plain=st.text("0123456789MIDSH", max_size=12), cut=st.text("0123456789=XIDSH", max_size=12), md=st.text("0123456789ACGT^", max_size=12)
 )
@@ -156,14 +156,14 @@ records = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pairs=st.lists(st.tuples(records, records), min_size=1, max_size=6))
 def test_any_record_is_mended_from_any_other(pairs: list[tuple[bytes, bytes]]) -> None:
     original, decoded = (batch(*side) for side in zip(*pairs, strict=True))
     assert round_trip(original, decoded) == original.byte.tobytes()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(order=st.permutations([b"NMC\1", b"ASC\2", b"MCZ9M\0", b"XSc\3"]))
 def test_any_order_of_tags_is_mended(order: list[bytes]) -> None:
     decoded = record(tags=(b"ASC\2", b"XSc\3", b"NMC\1", b"MCZ9M\0"))

@@ -25,7 +25,7 @@ def sizes(content: bytes) -> list[int]:
     return [len(chunk) for chunk in chunks.cut([content])]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(pieces=st.lists(st.integers(0, 3 << 20), max_size=5))
 def test_chunks_are_the_content_whatever_its_pieces(pieces: list[int]) -> None:
     ends = np.cumsum([0, *pieces])

@@ -159,7 +159,7 @@ def test_damage_is_named(tmp_path: Path, name: str, content: bytes, message: str
         unwrapped(tmp_path / name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     content=st.binary(max_size=200), start=st.sampled_from([b"", b"\x1f\x8b\x08", b"\x1f\x8b\x08\x04" + bytes(6) + b"\x06\x00BC\x02\x00"])
 )

@@ -82,7 +82,7 @@ def test_tokens_are_those_of_the_stream() -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_tokens_or_refused(deflated: bytes) -> None:
     try:
         plain = zlib.decompress(deflated, -15)
@@ -93,7 +93,7 @@ def test_any_bytes_are_tokens_or_refused(deflated: bytes) -> None:
 
 
 @given(st.integers(0, 20_000), st.binary(min_size=1, max_size=3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_damaged_stream_is_tokens_or_refused(at: int, damage: bytes) -> None:
     """The bytes need not inflate; nothing is read or written beyond them."""
     deflated = bytearray(deflate.deflate_compress(TEXT[:40_000], 9))

@@ -86,7 +86,7 @@ def test_a_few_rows_out_of_order_are_listed(tmp_path: Path) -> None:
     assert back == order
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(order=st.lists(st.integers(0, 40), unique=True, min_size=1))
 def test_any_order_of_any_part_comes_back(order: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
     assert kept(names_of(41), order, tmp_path_factory.mktemp("store"))[1] == order

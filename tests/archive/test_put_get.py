@@ -173,7 +173,7 @@ def test_the_same_input_gives_the_same_archive(tmp_path: Path, sample: Path, ref
     assert trees[0] == trees[1]
 
 
-_shared_folder = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_shared_folder = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @_shared_folder

@@ -255,7 +255,7 @@ def round_trip(pairs: list[tuple[Batch, Batch, np.ndarray[Any, Any]]]) -> None:
         assert back.start.tolist() == (want.start - want.start[0]).tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), pool=st.lists(records, min_size=1, max_size=4), new=st.lists(records, min_size=1, max_size=8))
 def test_any_records_are_told_by_any_others(data: st.DataObject, pool: list[bytes], new: list[bytes]) -> None:
     rows = data.draw(st.lists(st.integers(0, len(pool) - 1), min_size=len(new), max_size=len(new)).map(sorted))
@@ -292,7 +292,7 @@ def test_records_are_cut_anew() -> None:
     assert len(joined([])) == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=st.lists(st.integers(0, 30), unique=True).map(lambda drawn: [sorted(drawn).index(d) for d in drawn]), data=st.data())
 def test_entries_come_in_the_order_of_their_rows(rows: list[int], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Oracle: a list."""
@@ -317,7 +317,7 @@ def keys_of(names: list[bytes], shop: Workshop, order: list[int] | None = None) 
     return keys
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     names=st.lists(st.from_regex(rb"[A-Z]{0,2}\d{0,3}(:\d{1,4}){0,4}[a-z]?", fullmatch=True).filter(bool), min_size=1, max_size=9),
     data=st.data(),

@@ -25,7 +25,7 @@ def little_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(width=st.integers(1, 3), data=st.data())
 def test_rows_come_back_sorted(width: int, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Oracle: sorted."""
@@ -57,7 +57,7 @@ def test_all_chunks_but_the_last_are_full(tmp_path: Path) -> None:
     assert column.read(299, 9).tolist() == [299]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(values=st.dictionaries(st.integers(0, 60), st.integers(0, 2**60)), more=st.integers(0, 9), stretch=st.sampled_from([1, 7, 1 << 18]))
 def test_places_without_a_value_are_told(values: dict[int, int], more: int, stretch: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("rows")
@@ -70,7 +70,7 @@ def test_places_without_a_value_are_told(values: dict[int, int], more: int, stre
     assert found == [values.get(place, -1) for place in range(n)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     known=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2**61))),
     asked=st.lists(st.integers(0, 9)),

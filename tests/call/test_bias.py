@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pysam
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genopipe.call.bias import medians, rank_sums, strand_odds
@@ -38,7 +38,6 @@ def u_statistic(one, other):
     return sum((a > b) + (a == b) / 2 for a in one for b in other)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.lists(st.integers(0, 5), min_size=1, max_size=4))
 def test_the_z_of_ranks_is_the_place_of_u_among_all_ways_to_divide_the_reads(reference, alternative):
     together = reference + alternative

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pysam
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genopipe.call.blocks import reference_blocks, refitted
@@ -28,7 +28,6 @@ from tests.call.conftest import Person, called, change, write_reads
 START, END = 8_000, 12_000
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=60), st.integers(0, 5), st.integers(0, 40))
 def test_runs_are_as_long_as_they_may_be_and_hold_what_is_wanted(bases, step, percent):
     value, wanted = (np.array([base[i] for base in bases], kind) for i, kind in ((0, np.uint8), (1, bool)))
@@ -111,7 +110,6 @@ def test_blocks_of_part_of_a_window_are_those_that_begin_there(here):
     assert some.least.tolist() == blocks.least[3:7].tolist() and some.ploidy == 2
 
 
-@settings(deadline=None)  # the first call compiles
 @given(
     st.lists(st.tuples(st.sampled_from("ACGTN"), *3 * [st.integers(0, 2**32 - 1)])),
     st.lists(st.text("ab\t_", max_size=20), min_size=5, max_size=5),

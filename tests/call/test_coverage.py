@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pysam
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genopipe.call.caller import Outputs, call_variants
@@ -78,7 +78,6 @@ def test_the_table_counts_known_bases(half_seen):
 base = st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 40), st.integers(0, 50))
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.lists(base, max_size=30))
 def test_each_base_has_its_reason_and_all_are_counted(bases):
     """Reference, whether a record settles it, GQ of the reference genotype, depth; callable from GQ 20 on, which seven reads can reach."""

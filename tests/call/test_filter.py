@@ -49,7 +49,7 @@ def trees(draw):
     return tuple(nodes)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(trees(), max_size=4), st.integers(-9, 9), st.integers(0, 1 << 30))
 def test_scores_are_those_of_walking_by_hand(forest, start, seed):
     rows = np.random.default_rng(seed).integers(-6, 7, (5, len(FEATURES)))

@@ -10,7 +10,7 @@ import numpy as np
 import pysam
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genopipe.call.caller import Outputs, Sample, call_variants
@@ -206,7 +206,6 @@ def test_slipping_in_one_length_of_a_repeat_is_learnt_and_carried_on():
     assert rates.max() <= HIGHEST_RATE
 
 
-@settings(deadline=None)
 @given(st.text("ACGTN", max_size=60))
 def test_runs_cover_every_known_base_once(text):
     runs = runs_of(np.array(["ACGTN".index(letter) for letter in text], np.uint8))

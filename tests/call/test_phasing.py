@@ -8,7 +8,7 @@ from itertools import combinations, pairwise, product
 import numpy as np
 import pysam
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genopipe.call.caller import Outputs, call_variants
@@ -53,7 +53,6 @@ def test_sites_are_joined_as_the_best_of_all_arrangements(seed):
     assert [x.genotype for x in phased(sites)] == [(1, 0) if truth[0] != t else (0, 1) for t in truth]
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=6, unique_by=lambda pair: pair[0]), max_size=6))
 def test_every_fragment_votes_for_every_pair_of_sites_that_it_shows(shown):
     """Sites of alleles 0 and 1; what shows allele 2 does not vote."""

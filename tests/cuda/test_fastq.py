@@ -84,7 +84,7 @@ def test_what_the_cpu_refuses_is_told_apart(gpu: Gpu, tmp_path: Path, fault: str
 PIECES = [b"@", b"+", b"A", b"N", b"I", b"\r", b" ", b"/1", b"x", b"~"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.lists(st.sampled_from([b"@", b"+", b"A", b"N", b"I", b"\r", b" ", b"/1", b"x", b"~"]), max_size=4), min_size=4, max_size=8)
 )

@@ -38,7 +38,7 @@ def compare(gpu: Gpu, reads: Alignments, n: int, start: int) -> pileup.Pileup:
     return wanted[0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(some_reads(), st.integers(1, 4), st.integers(80, 120))
 def test_any_pileup_equals_the_cpu(reads, names, start):  # type: ignore[no-untyped-def]
     """Some reads share a name: mates that overlap or not, and names that more than two reads have."""

@@ -67,7 +67,7 @@ def test_reads_of_every_length_equal_the_lanes(gpu: Gpu) -> None:
     compare(gpu, base, np.concatenate(([0], np.cumsum(lengths))).astype(np.int64), index_of(genome))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 5), min_size=0, max_size=120), st.integers(1, 30))
 def test_short_genomes_and_reads_equal_the_lanes(read: list[int], times: int) -> None:
     """Tandem repeats of a short genome: neighbouring diagonals, copies as good as each other."""

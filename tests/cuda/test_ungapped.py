@@ -29,7 +29,7 @@ def compare(gpu: Gpu, seed: int, share: float) -> None:
     assert list(zip(*found, strict=True)) == [(n, *stretch) for n, stretch in wanted]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.floats(0, 0.5))
 def test_any_reads_equal_the_lanes(seed: int, share: float) -> None:
     compare(Shim(), seed, share)

@@ -84,7 +84,7 @@ def test_the_header_says_what_the_genome_and_the_reads_are(tmp_path: Path) -> No
     assert header["PG"] == [{"ID": "genopipe", "PN": "genopipe", "VN": "1"}]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sequences=st.lists(st.text(alphabet=BASES.decode(), min_size=1, max_size=40), min_size=1, max_size=5),
     reverse=st.booleans(),

@@ -68,7 +68,7 @@ def test_a_real_bam_reads_as_pysam_reads_it(data):
     assert got(reads) == expected(path, "chr21", 16_650_000, 16_655_000, 20)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(
@@ -184,7 +184,7 @@ def test_a_bgzf_file_that_is_no_bam(tmp_path):
         open_bam(tmp_path / "x.bam")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 10_000), st.integers(0, 255))
 def test_a_changed_byte_is_an_error_or_harmless(tmp_path, at, value):
     """Damage is found by checksums; bytes outside them never crash the reader."""

@@ -19,7 +19,7 @@ from genopipe.formats.cluster_filter import read_filter
 from genopipe.formats.cluster_positions import read_positions
 from genopipe.kernels.base_calls import NO_CALL, mark_no_calls
 
-fuzz = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzz = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

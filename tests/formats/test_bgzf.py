@@ -31,7 +31,7 @@ def text() -> bytes:
     return b"".join(b"line %d of a text\n" % i for i in range(20_000))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(chunks=st.lists(st.one_of(st.binary(max_size=300), st.integers(0, 200_000).map(lambda n: b"ACGT" * (n // 4))), max_size=6))
 def test_what_is_written_is_read_by_gzip_and_by_the_reader(tmp_path_factory: pytest.TempPathFactory, chunks: list[bytes]) -> None:
     path = tmp_path_factory.mktemp("bgzf") / "x.gz"
@@ -136,7 +136,7 @@ def test_a_member_without_a_block_size_is_told(tmp_path: Path) -> None:
         plain(path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(noise=st.binary(max_size=200), at=st.integers(0, 60))
 def test_no_input_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, noise: bytes, at: int) -> None:
     path = tmp_path_factory.mktemp("bgzf") / "x.gz"

@@ -67,7 +67,7 @@ def test_damage_is_told(tmp_path: Path, damage: str) -> None:
 SMALL = b"".join(compress_block(CONTENT[i : i + 300], 1) for i in range(0, 1_500, 300)) + END_OF_FILE
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), min_size=1, max_size=3), st.integers(0, len(SMALL)))
 def test_no_damage_gives_other_content(tmp_path_factory, changes, kept):  # type: ignore[no-untyped-def]
     """Bytes that are changed, and a file that is cut, are told, unless nothing hangs on them."""

@@ -30,7 +30,7 @@ def contigs(path: Path) -> dict[str, str]:
     return {name: "".join(piece.letter.tobytes().decode() for piece in parts) for name, parts in pieces}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     sequences=SEQUENCES,
     width=st.integers(1, 70),
@@ -56,7 +56,7 @@ def test_letters_are_read_exactly_in_pieces_of_any_size(
         assert contigs(path) == {name: letters.upper() for name, letters in sequences.items()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sequences=st.dictionaries(st.sampled_from("abcdef"), st.text("ACGTN", min_size=1, max_size=200), min_size=1), cut=st.integers(1, 61))
 def test_written_files_are_indexed_as_by_htslib(tmp_path_factory: pytest.TempPathFactory, sequences: dict[str, str], cut: int) -> None:
     path = tmp_path_factory.mktemp("fasta") / "x.fa.gz"
@@ -117,7 +117,7 @@ def test_faults_are_named_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert message in str(caught.value)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.binary(max_size=40) | st.text(">acGN \r\n", max_size=40).map(str.encode))
 def test_any_bytes_are_contigs_or_a_clear_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("fasta") / "x.fa"

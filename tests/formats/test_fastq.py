@@ -59,7 +59,7 @@ def packed(text: bytes, how: str, cut: int) -> bytes:
     return gzip.compress(text[:cut]) + gzip.compress(text[cut:]) if how == "members" else gzip.compress(text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=texts(), how=st.sampled_from(["plain", "gzip", "members", "bgzip"]), size=st.integers(2, 90), batch=st.integers(1, 200))
 def test_reads_are_those_of_the_oracle(tmp_path_factory: pytest.TempPathFactory, text: str, how: str, size: int, batch: int) -> None:
     path = tmp_path_factory.mktemp("fastq") / "reads"
@@ -71,7 +71,7 @@ def test_reads_are_those_of_the_oracle(tmp_path_factory: pytest.TempPathFactory,
         assert records(read_fastq(path, batch_bases=batch)) == parse(text)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(text=texts(), suffix=st.sampled_from([".fq", ".fq.gz"]))
 def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, text: str, suffix: str) -> None:
     folder = tmp_path_factory.mktemp("fastq")
@@ -81,7 +81,7 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
     assert records(read_fastq(copy)) == parse(text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.binary(max_size=60) | st.text("@+ACGT!I\r\n /1", max_size=80).map(str.encode))
 def test_any_bytes_are_reads_or_a_clear_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("fastq") / "reads.fq"

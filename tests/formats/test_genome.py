@@ -29,7 +29,7 @@ def codes(letters: str) -> list[int]:
     return ["ACGT".find(letter.upper()) % 5 for letter in letters]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sequences=st.lists(st.text("ACGTNacgtnRYM", min_size=1, max_size=150), min_size=1, max_size=4), piece=st.integers(2, 90))
 def test_every_base_comes_back(tmp_path_factory: pytest.TempPathFactory, sequences: list[str], piece: int) -> None:
     folder = tmp_path_factory.mktemp("genome")

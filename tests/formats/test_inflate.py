@@ -24,7 +24,7 @@ def content(path: Path, data: bytes) -> bytes:
     return b"".join(inflated(path))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(members=st.lists(st.binary(max_size=100_000), min_size=1, max_size=4), padding=st.sampled_from([0, 1, 512, 70_000]))
 def test_gzip_members_are_joined(tmp_path_factory: pytest.TempPathFactory, members: list[bytes], padding: int) -> None:
     data = b"".join(gzip.compress(member) for member in members) + bytes(padding)
@@ -56,7 +56,7 @@ def test_bgzip_without_its_end_mark_may_have_been_cut(tmp_path: Path) -> None:
         content(tmp_path / "x", bgzf.compress_block(b"ACGT"))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(frames=st.lists(st.binary(min_size=1, max_size=100_000), min_size=1, max_size=3))
 def test_zstd_frames_are_joined(tmp_path_factory: pytest.TempPathFactory, frames: list[bytes]) -> None:
     data = b"".join(zstandard.compress(frame) for frame in frames)

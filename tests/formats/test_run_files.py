@@ -83,7 +83,7 @@ def test_a_missing_run_info_is_told(tmp_path: Path) -> None:
         read_run_info(tmp_path / "RunInfo.xml")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=40)
     | st.builds(

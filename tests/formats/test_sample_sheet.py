@@ -97,7 +97,7 @@ def test_a_setting_that_is_not_followed_is_told(tmp_path: Path, caplog: pytest.L
     assert "s.csv:5: the setting FindAdaptersWithIndels is not followed" in caplog.text
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=60)
     | st.builds(

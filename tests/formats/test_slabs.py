@@ -71,7 +71,7 @@ def left(reads, most_depth):
     ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 99), st.integers(0, 700), st.integers(1, 30), st.integers(1, 60), st.sampled_from((1_000, 9_000, 1 << 22)))
 def test_what_is_left_has_the_wanted_depth(seed, n, most_depth, size, most_open):
     reads = invented(seed, n)
@@ -91,7 +91,7 @@ def test_thinning_keeps_about_the_wanted_depth():
         assert np.diff(kept.base_start)[inside].sum() / BLOCK == pytest.approx(40, rel=0.3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 99), st.integers(0, 700), st.integers(1, 20_000), st.integers(0, 900), st.integers(1, 5))
 def test_slabs_hold_every_read_over_them_and_the_margin(seed, n, most_bases, margin, size):
     reads = invented(seed, n)

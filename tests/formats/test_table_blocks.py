@@ -19,7 +19,7 @@ from genopipe.formats.table_blocks import block_columns
 FIELD = st.text(alphabet="ab\"'#é,", max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(FIELD, min_size=3, max_size=3), max_size=20),
     st.sampled_from(["\n", "\r\n"]),

@@ -59,7 +59,7 @@ def asked(records: list[Record]) -> list[tuple[str, int, int]]:
     return [(contig, max(edge, 0), max(edge, 0) + length) for contig, edge in edges for length in (1, 20_000)] + [("1", 0, 500_000_000)]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(records=files(), piece=st.sampled_from([1, 200, 1 << 16]))
 def test_every_stretch_gives_its_records(records: list[Record], piece: int) -> None:
     """Whatever the text is taken in by."""

@@ -85,7 +85,7 @@ def call(draw: st.DrawFn, keys: list[str], n_alts: int) -> str:
     return ":".join(values[key] for key in keys[: draw(st.integers(1, len(keys)))])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=vcfs())
 def test_carried_alts_are_those_that_htslib_reads(text: str, tmp_path: Path) -> None:
     path = tmp_path / "a.vcf"
@@ -93,7 +93,7 @@ def test_carried_alts_are_those_that_htslib_reads(text: str, tmp_path: Path) -> 
     assert carried(path) == set(by_htslib(path))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=vcfs(), at=st.integers(0, 10_000), what=st.sampled_from(["", "\t", "\n", ":", "x", "\0", "é", "9"]))
 def test_a_damaged_vcf_is_read_or_told(text: str, at: int, what: str, tmp_path: Path) -> None:
     path = tmp_path / "a.vcf"

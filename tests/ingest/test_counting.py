@@ -28,7 +28,7 @@ def reads_of(sequences: list[str], *, paired: bool = False, quality: int = 30) -
 LETTERS = st.text("ACGTN", max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sequences=st.lists(LETTERS, max_size=20))
 def test_bases_gc_and_lengths_are_those_of_the_letters(sequences: list[str]) -> None:
     counts = count(reads_of(sequences, quality=37))
@@ -80,7 +80,7 @@ def pairs(draw: st.DrawFn) -> tuple[str, str]:
     return mates[0], mates[1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(mates=st.lists(pairs(), min_size=1, max_size=4))
 def test_fragment_lengths_are_those_of_the_oracle(mates: list[tuple[str, str]]) -> None:
     reads = reads_of([read for pair in mates for read in pair], paired=True)
@@ -128,7 +128,7 @@ def test_copies_of_single_reads_are_found(rng: np.random.Generator) -> None:
     assert count(reads_of([first, second, first, first])).duplicates.pairs() == (4, 2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(keys=st.lists(st.integers(1, 2**64 - 1), max_size=80), cuts=st.lists(st.integers(0, 80), max_size=4))
 def test_the_sample_is_bounded_and_free_of_order(keys: list[int], cuts: list[int]) -> None:
     array = np.array(keys, np.uint64)

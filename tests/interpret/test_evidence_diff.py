@@ -111,7 +111,7 @@ SCHEMA = pa.schema(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.fixed_dictionaries(COLUMN), max_size=8), st.lists(st.fixed_dictionaries(COLUMN), max_size=8), st.integers(1, 5))
 def test_a_digest_is_that_of_the_records_alone(
     tmp_path_factory: pytest.TempPathFactory, one: list[dict[str, Any]], other: list[dict[str, Any]], group: int

@@ -78,7 +78,7 @@ SCORES = ["0.5", "5.", ".25", "1e1", "1.5E-1", "+3", "00.5", "12", "0.1234567890
 NO_SCORES = ["1e", "1.2.3", "-", "1_0", "0x10", "inf", "x"]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([*SCORES, *NO_SCORES]), min_size=1, max_size=4))
 def test_scores_are_those_of_python_whatever_stands_beside_them(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     folder = tmp_path_factory.mktemp("scores")

@@ -79,7 +79,7 @@ def definition_of(names: dict[str, list[set[int] | None]], positions: Sequence[P
     return GeneDefinition(gene, "1", tuple(positions), tuple(alleles), frozenset(), {}, {})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(genes())
 def test_diplotypes_are_those_of_enumerated_strands(case: tuple[dict[str, list[set[int] | None]], list[tuple[int, int]]]) -> None:
     names, calls = case
@@ -217,7 +217,7 @@ def test_another_reference_base_is_refused(tmp_path: Path) -> None:
         read_genotypes(vcf(tmp_path, "chr1 100 . T G . PASS . GT 0/1"), [SNV])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(alphabet="CYP2D6\t*1/ \n#.", max_size=60))
 def test_outside_calls_are_read_or_refused_with_their_line(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("outside") / "calls.tsv"

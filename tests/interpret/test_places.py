@@ -100,7 +100,7 @@ def test_codes_are_those_of_the_letters(genome: Genome) -> None:
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["A", "AC"]), st.sampled_from(["G", "T"])), unique=True, max_size=20)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ROWS, ROWS)
 def test_pairs_are_those_of_dictionaries(left: list[tuple[int, str, str]], right: list[tuple[int, str, str]]) -> None:
     right = sorted(right)

@@ -159,7 +159,7 @@ def written(folder: Path, lines: list[str], form: str, end: str = "\n") -> Path:
 
 
 @pytest.mark.parametrize("kind", ["frequency", "clinvar"])
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_columns_say_what_records_say(tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject) -> None:
     """However the file is compressed, cut into blocks and batches, and whatever its line ends."""
@@ -190,7 +190,7 @@ NUMBERS = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(NUMBERS, min_size=1, max_size=5), st.integers(0, 4))
 @example(["9007199254740993", "9007199254740992", "9007199254740991e22"], 2)
 @example(["1e23", "8.5e-23", "0.1e-22"], 1)
@@ -210,7 +210,7 @@ def test_usual_numbers_are_read_at_once(text: str) -> None:
     assert (out[0, 0], asked[0, 0]) == (float(text), False)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(alphabet="1X\tACGT.,;=AFN-e+_\r\n", max_size=200), st.sampled_from([1, 64, 1 << 20]))
 def test_whatever_stands_there_it_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str, size: int) -> None:
     """Rows are those of the lines as Python splits them."""

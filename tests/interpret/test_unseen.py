@@ -19,7 +19,7 @@ from tests.interpret.test_interpret import case_file
 spans = st.lists(st.tuples(st.integers(1_900, 4_500), st.integers(0, 400)), min_size=1, max_size=12)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(spans)
 def test_bases_are_counted_as_a_mask_counts_them(setting: Setting, tmp_path: Path, regions: list[tuple[int, int]]) -> None:
     """Regions in any order, overlapping, empty, on a contig named without `chr`; on another contig they do not count."""

@@ -123,7 +123,7 @@ def check(variants: Variants, expected: dict[tuple[str, int, str, str], dict[str
             assert tuple(getattr(variants, name)[row, sample] for name in names) == call
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(records(), min_size=1, max_size=12), st.booleans())
 def test_columns_say_what_records_say(tmp_path_factory: pytest.TempPathFactory, lines: list[str], binary: bool) -> None:
     folder = tmp_path_factory.mktemp("vcf")
@@ -182,7 +182,7 @@ def test_records_without_genotypes_are_refused_where_none_has_any(tmp_path: Path
         read_variants(tmp_path / "a.vcf", SAMPLES)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.text(alphabet="1X\t0/|.:ACGT,<>9=;\n", max_size=200))
 def test_whatever_stands_there_it_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("vcf") / "a.vcf"

@@ -49,7 +49,7 @@ def test_alleles_are_justified_as_the_specification_says(
     assert normalised(position, ref, alt, fetch=fetch_of(sequence), length=len(sequence)) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text("AC", min_size=2, max_size=12), st.integers(0, 11), st.integers(0, 11), st.text("AC", max_size=4))
 def test_every_spelling_of_a_change_has_the_same_identifier(sequence: str, start: int, end: int, alt: str) -> None:
     """All replacements of a stretch by another that make the same sequence are one allele; other sequences are other alleles."""

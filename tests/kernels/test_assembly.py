@@ -78,7 +78,7 @@ def test_a_long_repeat_has_a_bounded_chance():
 SEQUENCE = st.lists(st.integers(0, 3), max_size=14)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(SEQUENCE, SEQUENCE)
 def test_an_alignment_spells_both_sequences_with_the_best_score(one, two):
     out = np.empty(len(one) + len(two), np.uint8)

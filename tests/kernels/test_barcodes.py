@@ -48,7 +48,7 @@ def mutated(draw: st.DrawFn, barcodes: list[str]) -> str:
     return "".join(read)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_reads_are_given_to_samples_as_the_plain_rule_does(data: st.DataObject) -> None:
     barcodes = data.draw(st.lists(bases, min_size=1, max_size=5, unique=True))
@@ -67,7 +67,7 @@ def test_reads_are_given_to_samples_as_the_plain_rule_does(data: st.DataObject) 
     assert found == [sample_of((read[: LENGTHS[0]], read[LENGTHS[0] :]), pairs, limits) for read in reads]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_with_picards_files_the_nearest_barcode_is_taken(data: st.DataObject) -> None:
     barcodes = data.draw(st.lists(bases, min_size=1, max_size=5, unique=True))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genopipe.kernels.genotype import copy_pieces, fragment_costs, pair_costs
 from tests.oracles import genotype as oracle
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 90_000), st.integers(0, 90_000), st.integers(0, 90_000)), min_size=1, max_size=20))
 def test_pair_costs(rows):
     got = pair_costs(np.array(rows, np.int64))
@@ -27,11 +26,9 @@ def test_the_order_of_fragments_does_not_matter():
 pieces = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60_000), *3 * [st.integers(0, 90_000)]), min_size=1, max_size=12)
 
 
-@settings(deadline=None)
 @given(pieces, st.lists(st.integers(0, 2), min_size=1, max_size=4), st.tuples(st.integers(0, 50_000), st.integers(0, 50_000)))
 def test_a_fragment_costs_what_its_pieces_do_above_their_best_haplotype_and_no_more_than_it_may(rows, wanted, most):
-    """Pieces of up to four fragments, each with a cap and what it costs with three haplotypes, of which some are asked for; the first is the
-    reference's."""
+    """Pieces of up to four fragments, each with a cap and its costs with three haplotypes (the reference's first); some are asked for."""
     fragment, cap = (np.array([row[i] for row in rows], np.int64) for i in range(2))
     cost, out = np.array([row[2:] for row in rows], np.int32), np.zeros((4, len(wanted) + 1), np.int64)
     fragment_costs(cost, np.array([0, *wanted]), cap, fragment, most, out)
@@ -42,7 +39,6 @@ def test_a_fragment_costs_what_its_pieces_do_above_their_best_haplotype_and_no_m
         assert out[name, 1:].tolist() == [min(each, limit) for each in total[1:]]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 10), st.integers(0, 60)), max_size=6))
 def test_pieces_of_reads_lie_one_behind_the_other(rows):
     base, quality = np.arange(30, dtype=np.uint8), np.arange(30, dtype=np.uint8) * 2

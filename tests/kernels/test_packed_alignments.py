@@ -104,7 +104,7 @@ def told(reads: Alignments) -> list[dict[str, object]]:
 QUALITIES = ([30], [2, 11, 25, 37], [2, 11, 25, 37, 40], list(range(2, 42)), [12, 255], [0, 93, 94])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 1 << 30), st.integers(1, 30), st.sampled_from(QUALITIES), st.booleans(), st.integers(0, 60))
 def test_what_is_packed_comes_back(tmp_path_factory, seed, n, qualities, paired, least):  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(seed)

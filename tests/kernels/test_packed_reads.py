@@ -17,7 +17,7 @@ def looked_up(packed: PackedBases, at: int, n: int) -> tuple[int, bool]:
     return window(packed, at, min(n, 32)), any_unknown(packed, at, n)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(codes=st.lists(st.integers(0, len(BASES) - 1), max_size=300), data=st.data())
 def test_windows_are_the_bases_one_by_one(codes: list[int], data: st.DataObject) -> None:
     packed = pack_bases(np.array(codes, np.uint8))

@@ -58,7 +58,7 @@ def test_lanes_follow_the_recurrence():
     assert max(abs(int(cost) - expected(reads, haplotypes, k, k)) for k, cost in enumerate(got)) <= 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=12), st.lists(st.integers(0, 3), min_size=1, max_size=12), st.integers(0, 60))
 def test_any_read_and_haplotype_follow_the_recurrence(read, haplotype, quality):
     reads = (np.array(read, np.uint8), np.full(len(read), quality, np.uint8), np.array([0, len(read)]))

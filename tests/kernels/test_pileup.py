@@ -50,7 +50,7 @@ def some_reads(draw):
     return sorted(reads, key=lambda read: read[0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(some_reads())
 def test_counts_and_depth(reads):
     reference = np.arange(50, dtype=np.uint8) % 4
@@ -61,7 +61,7 @@ def test_counts_and_depth(reads):
         assert pileup.count[i].tolist() == [count.get((100 + i, column // 2, column % 2), 0) for column in range(8)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(some_reads())
 def test_gathered_bases(reads):
     reads_array, site = alignments(reads), np.array([95, 100, 104, 111, 130], np.int64)

@@ -13,7 +13,7 @@ call = st.builds(lambda quality, base: quality << 2 | base, st.sampled_from([2, 
 mostly_g = st.builds(lambda quality, base: quality << 2 | base, st.sampled_from([2, 29, 40]), st.sampled_from([2] * 12 + [0]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(call | st.just(255), min_size=1, max_size=40) | st.lists(mostly_g, min_size=10, max_size=60))
 @example([40 << 2 | 2] * 15 + [2 << 2] * 3)
 @example([40 << 2] * 5)

@@ -42,7 +42,7 @@ def index_of(sequence: str) -> tuple[NDArray[np.uint64], NDArray[np.uint32], int
     return index.entry, index.bucket, index.bucket_bits
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(alphabet="ACGTN", max_size=120) | st.integers(0, 1000).map(lambda s: random_sequence(200, s)))
 def test_syncmers_equal_their_definition(sequence: str) -> None:
     assert seeds(sequence) == oracle.syncmers(sequence)

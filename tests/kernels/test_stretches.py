@@ -1,13 +1,12 @@
 """Stretches of bytes, gathered: compared with slices that numpy joins."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genopipe.kernels.stretches import address, collected, gathered
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=150), min_size=1, max_size=30), st.data())
 def test_stretches_are_those_of_the_rows(texts, data):
     rows = data.draw(st.lists(st.integers(0, len(texts) - 1), max_size=50))
@@ -17,7 +16,6 @@ def test_stretches_are_those_of_the_rows(texts, data):
     assert out_start.tolist() == np.cumsum([0, *(len(texts[row]) for row in rows)]).tolist()
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=150), min_size=1, max_size=30), st.data())
 def test_stretches_of_several_arrays_are_found_by_their_addresses(texts, data):
     rows = data.draw(st.lists(st.integers(0, len(texts) - 1), max_size=50))

@@ -44,7 +44,7 @@ def lay(read: NDArray[np.uint8], genome: NDArray[np.uint8], start: int, *, rever
 reads = st.lists(st.integers(0, 4), min_size=30, max_size=110)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(reads, st.integers(0, 70), st.floats(0, 0.4), st.integers(0, 10**6))
 def test_mismatches_and_stretch_equal_their_definition(read: list[int], start: int, share: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
