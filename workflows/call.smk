@@ -36,6 +36,7 @@ rule call_variants:
     output:
         vcf=f"{OUT}/call/{{sample}}.vcf.gz",
         gvcf=f"{OUT}/call/{{sample}}.g.vcf.gz",
+        indexes=multiext(f"{OUT}/call/{{sample}}", ".vcf.gz.tbi", ".g.vcf.gz.tbi"),
         uncallable=f"{OUT}/call/{{sample}}.uncallable.bed",
         coverage=f"{OUT}/call/{{sample}}.coverage.tsv",
     log:

@@ -34,7 +34,10 @@ rule rank_findings:
         structural=CASE.structural or [],
         passed=expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gates_up_to("interpret")),
     output:
-        multiext(f"{OUT}/interpret/", "findings.json", "findings.tsv", "findings.vcf.gz", "phenopacket.json", "report.html"),
+        multiext(
+            f"{OUT}/interpret/",
+            *("findings.json", "findings.tsv", "findings.vcf.gz", "findings.vcf.gz.tbi", "phenopacket.json", "report.html"),
+        ),
     log:
         f"{OUT}/logs/interpret.log",
     benchmark:

@@ -76,6 +76,12 @@ def test_every_result_stands_under_its_name(results: Path, name: str) -> None:
     assert (results / name).stat().st_size > 0
 
 
+def test_no_index_is_older_than_its_file(results: Path) -> None:
+    indexes = [path for suffix in ("tbi", "bai") for path in results.rglob(f"*.{suffix}")]
+    assert len(indexes) >= 5
+    assert [path.name for path in indexes if path.stat().st_mtime_ns < path.with_suffix("").stat().st_mtime_ns] == []
+
+
 def test_plain_snakemake_gives_the_same_files(results: Path, family_case: Path) -> None:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", family_case.name, "--cores", "1"]
     done = run([*command, "--config", "results=plain", f"issued={ISSUED}"], family_case.parent)
