@@ -28,8 +28,8 @@ PLAN = plan_case(workflow.configfiles, config)
 CASE = PLAN.case
 OUT = str(PLAN.folder)
 
-# Measures come before the steps that cost most, gates before all, and what leads to the report before the archive. Gates are no inputs of
-# alignments and calls: Snakemake would not see that these have changed inputs of their own when a gate is judged anew.
+# Measures come before the steps that cost most, gates before all, and what leads to the report before the archive. Gates are inputs of
+# findings and archive, not of alignments and calls: Snakemake would not see that these have changed inputs of their own when a gate is judged anew.
 GATE = 30
 MEASURED_FIRST = 20
 PRIORITY = 10

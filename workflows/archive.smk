@@ -12,6 +12,7 @@ rule archive_sample:
         bam=f"{OUT}/align/{{sample}}.bam",
         calls=multiext(f"{OUT}/call/{{sample}}", ".g.vcf.gz", ".uncallable.bed", ".coverage.tsv"),
         qc=f"{OUT}/ingest/{{sample}}.qc.json",
+        passed=expand(f"{OUT}/gates/{{gate}}.json", gate=PLAN.gates_up_to("call")),
     output:
         f"{OUT}/archive/{{sample}}.receipt.json",
     log:

@@ -210,6 +210,16 @@ def test_a_gate_stops_a_case_with_its_reason_in_the_report(results: Path, family
     assert "Illumina" in shown.stdout  # the reason, wrapped
 
 
+def test_nothing_is_archived_of_a_case_before_its_gates_let_it_pass(results: Path, family_case: Path) -> None:
+    case = family_case.with_name("deep.yaml")
+    case.write_text(family_case.read_text() + "gates: {mean_coverage: {stop_below: 1000}}\n")
+    shutil.copytree(results, family_case.parent / "late" / "DEMO-0001", ignore=shutil.ignore_patterns("archive", "interpret", "ehr"))
+    done = run_case(case, "late", "--", "--until", "archive_sample")
+    assert done.returncode == 1
+    assert "mean depth of the autosomes" in done.stderr
+    assert not list((family_case.parent / "late" / "DEMO-0001").glob("archive/*"))
+
+
 def test_no_identifier_or_path_is_in_any_text_result(results: Path) -> None:
     for name, content in contents(results).items():
         text = gzip.decompress(content) if name.endswith(".vcf.gz") else content
