@@ -20,7 +20,7 @@ from genopipe.align.placement import Target
 from genopipe.kernels import extend as lanes
 from genopipe.kernels import on_gpu, packed_on_gpu
 from genopipe.kernels.on_gpu import EXTEND, Index, blocks
-from genopipe.kernels.packed_alignments import Levels, Placed, Wanted
+from genopipe.kernels.packed_alignments import Levels, Placed
 from genopipe.model import Alignments
 from tests.cuda.build import Plan, Shim, shim
 from tests.cuda.device_arrays import DeviceArray
@@ -138,9 +138,11 @@ def test_the_last_reads_of_a_deep_genome() -> None:
         levels, there = Levels(), Placed(*map(gpu.xp.asarray, places))
         packed = packed_on_gpu.pack(gpu, type(reads)(*map(gpu.xp.asarray, reads)), there, levels, paired=False, first_ordinal=ordinal)
         batches = packed_on_gpu.batches(gpu, [(packed.word, packed.start)], np.array([0, len(packed.start) - 1]))
-        wanted = Wanted(np.int64(shift), np.int64(shift + 5_000), np.int32(0))
-        given = {"duplicate": gpu.put(marks), "contig_start": shift, "level": gpu.xp.asarray(levels.table())}
-        columns.append(packed_on_gpu.unpacked(gpu, batches, np.arange(len(packed.start) - 1), wanted, **given))
+        place, n = [np.array([base + shift]) for base in (0, 5_000, 0)], len(packed.start) - 1
+        asked = packed_on_gpu.Asked(np.arange(n), np.array([0, n]), *place, np.int32(0))
+        looked = packed_on_gpu.looked(gpu, batches, asked, duplicate=gpu.put(marks))
+        level = gpu.xp.asarray(levels.table())
+        columns.append(packed_on_gpu.unpacked(gpu, batches, looked, contig_start=asked.contig_start, level=level))
     (kept, near), (far_kept, found) = columns
     assert far_kept.tolist() == kept.tolist()
     assert 20 < len(kept) < 80

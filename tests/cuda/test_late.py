@@ -125,11 +125,13 @@ def addressed_and_let_go_too_early(card: Any, spoilt: bool) -> Any:
     card.finish()
     with card.stream():
         batch = batches(card, [(word, start)], np.array([0, 1]))
-        found = [card.xp.zeros(1, np.int64) for _ in range(3)]
-        row, duplicate = card.xp.asarray(np.zeros(1, np.int64)), card.xp.zeros(1, np.uint8)
-        card.launch(PACKED, "look", (1, 128), *batch, row, np.int64(1), np.int64(0), np.int64(1), np.int32(0), duplicate, *found)
+        told = card.xp.asarray(np.array([[0, 1], [0, 0], [1, 0], [0, 0], [0, 0]]))
+        row, duplicate, limit = (card.xp.asarray(np.zeros(n, kind)) for n, kind in ((1, np.int64), (1, np.uint8), (0, np.uint64)))
+        which = (told, np.int64(1), np.int32(0), duplicate, limit, np.int64(0))
+        found = [card.xp.zeros(n, kind) for n, kind in ((1, np.int64), (2, np.int64), (5, np.uint64), (0, np.uint64))]
+        card.launch(PACKED, "look", (1, 128), *batch, row, np.int64(1), *which, *found)
         if not spoilt:
-            assert card.host(found[0]).tolist() == [0]
+            assert card.host(found[2]).tolist() == [0] * 5
         del word
         return card.host(card.xp.asarray(HERE))
 
@@ -171,7 +173,7 @@ def test_nothing_else_is_told(right: Fault, monkeypatch: pytest.MonkeyPatch) -> 
 def test_parameters_of_kernels_are_read_or_written() -> None:
     """Those that a macro names, too."""
     written = written_by(PACKED.path, "look", PACKED.defines)
-    assert (len(written), written[-3:], any(written[:-3])) == (13, [True] * 3, False)
+    assert (len(written), written[-4:], any(written[:-4])) == (16, [True] * 4, False)
 
 
 def test_batches_arrive_whole_and_in_order(gpu: LateCard) -> None:

@@ -224,6 +224,7 @@ ELSEWHERE = {
     "secondary": "tests/cases/test_secondary.py",
     "ingest interop": "tests/ingest/test_lane_metrics.py",
     "train-filter": "tests/call/test_filter.py",
+    "ehr find": "tests/ehr/test_pointers.py",
     "evidence fetch": "tests/interpret/test_evidence_fetch.py",
     "pgx": "tests/interpret/test_pgx.py",
     "why": "tests/interpret/test_trace.py",
