@@ -24,7 +24,7 @@ from genopipe.config import Case
 from genopipe.ehr.check import check_bundle
 from genopipe.ehr.identifiers import digest_uri, group_digest, record_id
 from genopipe.errors import BadConfiguration
-from genopipe.progress import log
+from genopipe.progress import counted, log
 
 Resource = dict[str, Any]
 
@@ -141,7 +141,7 @@ def _device() -> Resource:
 
 
 def _report(target: Target, n_findings: int | None) -> Resource:
-    found = "" if n_findings is None else f" It ranks {n_findings} findings."
+    found = "" if n_findings is None else f" It ranks {counted(n_findings, 'findings')}."
     report: Resource = {
         "resourceType": "DiagnosticReport",
         "meta": {"profile": [PROFILES + "genomic-report"]},

@@ -237,7 +237,7 @@ def test_the_command_writes_a_bundle_that_its_check_accepts(case: Path) -> None:
     assert (written.exit_code, written.stdout) == (0, "")
     checked = CliRunner().invoke(ehr, ["check", str(case / "bundle.json")], catch_exceptions=False)
     assert checked.exit_code == 0
-    assert "It ranks 1 findings." in (case / "bundle.json").read_text()
+    assert "It ranks 1 finding." in (case / "bundle.json").read_text()
 
 
 def found(folder: Path, identifier: str) -> str:
